@@ -1,0 +1,181 @@
+"""Measures a model's restoration on degraded pictures, prints the table and writes every number.
+
+python -m eval.run --model=cyclegan-gaussian --data=CBSD68 --noise=gaussian --levels=0.01,0.03,0.05 --json=out.json
+"""
+
+import dataclasses
+import hashlib
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jaxtyping import Array, Float
+from rich.console import Console
+from rich.progress import track
+
+from eval.datasets import fingerprint, open_pictures
+from eval.metrics import METRICS, PROTOCOL, measure, summarise
+from eval.report import table, writable, write_json
+from zoo import registry
+from zoo.errors import FlagError, InputError, ZooError, choose, command
+from zoo.noise import NOISES, degrade
+from zoo.restorer import Restorer
+
+Image = Float[Array | np.ndarray, "h w 3"]
+Levels = Annotated[tuple[str, ...], tyro.conf.arg(metavar="LEVEL,LEVEL,...")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """Measures a model's restoration on degraded pictures."""
+
+    model: str
+    """A name of the zoo, or the folder of a training run."""
+    data: str
+    """A picture, a folder, a glob, or `skimage`: the photographs inside scikit-image."""
+    noise: str = "gaussian"
+    """gaussian, salt_and_pepper, poisson, speckle or mixed."""
+    levels: Levels = ("0.01,0.03,0.05",)
+    """Noise levels on the [0, 1] scale."""
+    json: str | None = None
+    """Where to write all values, image by image."""
+    seed: int = 0
+    """Of the noise."""
+    limit: int | None = None
+    """Only the first so many pictures."""
+
+
+def evaluate(
+    restore: Callable[[Image], Image],
+    pictures: Sequence[tuple[str, Image]],
+    *,
+    noise: str,
+    levels: Sequence[float],
+    seed: int = 0,
+) -> dict:
+    """Every metric of every picture at every level, before and after `restore`, whose output is clipped to [0, 1].
+
+    Returns {"protocol", "noise", "seed", "data": {"pictures", "sha256", "unreadable"}, "levels": [{"level",
+    "mean": {"degraded": {metric: value}, "restored": ...}, "gain_db", "images": [{"name", "degraded", "restored"}]}]}.
+    Unreadable pictures are named and left out; InputError if that leaves none.
+    """
+    check_settings(noise, levels, seed)
+    images: list[list[dict]] = [[] for _ in levels]
+    unreadable: list[str] = []
+    digest = hashlib.sha256()
+    console = Console(stderr=True)
+    for index in track(
+        range(len(pictures)), "measuring", console=console, transient=True, disable=not sys.stderr.isatty()
+    ):
+        try:
+            name, clean = pictures[index]
+        except InputError as e:
+            print(f"left out: {e}", file=sys.stderr)
+            unreadable.append(str(e))
+            continue
+        fingerprint(digest, name, clean)
+        for level, rows in zip(levels, images, strict=True):
+            degraded = degraded_picture(clean, noise=noise, level=level, seed=seed, index=index)
+            restored = restored_picture(restore, degraded, name)
+            rows.append({"name": name, "degraded": measure(clean, degraded), "restored": measure(clean, restored)})
+    if not images[0]:
+        raise InputError(f"none of the {len(pictures)} pictures can be read; the first: {unreadable[0]}")
+    return {
+        "protocol": PROTOCOL,
+        "noise": noise,
+        "seed": seed,
+        "data": {"pictures": len(images[0]), "sha256": digest.hexdigest(), "unreadable": unreadable},
+        "levels": [_summary(level, rows) for level, rows in zip(levels, images, strict=True)],
+    }
+
+
+def degraded_picture(clean: Image, *, noise: str, level: float, seed: int, index: int) -> Float[Array, "h w 3"]:
+    """The picture at `index` of the data as evaluate() degrades it: each (seed, level, index) has its own noise,
+    whatever other levels and pictures are measured."""
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), round(level * 1e6)), index)
+    return _degrade(key, jnp.asarray(clean, jnp.float32), level, noise=noise)
+
+
+_degrade = jax.jit(
+    lambda key, image, level, *, noise: degrade(key, image, noise=noise, level=level), static_argnames="noise"
+)
+
+
+def restored_picture(restore: Callable[[Image], Image], degraded: Image, name: str) -> Float[np.ndarray, "h w 3"]:
+    """What `restore` makes of a picture, clipped to [0, 1]."""
+    restored = np.asarray(restore(degraded), np.float32)
+    if not np.isfinite(restored).all():
+        raise ZooError(f"the model made values that are not finite of {name}; its weights are broken")
+    return restored.clip(0, 1)
+
+
+def _summary(level: float, images: list[dict]) -> dict:
+    mean = {
+        side: {metric: summarise(image[side][metric] for image in images) for metric in METRICS}
+        for side in ("degraded", "restored")
+    }
+    gain_db = mean["restored"]["psnr"] - mean["degraded"]["psnr"]
+    return {"level": level, "mean": mean, "gain_db": gain_db, "images": images}
+
+
+def check_settings(noise: str, levels: Sequence[float], seed: int) -> None:
+    choose("noise", noise, NOISES)
+    if not levels:
+        raise FlagError("no level is given; for example --levels=0.01,0.03,0.05")
+    for level in levels:
+        if not 0 <= level <= 1:
+            raise FlagError(f"level {level:g} is outside [0, 1], the scale of the pictures")
+    if not 0 <= seed < 2**32:
+        raise FlagError(f"seed {seed} is outside 0 ... 2^32 - 1")
+
+
+def parse_levels(texts: Sequence[str]) -> tuple[float, ...]:
+    """`0.01,0.03` or `0.01 0.03`, as the shell hands them over."""
+    try:
+        return tuple(float(part) for text in texts for part in text.split(",") if part.strip())
+    except ValueError:
+        raise FlagError(f"levels {' '.join(texts)!r} are not numbers; for example --levels=0.01,0.03,0.05") from None
+
+
+def model_facts(model: str) -> dict:
+    """What a result must say about its model and its makers to be found again."""
+    card = registry.card(model)
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = {"jax": jax.__version__, "flax": flax.__version__, project["name"]: project["version"]}
+    return {"model": card, "weights_sha256": card["sha256"], "versions": versions}
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    flags = tyro.cli(Flags, args=argv)
+    levels = parse_levels(flags.levels)
+    check_settings(flags.noise, levels, flags.seed)
+    if flags.limit is not None and flags.limit < 1:
+        raise FlagError(f"limit {flags.limit} leaves no picture; give 1 or more")
+    json = writable(flags.json, "--json") if flags.json else None
+    pictures = open_pictures(flags.data)
+    restore = Restorer(flags.model)
+    result = evaluate(
+        restore, pictures.first(flags.limit or len(pictures)), noise=flags.noise, levels=levels, seed=flags.seed
+    )
+    result["data"]["source"] = flags.data
+    result = model_facts(flags.model) | result
+    print(
+        f"{flags.model} on {flags.data}: {result['data']['pictures']} pictures, {flags.noise} noise, seed {flags.seed}"
+    )
+    print(table(result))
+    print(f"protocol: {PROTOCOL}")
+    if json:
+        write_json(json, result)
+        print(f"every value: {json}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The degradations: range, moments, seeds, levels per image, whole pixels."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo import noise
+from zoo.noise import NOISES
+from zoo.noise import degrade as eager
+
+degrade = jax.jit(eager, static_argnames="noise")  # the level is traced: one compilation a kind and shape
+KEY = jax.random.key(0)
+GREY = jnp.full((2, 64, 64, 3), 0.5)
+ALL = pytest.mark.parametrize("kind", NOISES)
+
+
+@ALL
+@settings(max_examples=15, deadline=None)
+@given(level=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_stays_in_range_with_shape_and_dtype(kind, level, seed):
+    image = jax.random.uniform(jax.random.key(1), (8, 8, 3))
+    out = degrade(jax.random.key(seed), image, noise=kind, level=level)
+    assert (out.shape, out.dtype) == (image.shape, image.dtype)
+    assert 0 <= float(out.min()) <= float(out.max()) <= 1
+
+
+@ALL
+def test_black_and_white_stay_in_range(kind):
+    for value in (0.0, 1.0):
+        out = degrade(KEY, jnp.full((8, 8, 3), value), noise=kind, level=0.5)
+        assert 0 <= float(out.min()) <= float(out.max()) <= 1  # not so for nan
+
+
+@ALL
+def test_one_key_one_noise(kind):
+    first, again, other = (degrade(k, GREY, noise=kind, level=0.1) for k in (KEY, KEY, jax.random.key(1)))
+    assert bool((first == again).all())
+    assert bool((first != other).any())
+
+
+@ALL
+def test_images_of_a_batch_and_channels_differ(kind):
+    out = degrade(KEY, GREY, noise=kind, level=0.1)
+    assert bool((out[0] != out[1]).any())
+    if kind != "salt_and_pepper":
+        assert bool((out[..., 0] != out[..., 1]).any())
+
+
+@pytest.mark.parametrize("kind", [k for k in NOISES if k != "poisson"])
+def test_a_level_per_image_equals_that_level_for_all(kind):
+    levels = jnp.array([0.02, 0.2])
+    out = degrade(KEY, GREY, noise=kind, level=levels)
+    for i, level in enumerate(levels):
+        np.testing.assert_allclose(out[i], degrade(KEY, GREY, noise=kind, level=level)[i], atol=1e-6)
+
+
+def test_poisson_has_a_level_per_image():
+    """Only in law: jax's sampler redraws a sample until the last of the batch is accepted."""
+    out = np.asarray(degrade(KEY, GREY, noise="poisson", level=jnp.array([0.02, 0.1])), np.float64)
+    np.testing.assert_allclose((out - 0.5).std(axis=(1, 2, 3)), np.array([0.02, 0.1]) * 0.5**0.5, rtol=0.03)
+
+
+@ALL
+def test_jit_agrees_with_eager(kind):
+    image = GREY[0, :8, :8]
+    np.testing.assert_allclose(
+        degrade(KEY, image, noise=kind, level=0.05), eager(KEY, image, noise=kind, level=0.05), atol=1e-6
+    )
+
+
+@ALL
+def test_a_higher_level_errs_more(kind):
+    errors = [float(jnp.square(degrade(KEY, GREY, noise=kind, level=x) - GREY).mean()) for x in (0.01, 0.03, 0.1)]
+    assert errors == sorted(errors)
+    assert errors[0] > 0
+
+
+@pytest.mark.parametrize("kind", [k for k in NOISES if k != "poisson"])
+def test_level_zero_changes_nothing(kind):
+    image = jax.random.uniform(KEY, (8, 8, 3))
+    assert bool((degrade(KEY, image, noise=kind, level=0.0) == image).all())
+
+
+def test_poisson_at_level_zero_is_all_but_nothing():
+    image = jax.random.uniform(KEY, (8, 8, 3))
+    np.testing.assert_allclose(degrade(KEY, image, noise="poisson", level=0.0), image, atol=6e-4)
+
+
+@pytest.mark.parametrize("value", [0.25, 0.5])
+@pytest.mark.parametrize(
+    ("kind", "deviation"),
+    [
+        ("gaussian", lambda level, value: level),
+        ("speckle", lambda level, value: level * value),
+        ("poisson", lambda level, value: level * value**0.5),
+    ],
+)
+def test_moments(kind, deviation, value):
+    level = 0.05
+    image = jnp.full((128, 128, 3), value)
+    error = np.asarray(degrade(KEY, image, noise=kind, level=level) - image, np.float64)
+    expected = deviation(level, value)
+    assert abs(error.mean()) < 5 * expected / error.size**0.5
+    assert error.std() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("amount", [0.01, 0.05, 0.3])
+def test_salt_and_pepper_replaces_whole_pixels_half_and_half(amount):
+    image = jax.random.uniform(KEY, (256, 256, 3), minval=0.1, maxval=0.9)
+    out = np.asarray(noise.salt_and_pepper(KEY, image, amount=amount))
+    salt, pepper = (out == 1).all(axis=-1), (out == 0).all(axis=-1)
+    untouched = (out == np.asarray(image)).all(axis=-1)
+    assert (salt | pepper | untouched).all()
+    slack = 5 * (amount / 2 / salt.size) ** 0.5
+    assert salt.mean() == pytest.approx(amount / 2, abs=slack)
+    assert pepper.mean() == pytest.approx(amount / 2, abs=slack)
+
+
+def test_amount_one_leaves_no_pixel():
+    out = noise.salt_and_pepper(KEY, GREY, amount=1.0)
+    assert bool(((out == 0) | (out == 1)).all())
+
+
+def test_mixed_is_gaussian_where_no_dust_fell():
+    out = np.asarray(noise.mixed(KEY, GREY, sigma=0.03, amount=0.1), np.float64)
+    dust = ((out == 0) | (out == 1)).all(axis=-1)
+    assert dust.mean() == pytest.approx(0.1, abs=0.01)
+    assert (out[~dust] - 0.5).std() == pytest.approx(0.03, rel=0.02)
+
+
+def test_one_channel_and_one_pixel():
+    for shape in ((1, 1, 1), (3, 1, 1, 3)):
+        for kind in NOISES:
+            assert degrade(KEY, jnp.full(shape, 0.5), noise=kind, level=0.1).shape == shape
+
+
+@pytest.mark.parametrize("function", [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.mixed])
+def test_key_first_image_second_options_by_name(function):
+    first, second, *options = inspect.signature(function).parameters.values()
+    assert (first.name, second.name) == ("key", "image")
+    assert options
+    assert all(option.kind is option.KEYWORD_ONLY for option in options)

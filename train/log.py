@@ -1,0 +1,92 @@
+"""What a run says: a progress line for people, `metrics.jsonl` for programs, TensorBoard events where asked."""
+
+import json
+import math
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import FlagError
+
+QUIET_S = 10.0  # between lines where standard error is no terminal
+
+
+class Log:
+    """`metrics.jsonl` holds one line a note, in order of steps; notes after `step` (of a run that died) are dropped."""
+
+    def __init__(self, workdir: Path, *, step: int, total: int, tensorboard: bool, silent: bool):
+        self.path, self.total, self.silent = workdir / "metrics.jsonl", total, silent
+        self._recent: deque[tuple[float, int]] = deque(maxlen=20)
+        self._validation, self._last_line = "", 0.0
+        self._events = None if silent or not tensorboard else _events(workdir / "tensorboard", step)
+        if not silent and self.path.exists():
+            kept = [line for line in self.path.read_text().splitlines() if _step(line) <= step]
+            part = self.path.with_suffix(".part")
+            part.write_text("".join(line + "\n" for line in kept))
+            part.replace(self.path)
+
+    def note(self, step: int, images: int, values: dict[str, Any]) -> None:
+        """Adds a line to the log. Values that are not finite become null: JSON has no NaN."""
+        if self.silent:
+            return
+        with self.path.open("a") as f:
+            f.write(json.dumps({"step": step, "images": images, **_finite(values)}) + "\n")
+        for name, value in values.items() if self._events else ():
+            if isinstance(value, float):
+                self._events.add_scalar(name, value, images)
+
+    def progress(self, images: int, losses: dict[str, float]) -> None:
+        """Shows where the run stands: at once on a terminal, now and then in a file."""
+        now = time.monotonic()
+        self._recent.append((now, images))
+        (t0, n0), terminal = self._recent[0], sys.stderr.isatty()
+        rate = (images - n0) / (now - t0) if now > t0 else 0.0
+        if self.silent or not (terminal or now - self._last_line > QUIET_S or images >= self.total):
+            return
+        self._last_line = now
+        left = f"{_clock((self.total - images) / rate)}" if rate else "--:--"
+        parts = " ".join(f"{k} {v:.4g}" for k, v in losses.items())
+        line = f"{images}/{self.total} images  {parts}  {rate:.1f} images/s  eta {left}{self._validation}"
+        print(f"\r{line}\x1b[K" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
+
+    def validated(self, degraded_db: float, restored_db: float) -> None:
+        """Shown in the progress lines from now on."""
+        self._validation = f"  valid {degraded_db:.2f} -> {restored_db:.2f} dB"
+
+    def say(self, sentence: str) -> None:
+        if not self.silent:
+            end = "\r\x1b[K" if sys.stderr.isatty() else ""
+            print(f"{end}{sentence}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._events:
+            self._events.close()
+
+
+def _events(folder: Path, step: int) -> Any:
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise FlagError("--tensorboard needs tensorboardX: pip install 'filmzoo[report]'") from None
+    return SummaryWriter(str(folder), purge_step=step)
+
+
+def _step(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return math.inf  # a line cut short by a kill
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _clock(seconds: float) -> str:
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02}:{s:02}" if hours else f"{m:02}:{s:02}"

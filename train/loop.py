@@ -1,0 +1,287 @@
+"""The one training loop: data to the device, steps, validation, checkpoints, weights, and the way back after a kill."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from eval.metrics import PROTOCOL
+from train import data, sharding
+from train.checkpoints import Checkpoints, Progress
+from train.log import Log
+from train.settings import Settings, describe, parse
+from train.state import TrainState
+from train.task import Task
+from train.validation import Validation, middle
+from zoo import pictures, registry
+from zoo.errors import FlagError, ZooError, command
+
+NOTE_EVERY = 20  # steps between looks at the losses, which wait for the device
+
+
+def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, Any]], task: type[Task]):
+    """The `main(argv=None) -> exit code` of `python -m train.NAME`."""
+
+    @command
+    def main(argv: list[str] | None = None) -> None:
+        sharding.start()
+        settings = parse(kind, name, presets, argv)
+        if settings.dry_run:
+            about = _about(name, settings, task(settings, steps=1))
+            print(json.dumps(about | {"workdir": str(settings.workdir)}, indent=1))
+            return
+        run(name, settings, task)
+
+    return main
+
+
+def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
+    """Trains, or continues what lies in the run's folder; returns the folder."""
+    sharding.check_batch(settings.batch)
+    about = _about(name, settings, make_task(settings, steps=1))
+    _claim(settings.workdir, about)
+    source, held_out = _open(settings)
+    steps = math.ceil(settings.total(len(source)) / settings.batch)
+    mesh = sharding.mesh()
+    everywhere = sharding.replicated(mesh)
+    task = make_task(settings, steps)
+    state = jax.jit(task.init, out_shardings=everywhere)(jax.random.key(settings.seed))
+    checkpoints = Checkpoints(settings.workdir)
+    start, state, progress = checkpoints.restore(state) or (0, state, Progress())
+    silent = jax.process_index() != 0
+    log = Log(
+        settings.workdir,
+        step=start,
+        total=steps * settings.batch,
+        tensorboard=settings.tensorboard,
+        silent=silent,
+    )
+    if start:
+        log.say(f"continuing {settings.workdir} from step {start} of {steps}")
+    validation = Validation(held_out, settings, everywhere) if task.restores else None
+    trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps, source.fingerprint())
+    try:
+        with _batches(source, settings, task, start) as batches, _interruptions() as interrupted:
+            trainer.train(state, start, progress, mesh, batches, interrupted)
+    finally:
+        checkpoints.close()
+        log.close()
+    return settings.workdir
+
+
+class _Trainer:
+    """The loop's own state, so that its parts can be read one by one."""
+
+    def __init__(self, settings, task, log, checkpoints, validation, about, steps, fingerprint):
+        self.settings, self.task, self.log, self.checkpoints = settings, task, log, checkpoints
+        self.validation, self.about, self.steps, self.fingerprint = validation, about, steps, fingerprint
+        marks = {round(steps * k / settings.checkpoints) for k in range(1, settings.checkpoints + 1)}
+        self.marks = marks - {0}
+        self.saved = 0
+        self.updates: dict[str, Any] = {}
+        self.pending: list[tuple[int, Any]] = []
+
+    def train(self, state: TrainState, start: int, progress: Progress, mesh, batches, interrupted) -> None:
+        self.saved, began = start, time.monotonic() - progress.seconds
+        for step in range(start, self.steps):
+            if self._patience_is_over(progress):
+                break
+            batch = sharding.place(mesh, next(batches))
+            state, losses = self._update(step, mesh)(state, batch)
+            self.pending.append((step, losses))
+            done = step + 1
+            if done % NOTE_EVERY == 0 or done in self.marks or done <= 2:
+                self._look(done)
+            if done in self.marks:
+                progress = self._mark(done, state, progress, time.monotonic() - began)
+            elif interrupted.is_set():
+                self._look(done)
+                self.checkpoints.save(done, state, dataclasses.replace(progress, seconds=time.monotonic() - began))
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+        self._finish(progress)
+
+    def _update(self, step: int, mesh):
+        """The step's function, jitted: state donated, the new one on every device."""
+        function = self.task.update(step)
+
+        def update(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
+            return function(state, batch, jax.random.fold_in(jax.random.key(self.settings.seed), state.step))
+
+        if function.__name__ not in self.updates:
+            everywhere = sharding.replicated(mesh)
+            self.updates[function.__name__] = jax.jit(update, donate_argnums=0, out_shardings=everywhere)
+        return self.updates[function.__name__]
+
+    def _look(self, done: int) -> None:
+        """Fetches the losses since the last look; the first that is not finite ends the run before anything is
+        saved."""
+        fetched = [(k, {n: float(v) for n, v in m.items()}) for k, m in jax.device_get(self.pending)]
+        self.pending = []
+        for k, losses in fetched:
+            if bad := [n for n, v in losses.items() if not math.isfinite(v)]:
+                raise ZooError(
+                    f"the loss {bad[0]!r} is not finite at step {k} (image {k * self.settings.batch}); "
+                    f"step {self.saved} is the last good checkpoint in {self.settings.workdir}; "
+                    "start again with a lower --learning-rate or another --seed"
+                )
+        if fetched:
+            names = sorted({n for _, m in fetched for n in m})
+            means = {n: float(np.mean([m[n] for _, m in fetched if n in m])) for n in names}
+            self.log.note(done, done * self.settings.batch, means)
+            self.log.progress(done * self.settings.batch, means)
+
+    def _mark(self, done: int, state: TrainState, progress: Progress, seconds: float) -> Progress:
+        """Validates, writes the weights if they are the best, saves; in that order, so that a kill loses nothing."""
+        found = self.validation.measure(self.task, state) if self.validation else {}
+        value = found.get("restored_db", math.inf)
+        if math.isnan(value):
+            raise ZooError(
+                f"the weights are not finite after step {done}; step {self.saved} is the last good checkpoint"
+            )
+        best = value > progress.best_db or not self.validation
+        progress = Progress(max(value, progress.best_db), 0 if best else progress.waited + 1, seconds)
+        if best and jax.process_index() == 0:
+            self._export(done, state, found, seconds)
+        if found:
+            self.log.note(done, done * self.settings.batch, {"validation": found})
+            self.log.validated(found["degraded_db"], value)
+        self.checkpoints.save(done, state, progress)
+        self.saved = done
+        return progress
+
+    def _export(self, done: int, state: TrainState, found: dict[str, Any], seconds: float) -> None:
+        """Writes the moving average as weights with their card, and a sheet of samples of a network that makes
+        pictures."""
+        images = done * self.settings.batch
+        facts = {
+            "task": self.task.nets[self.task.ships].config.task,
+            "licence": "Apache-2.0" if self.settings.data == "leaves" else "that of the training pictures",
+            "data": {"name": self.settings.data, "fingerprint": self.fingerprint},
+            "recipe": self.about,
+            "images": images,
+            "validation": found and found | {"protocol": PROTOCOL},
+            "jax": jax.__version__,
+            "device": jax.devices()[0].device_kind,
+        }
+        average = jax.device_get(state.average[self.task.ships])
+        flat = registry.flatten(average["params"]) | registry.flatten(average["stats"])
+        stem = f"{self.about['command']}-{self.settings.noise.replace('_', '-')}"
+        registry.save(self.settings.workdir, stem, self.task.nets[self.task.ships].config, flat, facts)
+        if not self.task.restores:
+            made = np.asarray(self.task.samples(state))
+            sheet = np.concatenate([np.concatenate(list(row), 1) for row in made.reshape(-1, 8, *made.shape[1:])], 0)
+            pictures.write(self.settings.workdir / "samples.png", pictures.Picture(np.uint8(np.rint(255 * sheet))))
+
+    def _patience_is_over(self, progress: Progress) -> bool:
+        return bool(self.settings.patience) and progress.waited >= self.settings.patience
+
+    def _finish(self, progress: Progress) -> None:
+        if self._patience_is_over(progress):
+            self.log.say(f"stopped early: no better validation PSNR in {self.settings.patience} checkpoints")
+        best = f", {progress.best_db:.2f} dB on the pictures held out" if self.validation else ""
+        self.log.say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
+
+
+def _about(name: str, settings: Settings, task: Task) -> dict[str, Any]:
+    """What makes this run what it is: command, settings, and each network's config."""
+    nets = {k: {"network": type(n.config).__name__, **dataclasses.asdict(n.config)} for k, n in task.nets.items()}
+    return {"command": name, **describe(settings), "networks": nets}
+
+
+def _claim(workdir: Path, about: dict[str, Any]) -> None:
+    """Writes the settings into a new run's folder; refuses a folder whose run had others."""
+    path = workdir / "settings.json"
+    about = json.loads(json.dumps(about))
+    if path.exists():
+        try:
+            before = json.loads(path.read_text())
+        except ValueError:
+            raise FlagError(f"{path} cannot be read; give another --workdir") from None
+        if other := [k for k in sorted(about.keys() | before.keys()) if about.get(k) != before.get(k)]:
+            said = "; ".join(f"{k}: {before.get(k)!r} there, {about.get(k)!r} here" for k in other if k != "networks")
+            said = said or "the networks differ"
+            raise FlagError(
+                f"{workdir} holds a run with other settings ({said}); give another --workdir, or the same settings"
+            )
+    elif jax.process_index() == 0:
+        if workdir.exists() and not workdir.is_dir():
+            raise FlagError(f"--workdir={workdir} is a file; give a folder")
+        workdir.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(about, indent=1) + "\n")
+        part.replace(path)
+
+
+def _open(settings: Settings) -> tuple[Any, np.ndarray]:
+    """The pictures to train on, and the middles of those held out (at most one in eight)."""
+    say = lambda text: None if jax.process_index() else print(text, file=sys.stderr, flush=True)
+    kind = "making" if settings.data == "leaves" else "reading"
+    say(f"{kind} pictures: {settings.data}")
+    source = data.open_source(
+        settings.data,
+        seed=settings.seed,
+        size=max(256, settings.crop),
+        count=settings.leaves + settings.valid,
+    )
+    for name, reason in source.skipped:
+        say(f"skipped {name}: {reason}")
+    if source.skipped:
+        say(f"{len(source.skipped)} of {len(source) + len(source.skipped)} pictures cannot be read and are left out")
+    source, held_out = data.hold_out(source, max(1, min(settings.valid, len(source) // 8)))
+    return source, np.stack([middle(held_out[k]) for k in range(len(held_out))])
+
+
+@contextlib.contextmanager
+def _batches(source: Any, settings: Settings, task: Task, start: int) -> Iterator[Iterator[dict[str, np.ndarray]]]:
+    """Batches of this process from step `start` on: {"clean"}, or {"degraded", "clean"} from disjoint halves."""
+    halves = dict(zip(("degraded", "clean"), data.halves(source), strict=True)) if task.unpaired else {"clean": source}
+    streams = {
+        name: data.batches(
+            half,
+            seed=settings.seed + k,
+            batch=settings.batch,
+            crop=settings.crop,
+            start=start,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+        for k, (name, half) in enumerate(halves.items())
+    }
+    try:
+        yield ({name: next(stream) for name, stream in streams.items()} for _ in iter(int, 1))
+    finally:
+        for stream in streams.values():
+            stream.close()
+
+
+@contextlib.contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that the loop can save before it leaves; a second Ctrl-C leaves at
+    once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number, frame):
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

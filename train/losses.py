@@ -1,0 +1,48 @@
+"""The losses. Scores are a discriminator's raw outputs of any shape; pictures are [n h w c] in [0, 1]."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from zoo.errors import choose
+
+OBJECTIVES = ("least_squares", "minimax", "non_saturating")
+
+
+def charbonnier(x: Float[Array, "n h w c"], y: Float[Array, "n h w c"]) -> Float[Array, ""]:
+    """L1 rounded at zero (Charbonnier et al. 1994), eps 1e-3: sure of edges, smooth near the solution."""
+    return jnp.mean(jnp.sqrt(jnp.square(x - y) + 1e-6))
+
+
+def l1(x: Array, y: Array) -> Float[Array, ""]:
+    return jnp.mean(jnp.abs(x - y))
+
+
+PIXEL_LOSSES = {"charbonnier": charbonnier, "l1": l1, "l2": lambda x, y: jnp.mean(jnp.square(x - y))}
+
+
+def discriminator_loss(objective: str, real: Array, fake: Array) -> Float[Array, ""]:
+    """What the discriminator minimises: least squares (Mao et al. 2017) or the cross-entropy of Goodfellow et al.
+    2014."""
+    choose("objective", objective, OBJECTIVES)
+    if objective == "least_squares":
+        return (jnp.mean(jnp.square(real - 1)) + jnp.mean(jnp.square(fake))) / 2
+    return jnp.mean(jax.nn.softplus(-real)) + jnp.mean(jax.nn.softplus(fake))
+
+
+def generator_loss(objective: str, fake: Array) -> Float[Array, ""]:
+    """What the generator minimises. "minimax" is log(1 - D), whose gradient vanishes while the discriminator wins;
+    "non_saturating" is -log D, the same fixed point (Goodfellow et al. 2014, section 3)."""
+    choose("objective", objective, OBJECTIVES)
+    if objective == "least_squares":
+        return jnp.mean(jnp.square(fake - 1))
+    return -jnp.mean(jax.nn.softplus(fake)) if objective == "minimax" else jnp.mean(jax.nn.softplus(-fake))
+
+
+def gradient_penalty(scores: Callable[[Array], Array], real: Float[Array, "n h w c"]) -> Float[Array, ""]:
+    """R1 (Mescheder et al. 2018): the squared gradient of each picture's mean score with respect to its samples,
+    summed."""
+    gradient = jax.grad(lambda x: jnp.sum(jnp.mean(scores(x).reshape(x.shape[0], -1), 1)))(real)
+    return jnp.mean(jnp.sum(jnp.square(gradient), (1, 2, 3))) / 2

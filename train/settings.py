@@ -1,0 +1,166 @@
+"""The settings that all train commands share, and how flags, presets and defaults become them."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import jax
+import tyro
+
+from zoo import registry
+from zoo.errors import FlagError
+from zoo.flags import Levels
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    preset: Literal["auto", "small", "full", "paper"] = "auto"
+    """small: a CPU; full: an accelerator; paper: as published; auto: small or full, as the device is"""
+    data: str = "leaves"
+    """leaves (procedural, made on the device), a FOLDER of pictures, or tfds:NAME[:SPLIT]"""
+    noise: Literal["gaussian", "salt_and_pepper", "poisson", "speckle", "mixed"] = "gaussian"
+    levels: Levels = (0.01, 0.05)
+    """lowest and highest level drawn: standard deviation or share of pixels, on the [0, 1] scale"""
+    rising: bool = False
+    """let the highest level rise from the lowest over the first half of the run"""
+    images: int | None = None
+    """length of the run in training crops; default: epochs x pictures in the data"""
+    epochs: int = 100
+    """length of the run where --images is not given"""
+    batch: int = 16
+    """crops a step, over all devices"""
+    crop: int = 64
+    """side of a training crop, px"""
+    workdir: Path | None = None
+    """checkpoints, log and weights; default: runs/COMMAND-NOISE. The same command continues what it finds there"""
+    seed: int = 0
+    network: str | None = None
+    """override fields of the network's config, as width=32,blocks=2"""
+    learning_rate: float = 1e-3
+    """peak rate of Adam"""
+    decay: Literal["linear", "cosine", "constant"] = "cosine"
+    hold: float = 0.3
+    """share of the run at the peak rate, before the decay"""
+    l2: float = 0.0
+    """weight of the kernels' squared norm in the gradient"""
+    dropout: float = 0.0
+    """share of features dropped in the discriminators"""
+    clip: float = 0.5
+    """bound on the gradient's norm; 0: none"""
+    average: float = 0.998
+    """decay of the moving average of the weights, which is what ships"""
+    grey: float = 0.1
+    """share of crops turned grey, noise and all: film is black and white too"""
+    checkpoints: int = 10
+    """how many over the run; each validates, and keeps the best weights"""
+    patience: int = 0
+    """stop after so many checkpoints without a better validation PSNR; 0: never"""
+    valid: int = 16
+    """pictures held out for validation"""
+    leaves: int = 256
+    """pictures to make for --data=leaves"""
+    tensorboard: bool = False
+    """write TensorBoard events beside the log"""
+    dry_run: bool = False
+    """print the resolved settings as JSON and stop"""
+
+    def total(self, pictures: int) -> int:
+        """Length of the run in crops."""
+        return self.images or self.epochs * pictures
+
+
+# What each preset changes for every command; a command's own presets come on top.
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {},
+    "full": {"batch": 64, "crop": 128, "images": 4_000_000, "leaves": 8192, "checkpoints": 40, "valid": 32},
+    "paper": {
+        "rising": True,
+        "batch": 64,
+        "crop": 128,
+        "learning_rate": 2e-4,
+        "decay": "linear",
+        "hold": 0.5,
+        "l2": 1e-4,
+        "dropout": 0.5,
+        "clip": 0.0,
+        "average": 0.0,
+        "grey": 0.0,
+        "patience": 3,
+        "leaves": 8192,
+    },
+}
+
+S = TypeVar("S", bound=Settings)
+
+
+def parse(kind: type[S], command: str, presets: dict[str, dict[str, Any]], argv: list[str] | None) -> S:
+    """The settings that `argv` asks for, upon the preset that it names. Leaves with code 2 for a bad flag."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--preset", default="auto")
+    asked = early.parse_known_args(argv)[0].preset
+    preset = ("small" if jax.default_backend() == "cpu" else "full") if asked == "auto" else asked
+    # An unknown preset falls through to tyro, which lists the choices.
+    defaults = {**PRESETS.get(preset, {}), **presets.get(preset, {})}
+    settings = tyro.cli(
+        kind,
+        prog=f"python -m train.{command}",
+        description=sys.modules[kind.__module__].__doc__,
+        default=kind(**defaults, preset=preset if preset in PRESETS else "auto"),
+        args=argv,
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    settings = dataclasses.replace(settings, preset=preset)
+    if settings.workdir is None:
+        settings = dataclasses.replace(settings, workdir=Path("runs") / f"{command}-{settings.noise}")
+    return check(settings)
+
+
+def check(settings: S) -> S:
+    """The settings, if they can be; else a FlagError that says what is wrong."""
+    low, high = settings.levels
+    if not 0 <= low <= high <= 1:
+        raise FlagError(f"--levels={low},{high} must be two numbers in [0, 1], the lower first")
+    least = {"images": 1, "epochs": 1, "batch": 1, "crop": 16, "checkpoints": 1, "patience": 0, "valid": 1, "leaves": 2}
+    for name, bound in least.items():
+        if getattr(settings, name) is not None and getattr(settings, name) < bound:
+            raise FlagError(f"--{name}={getattr(settings, name)} must be at least {bound}")
+    for name in ("hold", "dropout", "average", "grey"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise FlagError(f"--{name}={getattr(settings, name)} must lie in [0, 1]")
+    for name in ("learning_rate", "l2", "clip"):
+        if not 0 <= getattr(settings, name) < float("inf"):
+            raise FlagError(f"--{name.replace('_', '-')}={getattr(settings, name)} must be a number from 0 up")
+    return settings
+
+
+def overridden(config: Any, text: str | None) -> Any:
+    """A network's config with the fields changed that `width=32,blocks=2` names."""
+    changes = {}
+    for part in filter(None, (text or "").split(",")):
+        name, _, value = part.partition("=")
+        try:
+            changes[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            changes[name.strip()] = value
+    changed = registry.configure(config, **changes)
+    for name, value in changes.items():
+        if type(value) is not type(getattr(config, name)):
+            raise FlagError(f"--network: {name}={value} must be like its default, {getattr(config, name)!r}")
+    return changed
+
+
+def shipped_config(arch: str, settings: Settings) -> Any:
+    """The config of the zoo's model ARCH-NOISE (of ARCH-gaussian for a noise without one), with --network's changes."""
+    name = f"{arch}-{settings.noise.replace('_', '-')}"
+    spec = registry.SPECS.get(name) or registry.SPECS[f"{arch}-gaussian"]
+    return overridden(spec.config, settings.network)
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON: what makes a run what it is (not where it lies, nor how it is watched)."""
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(settings).items()}
+    plain["levels"] = list(settings.levels)
+    return {k: v for k, v in plain.items() if k not in ("workdir", "dry_run", "tensorboard")}

@@ -1,0 +1,89 @@
+"""The state of a training run, and networks as pure functions over it.
+
+The train step holds no NNX object: a network is a graph definition and plain dicts of arrays, merged only inside the
+trace.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jaxtyping import Array, Int, Key
+
+
+class TrainState(NamedTuple):
+    """All that a run is, every leaf an array: donated, sharded and saved as it is. Dicts are keyed by network."""
+
+    step: Int[Array, ""]
+    params: dict[str, Any]
+    stats: dict[str, Any]  # batch statistics
+    optimiser: dict[str, Any]
+    average: dict[str, Any]  # moving averages {"params", "stats"} of the networks that have one
+    pool: dict[str, Array]  # earlier fakes, for the discriminators
+
+
+class Net:
+    """A network as a function of its arrays, from its config."""
+
+    def __init__(self, config: Any):
+        self.config = config
+        module = nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))
+        self._graph = {}
+        for mode in (True, False):
+            module.train() if mode else module.eval()
+            self._graph[mode], self._params, self._stats = nnx.split(module, nnx.Param, ...)
+
+    def init(self, key: Key[Array, ""]) -> tuple[Any, Any]:
+        """Fresh (params, stats)."""
+        _, params, stats = nnx.split(self.config.build(nnx.Rngs(key)), nnx.Param, ...)
+        return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
+
+    def __call__(self, params: Any, stats: Any, *inputs: Any, train: bool, **options: Any) -> tuple[Any, Any]:
+        """(output, new stats). `train`: batch norm on the batch's own statistics, dropout on."""
+        module = nnx.merge(self._graph[train], _variables(self._params, params), _variables(self._stats, stats))
+        output = module(*inputs, **options)
+        return output, nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])
+
+
+def _variables(like: nnx.State, arrays: Any) -> nnx.State:
+    state = jax.tree.map(lambda x: x, like)  # a copy: the call below writes into it
+    nnx.replace_by_pure_dict(state, arrays)
+    return state
+
+
+class Adam:
+    """Adam with L2 on the kernels and a bound on the gradient's norm; the rate is given at each update."""
+
+    def __init__(self, *, b1: float, b2: float, l2: float = 0.0, clip: float = 0.0):
+        kernels = lambda params: jax.tree.map(lambda p: p.ndim > 1, params)
+        self._transform = optax.chain(
+            optax.clip_by_global_norm(clip) if clip else optax.identity(),
+            optax.add_decayed_weights(l2, mask=kernels) if l2 else optax.identity(),
+            optax.scale_by_adam(b1=b1, b2=b2),
+        )
+
+    def init(self, params: Any) -> Any:
+        return self._transform.init(params)
+
+    def update(self, gradient: Any, state: Any, params: Any, rate: Array) -> tuple[Any, Any]:
+        """(new params, new state)."""
+        direction, state = self._transform.update(gradient, state, params)
+        return jax.tree.map(lambda p, d: p - rate * d, params, direction), state
+
+
+def schedule(step: Array, *, steps: int, start: int = 0, hold: float, shape: str, warmup: int = 0) -> Array:
+    """The share of the peak rate at `step`: rises over `warmup` steps from `start`, holds for a share `hold` of what
+    remains, then falls to 0 at `steps` ("linear" or "cosine"; "constant" holds to the end)."""
+    done = step - start
+    u = jnp.clip(done / max(steps - start, 1), 0, 1)
+    fall = jnp.clip((u - hold) / max(1 - hold, 1e-6), 0, 1)
+    after = {"linear": 1 - fall, "cosine": (1 + jnp.cos(jnp.pi * fall)) / 2, "constant": jnp.ones_like(fall)}[shape]
+    return after * (jnp.minimum((done + 1) / warmup, 1) if warmup else 1.0)
+
+
+def follow(average: Any, new: Any, decay: float, step: Array) -> Any:
+    """The moving average after one more step; young averages forget faster, so that the first weights do not linger."""
+    keep = jnp.minimum(decay, (step + 1) / (step + 10))
+    return jax.tree.map(lambda a, n: a + (1 - keep) * (n - a), average, new)

@@ -1,0 +1,233 @@
+"""`python -m zoo restore noisy.png -o clean.png -m NAME` and `python -m zoo models` (installed as `filmzoo`).
+
+JAX and the models are imported inside the commands, so that `--help` and mistakes in flags answer at once.
+"""
+
+import dataclasses
+import glob
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from zoo.errors import FlagError, InputError, ZooError, command
+
+if TYPE_CHECKING:
+    from zoo.restorer import Restorer
+
+
+@dataclasses.dataclass(frozen=True)
+class Restore:
+    """Restore pictures: size, bit depth, alpha, colour profile and names are kept."""
+
+    inputs: tyro.conf.Positional[tuple[str, ...]]
+    """Files, folders (searched to their depths) or quoted globs."""
+    model: Annotated[str | None, tyro.conf.arg(aliases=["-m"], metavar="NAME|RUN")] = None
+    """A model's name (see `models`) or the folder of a training run."""
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FILE|FOLDER")] = None
+    """A file for one picture, else a folder; left out: NAME_restored beside each picture."""
+    yes: Annotated[bool, tyro.conf.arg(aliases=["-y"])] = False
+    """Overwrite results that exist. An input is never overwritten."""
+    tile: int | None = None
+    """Largest side, in pixels, of what goes through a device at once; left out: by the model."""
+    dry_run: bool = False
+    """Print what would be done, as JSON, and do nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """List the models of the zoo."""
+
+    json: bool = False
+    """As JSON."""
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code (see zoo.errors)."""
+    commands: Any = Restore | Models
+    chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
+    return restore(chosen) if isinstance(chosen, Restore) else models(chosen)
+
+
+def restore(args: Restore) -> int:
+    from zoo import registry
+
+    if args.model is None:
+        denoisers = ", ".join(name for name, spec in registry.SPECS.items() if spec.task == "denoise")
+        raise FlagError(f"name a model or a training run's folder with -m; the models are: {denoisers}")
+    card = registry.card(args.model)
+    jobs = plan(args)
+    if args.dry_run:
+        files = {str(source): str(target) for source, target in jobs}
+        print(json.dumps({"model": args.model, "sha256": card["sha256"], "tile": args.tile, "files": files}, indent=1))
+        return 0
+
+    from zoo.restorer import Restorer
+
+    restorer = Restorer(args.model, tile=args.tile)
+    failed = _restore_all(restorer, jobs)
+    if failed and len(jobs) == 1:
+        raise failed[0]
+    for problem in failed:
+        print(f"error: {problem}", file=sys.stderr)
+    if failed:
+        raise ZooError(f"{len(failed)} of {len(jobs)} pictures could not be restored")
+    return 0
+
+
+def models(args: Models) -> int:
+    from zoo import registry
+
+    rows = [
+        {
+            "name": name,
+            "task": spec.task,
+            "parameters": _parameters(spec.config),
+            "multiple": spec.multiple,
+            "halo": spec.halo,
+            "licence": spec.licence,
+            "weights": registry.has_weights(name),
+            "about": spec.about,
+        }
+        for name, spec in registry.SPECS.items()
+    ]
+    print(json.dumps(rows, indent=1) if args.json else _table(rows))
+    return 0
+
+
+def plan(args: Restore) -> list[tuple[Path, Path]]:
+    """(source, target) for every picture. Raises, before any work is done, for whatever must not be written."""
+    from zoo import pictures
+
+    if not args.inputs:
+        raise FlagError("name a picture, a folder or a glob to restore")
+    roots = {path: _root(pattern) for pattern in args.inputs for path in pictures.find(pattern)}  # each picture once
+    if args.output is None:
+        targets = {source: _writable(source.with_stem(f"{source.stem}_restored")) for source in roots}
+        earlier = set(targets.values())  # results of an earlier run in the same folder are no sources
+        targets = {s: t for s, t in targets.items() if s not in earlier}
+    elif _is_folder(args, len(roots)):
+        folder = Path(args.output)
+        targets = {
+            s: _writable(folder / s.relative_to(root)) for s, root in roots.items() if not _within(s, root, folder)
+        }
+    else:
+        pictures.check_writable(args.output)
+        targets = {source: Path(args.output) for source in roots}
+    _check_targets(targets, args.yes)
+    return list(targets.items())
+
+
+def _root(pattern: str) -> Path:
+    """The folder below which sub-folders are kept: a glob's is what comes before its first wildcard."""
+    path = Path(pattern)
+    if path.is_file():
+        return path.parent
+    return path if path.is_dir() else Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+
+
+def _within(source: Path, root: Path, folder: Path) -> bool:
+    """Whether a search below `root` found `source` in the output folder: a result of an earlier run."""
+    return root.resolve() in folder.resolve().parents and folder.resolve() in source.resolve().parents
+
+
+def _is_folder(args: Restore, count: int) -> bool:
+    """Whether the output is a folder rather than a file."""
+    output = Path(args.output or "")
+    if output.is_dir() or str(args.output).endswith(("/", os.sep)):
+        return True
+    several = count > 1 or any(Path(i).is_dir() for i in args.inputs)
+    if several and (output.suffix or output.exists()):
+        raise FlagError(
+            f"the output {output} names a file, but the input is a folder or several pictures; end it with /"
+        )
+    return several
+
+
+def _writable(path: Path) -> Path:
+    """The same name; as a PNG where the suffix names no kind that can be written (BMP, or none at all)."""
+    from zoo import pictures
+
+    return path if path.suffix.lower() in pictures.WRITABLE else path.with_suffix(".png")
+
+
+def _check_targets(targets: dict[Path, Path], overwrite: bool) -> None:
+    originals = {source.resolve() for source in targets}
+    taken: dict[Path, Path] = {}
+    for source, target in targets.items():
+        if target.resolve() in originals:
+            raise FlagError(f"{target} is an original, which is never overwritten; choose another output with -o")
+        if target in taken:
+            raise FlagError(f"{taken[target]} and {source} would both become {target}; restore them in two runs")
+        taken[target] = source
+        if target.is_dir():
+            raise FlagError(f"{target} is a folder; choose another output with -o")
+        if target.exists() and not overwrite:
+            raise FlagError(f"{target} exists; overwrite it with -y, or choose another output with -o")
+    for folder in {target.parent for target in targets.values()}:
+        nearest = next(p for p in (folder, *folder.resolve().parents) if p.exists())
+        if not nearest.is_dir():
+            raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
+
+
+def _restore_all(restorer: "Restorer", jobs: list[tuple[Path, Path]]) -> list[ZooError]:
+    """Restores every picture that can be; returns what went wrong with the others."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import MofNCompleteColumn, Progress
+
+    failed, console = [], Console(stderr=True)
+    bar = Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console)
+    bar.disable = not console.is_terminal
+    with bar:
+        line = bar.add_task("", total=len(jobs))
+        for i, (source, target) in enumerate(jobs):
+            bar.update(line, completed=i, description=escape(source.name))
+            try:
+                _restore_one(restorer, source, target, lambda n, of, i=i: bar.update(line, completed=i + n / of))
+            except ZooError as e:
+                failed.append(type(e)(str(e) if str(source) in str(e) else f"{source}: {e}"))
+            else:
+                if bar.disable:
+                    print(f"{i + 1}/{len(jobs)} {source} -> {target}", file=sys.stderr)
+        bar.update(line, completed=len(jobs))
+    return failed
+
+
+def _restore_one(restorer: "Restorer", source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+    from zoo import pictures
+
+    try:
+        picture = pictures.read(source)
+    except PermissionError:
+        raise InputError(f"{source}: no permission to read it") from None
+    pictures.check_writable(target, picture)  # before the long work
+    picture = dataclasses.replace(picture, samples=restorer(picture.samples, progress=progress))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pictures.write(target, picture)
+
+
+def _parameters(config: Any) -> int:
+    """How many numbers a network of this config learns, counted without making them."""
+    import jax
+    from flax import nnx
+
+    network = nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))
+    return sum(p.size for p in jax.tree.leaves(nnx.state(network, nnx.Param)))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Aligned columns, the same on a terminal and in a pipe."""
+    columns = [name for name in rows[0] if name != "about"]
+    words = {"True": "yes", "False": "no", "None": "not tiled"}
+    cells = [columns] + [[words.get(str(row[name]), str(row[name])) for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)

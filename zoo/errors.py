@@ -1,0 +1,67 @@
+"""What goes wrong for a user: one sentence that names the thing and the mend, and an exit code.
+
+Library calls raise these; commands print the sentence on standard error and leave with the code:
+0 done, 1 failed, 2 bad flags, 3 unreadable input, 4 out of memory, 130 interrupted.
+"""
+
+import errno
+import sys
+from collections.abc import Callable
+
+
+class ZooError(Exception):
+    """The work failed."""
+
+    exit_code = 1
+
+
+class FlagError(ZooError, ValueError):
+    """A setting or an argument that cannot be; the sentence lists what can."""
+
+    exit_code = 2
+
+
+class InputError(ZooError, ValueError):
+    """A file, picture or weights that cannot be read."""
+
+    exit_code = 3
+
+
+class OutOfMemory(ZooError, MemoryError):
+    """The device's memory is too small, even after every retry."""
+
+    exit_code = 4
+
+
+def choose(kind: str, value: str, choices) -> str:
+    """`value` if it is one of `choices`, else a FlagError that lists them."""
+    if value not in choices:
+        raise FlagError(f"unknown {kind} {value!r}; choose one of: {', '.join(sorted(choices))}")
+    return value
+
+
+def command(main: Callable[..., int | None]) -> Callable[..., int]:
+    """Turns a command's `main(argv=None)` into one that ends with a sentence and a code, never a traceback
+    for a user's mistake. A programming error still shows its traceback."""
+
+    def guarded(argv=None) -> int:
+        try:
+            return main(argv) or 0
+        except ZooError as e:
+            return _fail(str(e), e.exit_code)
+        except KeyboardInterrupt:
+            return _fail("interrupted", 130)
+        except OSError as e:
+            if e.errno in (errno.ENOSPC, errno.EDQUOT):
+                return _fail(f"the disk is full ({e.filename or 'no more space'}); free some space and run again", 1)
+            if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                return _fail(f"no permission to write or read {e.filename}; choose another folder", 1)
+            raise
+
+    guarded.__doc__ = main.__doc__
+    return guarded
+
+
+def _fail(sentence: str, code: int) -> int:
+    print(f"error: {sentence}", file=sys.stderr)
+    return code

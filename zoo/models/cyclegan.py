@@ -1,0 +1,232 @@
+"""Residual CycleGAN (Zhu et al. 2017, "Unpaired image-to-image translation using cycle-consistent adversarial
+networks", with six residual blocks): domain a is degraded, b is clean; g_ab restores, g_ba degrades; d_a judges
+pictures OF a, d_b of b.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Key
+
+from zoo.models.layers import Conv, Denoiser, Upsample, denoiser_halo, leaky, norm
+
+
+class ResidualBlock(nnx.Module):
+    """x + conv(relu(conv(x))), each convolution followed by the norm: [n h w c] -> [n h w c]."""
+
+    def __init__(self, width: int, kind: str, *, pad: str, scale: float = 1.0, rngs: nnx.Rngs):
+        conv = lambda s: Conv(width, width, pad=pad, bias=kind == "none", scale=s, rngs=rngs)
+        self.first, self.second = conv(1.0), conv(scale)
+        self.first_norm, self.second_norm = norm(kind, width, rngs), norm(kind, width, rngs)
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+        return x + self.second_norm(self.second(nnx.relu(self.first_norm(self.first(x)))))
+
+
+@dataclasses.dataclass(frozen=True)
+class ResidualConfig:
+    """The paper's generator: c7s1-64, d128, d256, `blocks` residual blocks, u128, u64, c7s1-3, instance norm."""
+
+    width: int = 64
+    blocks: int = 6
+    norm: str = "instance"
+    task: str = "denoise"
+    multiple: int = 4
+    halo: None = None  # instance norm looks at the whole picture
+
+    def build(self, rngs: nnx.Rngs) -> "ResidualGenerator":
+        return ResidualGenerator(self, rngs=rngs)
+
+
+class ResidualGenerator(nnx.Module):
+    """[n h w 3] in [0, 1] -> [n h w 3] in [0, 1]; h and w multiples of 4."""
+
+    def __init__(self, config: ResidualConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        w, bias = config.width, config.norm == "none"
+        self.entry = Conv(3, w, 7, pad="reflect", bias=bias, rngs=rngs)
+        self.downs = nnx.List([Conv(c, 2 * c, stride=2, bias=bias, rngs=rngs) for c in (w, 2 * w)])
+        block = lambda: ResidualBlock(4 * w, config.norm, pad="reflect", rngs=rngs)
+        self.blocks = nnx.List([block() for _ in range(config.blocks)])
+        self.ups = nnx.List([Upsample(c, c // 2, bias=bias, rngs=rngs) for c in (4 * w, 2 * w)])
+        self.norms = nnx.List([norm(config.norm, c, rngs) for c in (w, 2 * w, 4 * w, 2 * w, w)])
+        self.exit = Conv(w, 3, 7, pad="reflect", scale=0.5, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
+        norms = iter(self.norms)
+        x = nnx.relu(next(norms)(self.entry(2 * x - 1)))
+        for down in self.downs:
+            x = nnx.relu(next(norms)(down(x)))
+        for block in self.blocks:
+            x = block(x)
+        for up in self.ups:
+            x = nnx.relu(next(norms)(up(x)))
+        return (jnp.tanh(self.exit(x)) + 1) / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmConfig:
+    """The film variant: the same residual blocks on folded pixels, no norm over the picture, so that it may be tiled,
+    and the picture itself added to the output."""
+
+    width: int = 64
+    blocks: int = 6
+    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
+    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
+    task: str = "denoise"
+
+    @property
+    def multiple(self) -> int:
+        return self.fold
+
+    @property
+    def halo(self) -> int:
+        return denoiser_halo(self, 2 * self.blocks)
+
+    def build(self, rngs: nnx.Rngs) -> Denoiser:
+        blocks = [ResidualBlock(self.width, "none", pad="zero", scale=0.1, rngs=rngs) for _ in range(self.blocks)]
+        return Denoiser(self, nnx.Sequential(*blocks), self.width, rngs=rngs)
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseModelConfig:
+    """g_ba as a law of noise to be learned: what degrading is, one-to-many, which a network without a random input
+    cannot be."""
+
+    law: str = "additive"  # "additive" (grain), "impulse" (replaced pixels) or "both"
+    width: int = 24
+    channels: int = 8  # of the random field
+    level: float = 0.02  # where the learned level starts, on the [0, 1] scale
+
+    def build(self, rngs: nnx.Rngs) -> "NoiseModel":
+        return NoiseModel(self, rngs=rngs)
+
+
+class NoiseModel(nnx.Module):
+    """(clean [n h w 3], key) -> degraded [n h w 3], not clipped: a level drawn for each picture from a learned
+    distribution, then a random field shaped by the picture (additive), or pixels replaced by black and white
+    (impulse)."""
+
+    def __init__(self, config: NoiseModelConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        c, w = config.channels, config.width
+        self.levels = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in ((1, 16), (16, 16), (16, 2))])
+        self.levels[-1].kernel[...] = 0.3 * self.levels[-1].kernel[...]
+        if config.law != "impulse":
+            # Var of U(-1, 1) is 1/3; Conv's He scale gives 2/c a weight: unit variance out.
+            self.white = Conv(c, 3, 1, bias=False, scale=1.5**0.5, rngs=rngs)
+            self.shaping = nnx.List([Conv(3 + c, w, rngs=rngs), Conv(w, w, rngs=rngs), Conv(w, 3, scale=0, rngs=rngs)])
+        if config.law != "additive":
+            self.salt_share = nnx.Param(jnp.zeros(()))  # logit
+
+    def __call__(self, clean: Float[Array, "n h w 3"], key: Key[Array, ""]) -> Float[Array, "n h w 3"]:
+        level_key, field_key, hit_key, kind_key = jax.random.split(key, 4)
+        h = jax.random.uniform(level_key, (clean.shape[0], 1), minval=-1, maxval=1)
+        for k, layer in enumerate(self.levels):
+            h = jnp.tanh(layer(h)) if k < 2 else layer(h)
+        sigma, density = (self.config.level * jnp.exp(h[:, k, None, None, None]) for k in (0, 1))
+        noisy = clean
+        if self.config.law != "impulse":
+            noisy = noisy + sigma * self.field(clean, field_key)
+        if self.config.law != "additive":
+            shape = (*clean.shape[:3], 1)
+            hit = _bernoulli(jax.random.uniform(hit_key, shape), jnp.minimum(density, 0.9))
+            salt = _bernoulli(jax.random.uniform(kind_key, shape), jax.nn.sigmoid(self.salt_share[...]))
+            noisy = noisy + hit * (salt - noisy)
+        return noisy
+
+    def field(self, clean: Float[Array, "n h w 3"], key: Key[Array, ""]) -> Float[Array, "n h w 3"]:
+        z = jax.random.uniform(key, (*clean.shape[:3], self.config.channels), minval=-1, maxval=1)
+        y = jnp.concatenate([clean, z], -1)
+        for conv in self.shaping[:2]:
+            y = leaky(conv(y))
+        return self.white(z) + self.shaping[2](y)
+
+
+def _bernoulli(u: Array, p: Array) -> Array:
+    """1 where u < p, with the gradient of a steep slope in log p, so that p can be learned."""
+    soft = jax.nn.sigmoid((jnp.log(p) - jnp.log(u + 1e-6)) / 0.3)
+    return soft + jax.lax.stop_gradient((u < p).astype(soft.dtype) - soft)
+
+
+@dataclasses.dataclass(frozen=True)
+class PatchConfig:
+    """The 70x70 PatchGAN: C64-C128-C256-C512, 4x4 convolutions, one score a patch."""
+
+    width: int = 64
+    norm: str = "instance"
+    dropout: float = 0.0
+    channels: int = 3
+
+    def build(self, rngs: nnx.Rngs) -> "PatchDiscriminator":
+        return PatchDiscriminator(self, rngs=rngs)
+
+
+class PatchDiscriminator(nnx.Module):
+    """[n h w c] in [0, 1] -> [n h/8-2 w/8-2 1]: a score for each 70x70 patch."""
+
+    def __init__(self, config: PatchConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        w = [config.channels, *(config.width * k for k in (1, 2, 4, 8))]
+        self.convs = nnx.List(
+            [nnx.Conv(w[k], w[k + 1], (4, 4), (2 if k < 3 else 1,) * 2, padding=1, rngs=rngs) for k in range(4)]
+        )
+        self.norms = nnx.List([norm(config.norm if k else "none", w[k + 1], rngs) for k in range(4)])
+        self.dropout = nnx.Dropout(config.dropout)
+        self.head = nnx.Conv(w[4], 1, (4, 4), padding=1, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n hh ww 1"]:
+        x = 2 * x - 1
+        for conv, normed in zip(self.convs, self.norms, strict=True):
+            x = leaky(normed(conv(x)))
+        return self.head(self.dropout(x, rngs=rngs))
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseCriticConfig:
+    """A judge of grain: sees what is left above a 3x3 blur, amplified, and not the picture."""
+
+    width: int = 32
+    dropout: float = 0.0
+    channels: int = 3
+
+    def build(self, rngs: nnx.Rngs) -> "NoiseCritic":
+        return NoiseCritic(self, rngs=rngs)
+
+
+class NoiseCritic(nnx.Module):
+    """[n h w c] in [0, 1] -> [n k]: a score for each 4x4 cell, and as many times one for the whole."""
+
+    def __init__(self, config: NoiseCriticConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        w = config.width
+        self.convs = nnx.List(
+            [
+                Conv(config.channels, w, rngs=rngs),
+                nnx.Conv(w, w, (4, 4), (2, 2), padding=1, rngs=rngs),
+                nnx.Conv(w, 2 * w, (4, 4), (2, 2), padding=1, rngs=rngs),
+            ]
+        )
+        self.dropout = nnx.Dropout(config.dropout)
+        self.patch = nnx.Linear(2 * w, 1, rngs=rngs)
+        self.hidden, self.whole = nnx.Linear(4 * w, 64, rngs=rngs), nnx.Linear(64, 1, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n k"]:
+        x = jnp.arcsinh((x - blur3(x)) / 0.02)  # 0.02: the middle of the levels; asinh keeps edges from shouting
+        for conv in self.convs:
+            x = leaky(conv(x))
+        cells = self.dropout(x, rngs=rngs)
+        patch = self.patch(cells).reshape(x.shape[0], -1)
+        # The quietest cell tells the level of the noise where texture hides it elsewhere.
+        quiet = -jax.nn.logsumexp(-4 * cells, axis=(1, 2)) / 4
+        whole = self.whole(leaky(self.hidden(jnp.concatenate([cells.mean((1, 2)), quiet], -1))))
+        return jnp.concatenate([patch, jnp.broadcast_to(whole, patch.shape)], -1)
+
+
+def blur3(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    """The binomial 3x3 blur, reflecting at the borders."""
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    x = (x[:, :-2] + 2 * x[:, 1:-1] + x[:, 2:]) / 4
+    return (x[:, :, :-2] + 2 * x[:, :, 1:-1] + x[:, :, 2:]) / 4

@@ -1,0 +1,107 @@
+"""DenseNet (Huang et al. 2017, "Densely connected convolutional networks"): dense blocks of BN-ReLU-Conv layers, each
+of which sees the features of all before it, with transition layers between; as a denoiser and as a discriminator.
+"""
+
+import dataclasses
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from zoo.models.layers import Conv, Denoiser, denoiser_halo, leaky, norm
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseNetConfig:
+    """The denoiser: `blocks` dense blocks of `layers` layers that add `growth` channels each, at one resolution."""
+
+    width: int = 64
+    growth: int = 32
+    blocks: int = 3
+    layers: int = 4
+    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
+    norm: str = "batch"  # "batch" or "none"
+    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
+    task: str = "denoise"
+
+    @property
+    def multiple(self) -> int:
+        return self.fold
+
+    @property
+    def halo(self) -> int:
+        return denoiser_halo(self, self.blocks * self.layers)
+
+    def build(self, rngs: nnx.Rngs) -> Denoiser:
+        make = lambda: DenseBlock(self.width, self.growth, self.layers, self.norm, rngs=rngs)
+        return Denoiser(self, nnx.Sequential(*(make() for _ in range(self.blocks))), self.width, rngs=rngs)
+
+
+class DenseLayer(nnx.Module):
+    """Norm, ReLU, convolution over features kept as a list: sum of one convolution a source, which is the
+    convolution of their concatenation without the copies."""
+
+    def __init__(self, sources: list[int], o: int, size: int, kind: str, *, rngs: nnx.Rngs):
+        share = (sources[0] / sum(sources)) ** 0.5  # He's variance counts all sources together
+        self.norms = nnx.List([norm(kind, i, rngs) for i in sources])
+        scales = [share * (i / sources[0]) ** 0.5 for i in sources]
+        self.convs = nnx.List(
+            [
+                Conv(i, o, size, bias=k == 0, scale=s, rngs=rngs)
+                for k, (i, s) in enumerate(zip(sources, scales, strict=True))
+            ]
+        )
+
+    def __call__(self, features: list[Array]) -> Float[Array, "n h w o"]:
+        terms = [c(nnx.relu(m(f))) for c, m, f in zip(self.convs, self.norms, features, strict=True)]
+        return sum(terms[1:], start=terms[0])
+
+
+class DenseBlock(nnx.Module):
+    """`layers` dense layers, a 1x1 transition back to `width` channels, and the block's own input added:
+    [n h w width] -> [n h w width]."""
+
+    def __init__(self, width: int, growth: int, layers: int, kind: str, *, rngs: nnx.Rngs):
+        sources = [[width] + [growth] * k for k in range(layers + 1)]
+        self.layers = nnx.List([DenseLayer(s, growth, 3, kind, rngs=rngs) for s in sources[:-1]])
+        self.transition = DenseLayer(sources[-1], width, 1, kind, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+        features = [x]
+        for layer in self.layers:
+            features.append(layer(features))
+        return x + self.transition(features)
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseDiscriminatorConfig:
+    """Dense blocks with pooling transitions, down to one score a picture."""
+
+    width: int = 32
+    growth: int = 16
+    blocks: int = 3
+    layers: int = 3
+    norm: str = "batch"
+    dropout: float = 0.5
+    channels: int = 3
+
+    def build(self, rngs: nnx.Rngs) -> "DenseDiscriminator":
+        return DenseDiscriminator(self, rngs=rngs)
+
+
+class DenseDiscriminator(nnx.Module):
+    """[n h w c] in [0, 1] -> [n 1]: a score, the logit of "real"."""
+
+    def __init__(self, config: DenseDiscriminatorConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        self.entry = Conv(config.channels, config.width, rngs=rngs)
+        make = lambda: DenseBlock(config.width, config.growth, config.layers, config.norm, rngs=rngs)
+        self.blocks = nnx.List([make() for _ in range(config.blocks)])
+        self.dropout = nnx.Dropout(config.dropout)
+        self.head = nnx.Linear(config.width, 1, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n 1"]:
+        x = leaky(self.entry(2 * x - 1))
+        for block in self.blocks:
+            x = nnx.avg_pool(block(x), (2, 2), strides=(2, 2))
+        return self.head(self.dropout(jnp.mean(x, (1, 2)), rngs=rngs))

@@ -1,0 +1,160 @@
+"""What several families of networks share: convolution, upsampling, and the shell of a denoiser.
+
+Pictures are [n h w c]. A network is an `nnx.Module` with a frozen dataclass `config`, which says all that a
+caller must know: `task`, `multiple` (height and width must divide by it) and `halo` (the receptive field's radius
+in pixels; None where a norm over the picture forbids tiling).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import dm_pix as pix
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+NHWC = ("NHWC", "HWIO", "NHWC")
+
+
+class Conv(nnx.Module):
+    """A square convolution that owns its padding: [n h w i] -> [n ceil(h/stride) ceil(w/stride) o].
+
+    `pad` is "zero" or "reflect", `size // 2` samples on each side (as PyTorch's `padding=size // 2`). `scale`
+    multiplies He's initial weights; 0 makes a residual branch start as the identity.
+    """
+
+    def __init__(self, i: int, o: int, size=3, *, stride=1, pad="zero", bias=True, scale: float = 1.0, rngs: nnx.Rngs):
+        std = scale * (2 / (i * size * size)) ** 0.5
+        self.kernel = nnx.Param(std * jax.random.normal(rngs.params(), (size, size, i, o)))
+        self.bias = nnx.Param(jnp.zeros(o)) if bias else None
+        self.stride, self.pad = stride, pad
+
+    def __call__(self, x: Float[Array, "n h w i"]) -> Float[Array, "n hh ww o"]:
+        kernel = self.kernel[...].astype(x.dtype)
+        p = kernel.shape[0] // 2
+        edges, crop = ((p, p), (p, p)), 0
+        if self.pad == "reflect" and p:
+            x = jnp.pad(x, ((0, 0), *edges, (0, 0)), mode="reflect")
+            # XLA's CPU path for unpadded convolutions is 4-35 times slower: pad once more there and crop.
+            crop = p if self.stride == 1 and jax.default_backend() == "cpu" else 0
+            edges = edges if crop else ((0, 0), (0, 0))
+        y = jax.lax.conv_general_dilated(x, kernel, (self.stride,) * 2, edges, dimension_numbers=NHWC)
+        if crop:
+            y = y[:, crop:-crop, crop:-crop]
+        return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+
+
+class Upsample(nnx.Module):
+    """The transposed 3x3 convolution of stride 2: [n h w i] -> [n 2h 2w o].
+
+    Written in phases, one 2x2 convolution to 4 o channels and a depth-to-space: the same sums over the same 3x3
+    weights as PyTorch's ConvTranspose2d(i, o, 3, stride=2, padding=1, output_padding=1), whose weight gradient XLA
+    does slowly on CPU.
+    """
+
+    # PHASE[p, t, k] = 1 where output phase p reads weight k at tap t: even outputs 1; odd ones 2 here and 0 on the
+    # right.
+    PHASE = ((( 0, 1, 0), (0, 0, 0)), ((0, 0, 1), (1, 0, 0)))  # fmt: skip
+
+    def __init__(self, i: int, o: int, *, bias=True, rngs: nnx.Rngs):
+        self.kernel = nnx.Param((2 / (i * 9)) ** 0.5 * jax.random.normal(rngs.params(), (3, 3, i, o)))
+        self.bias = nnx.Param(jnp.zeros(o)) if bias else None
+
+    def __call__(self, x: Float[Array, "n h w i"]) -> Float[Array, "n hh ww o"]:
+        phase = jnp.asarray(self.PHASE, x.dtype)
+        kernel = jnp.einsum("pak,qbl,klio->abipqo", phase, phase, self.kernel[...].astype(x.dtype))
+        kernel = kernel.reshape(*kernel.shape[:3], -1)
+        y = jax.lax.conv_general_dilated(x, kernel, (1, 1), ((0, 1), (0, 1)), dimension_numbers=NHWC)
+        y = pix.depth_to_space(y, 2)
+        return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+
+
+class InstanceNorm(nnx.Module):
+    """Normalises each channel of each picture over its height and width; no weights (as CycleGAN's)."""
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+        mean = x.mean((1, 2), keepdims=True)
+        variance = jnp.square(x - mean).mean((1, 2), keepdims=True)  # two passes: exact on flat areas
+        return (x - mean) * jax.lax.rsqrt(variance + 1e-5)
+
+
+class Identity(nnx.Module):
+    """Stands where a norm is left out."""
+
+    def __call__(self, x: Array) -> Array:
+        return x
+
+
+def norm(kind: str, channels: int, rngs: nnx.Rngs) -> Callable[[Array], Array]:
+    """`kind`: "batch", "instance" or "none"."""
+    if kind == "batch":
+        return nnx.BatchNorm(channels, momentum=0.9, epsilon=1e-5, use_fast_variance=False, rngs=rngs)
+    return InstanceNorm() if kind == "instance" else Identity()
+
+
+def leaky(x: Array) -> Array:
+    """Leaky ReLU of slope 0.2, the discriminators' activation."""
+    return jnp.where(x > 0, x, 0.2 * x)
+
+
+IMPULSE_RADIUS = 2  # of the 5x5 windows that detect and fill
+IMPULSE_HALO = 2 * IMPULSE_RADIUS
+
+
+def fill_impulses(x: Float[Array, "n h w c"]) -> tuple[Bool[Array, "n h w 1"], Float[Array, "n h w c"]]:
+    """Finds the pixels that salt-and-pepper noise replaced, and fills them from their neighbours.
+
+    A hit is a pixel whose channels are all exactly 0 or all exactly 1, while at most 12 of its 24 neighbours are at
+    that extreme too (more of them: a naturally black or burnt-out area). Returns the hits and the picture with each
+    hit replaced by the mean of the neighbours that are none.
+    """
+    lowest, highest = jnp.all(x <= 0, -1, keepdims=True), jnp.all(x >= 1, -1, keepdims=True)
+    lonely = lambda extreme: extreme & (_window_sum(extreme.astype(x.dtype)) <= 13.5)  # the pixel itself counts too
+    hit = lonely(lowest) | lonely(highest)
+    good = 1 - hit.astype(x.dtype)
+    around = _window_sum(x * good) / jnp.maximum(_window_sum(good), 1)
+    return hit, jnp.where(hit, around, x)
+
+
+def _window_sum(x: Array) -> Array:
+    side, r = 2 * IMPULSE_RADIUS + 1, IMPULSE_RADIUS
+    edges = ((0, 0), (r, r), (r, r), (0, 0))
+    return jax.lax.reduce_window(x, jnp.zeros((), x.dtype), jax.lax.add, (1, side, side, 1), (1, 1, 1, 1), edges)
+
+
+class Denoiser(nnx.Module):
+    """The shell of every residual denoiser: [n h w 3] in [0, 1] -> [n h w 3], not clipped.
+
+    Folds `config.fold` x `config.fold` pixels into channels (a wide view at low cost), runs `body` on `config.width`
+    channels, unfolds, and adds the result to the picture. With `config.impulse` it sees where salt-and-pepper hit,
+    starts from the filled picture, and copies every other pixel through untouched.
+    """
+
+    def __init__(self, config: Any, body: Callable[[Array], Array], features: int, *, rngs: nnx.Rngs):
+        self.config = config
+        channels = 3 * config.fold**2
+        entry = channels + config.fold**2 if config.impulse else channels
+        self.entry = Conv(entry, config.width, rngs=rngs)
+        self.body = body
+        # Small, not zero: a zero layer gives the body no gradient at the first step.
+        self.exit = Conv(features, channels, scale=0.01, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
+        if not self.config.impulse:
+            return x + self.residual(x)
+        hit, filled = fill_impulses(x)
+        restored = filled + self.residual(jnp.concatenate([filled, hit.astype(x.dtype)], -1))
+        return jnp.where(hit, restored, x)
+
+    def residual(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w 3"]:
+        fold = self.config.fold
+        folded = pix.space_to_depth(x, fold) if fold > 1 else x
+        y = self.exit(self.body(self.entry(folded)))
+        return pix.depth_to_space(y, fold) if fold > 1 else y
+
+
+def denoiser_halo(config: Any, body_radius: int) -> int:
+    """The radius in pixels that a Denoiser sees whose body sees `body_radius` folded samples."""
+    folded = body_radius + 2  # the entry's and the exit's 3x3
+    return config.fold * folded + config.fold - 1 + (IMPULSE_HALO if config.impulse else 0)

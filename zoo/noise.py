@@ -1,0 +1,69 @@
+"""Degradations, drawn on the device: `(key, image, *, level...) -> degraded`.
+
+Images are float in [0, 1], NHWC or HWC, and so is what comes back: clipped to [0, 1] and never re-quantised.
+A level is a scalar, or one value per image, shape [n]. All functions jit, and the level may be traced.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+Level = Any  # a float, or Float[Array, " n"]: one per image
+
+
+def gaussian(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, sigma: Level) -> Float[Array, "*n h w c"]:
+    """Adds N(0, sigma^2) to every sample. `sigma`: standard deviation on the [0, 1] scale."""
+    noise = jax.random.normal(key, image.shape, image.dtype)
+    return jnp.clip(image + _per_image(sigma, image) * noise, 0, 1)
+
+
+def salt_and_pepper(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, amount: Level) -> Float[Array, "*n h w c"]:
+    """Replaces a share `amount` of the PIXELS (all channels of a hit pixel), half by 0 and half by 1."""
+    u = jax.random.uniform(key, (*image.shape[:-1], 1), image.dtype)
+    amount = _per_image(amount, image)
+    return jnp.where(u < amount, (u < amount / 2).astype(image.dtype), image)
+
+
+def poisson(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, scale: Level) -> Float[Array, "*n h w c"]:
+    """Photon noise: variance `scale^2 * image`. `scale`: the standard deviation at white, on the [0, 1] scale
+    (so 1 / scale^2 photons expose a white sample)."""
+    scale = jnp.maximum(_per_image(scale, image), 1e-4)
+    photons = jax.random.poisson(key, image / scale**2)
+    return jnp.clip(photons.astype(image.dtype) * scale**2, 0, 1)
+
+
+def speckle(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, sigma: Level) -> Float[Array, "*n h w c"]:
+    """Multiplicative noise: image * (1 + N(0, sigma^2))."""
+    noise = jax.random.normal(key, image.shape, image.dtype)
+    return jnp.clip(image * (1 + _per_image(sigma, image) * noise), 0, 1)
+
+
+def mixed(
+    key: Key[Array, ""], image: Float[Array, "*n h w c"], *, sigma: Level, amount: Level
+) -> Float[Array, "*n h w c"]:
+    """Gaussian noise, then salt-and-pepper upon it."""
+    grain, dust = jax.random.split(key)
+    return salt_and_pepper(dust, gaussian(grain, image, sigma=sigma), amount=amount)
+
+
+def _per_image(level: Level, image: Array) -> Array:
+    level = jnp.asarray(level, image.dtype)
+    return level.reshape(level.shape + (1,) * (image.ndim - level.ndim)) if level.ndim else level
+
+
+# What `--noise` names, as functions of one level.
+NOISES: dict[str, Callable[..., Array]] = {
+    "gaussian": lambda key, image, level: gaussian(key, image, sigma=level),
+    "salt_and_pepper": lambda key, image, level: salt_and_pepper(key, image, amount=level),
+    "poisson": lambda key, image, level: poisson(key, image, scale=level),
+    "speckle": lambda key, image, level: speckle(key, image, sigma=level),
+    "mixed": lambda key, image, level: mixed(key, image, sigma=level, amount=level),
+}
+
+
+def degrade(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, noise: str, level: Level) -> Array:
+    """The noise named `noise` (a key of NOISES) at one `level`, which every kind reads on the [0, 1] scale."""
+    return NOISES[noise](key, image, level)

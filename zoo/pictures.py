@@ -1,0 +1,302 @@
+"""Still pictures in and out, with nothing lost on the way.
+
+A `Picture` holds the file's own samples: unsigned 8 or 16 bits, or 32-bit float, never quietly fewer bits.
+Pillow handles 8 bits and 16-bit grey. It would drop 16-bit colour to 8 bits without a word, so that, float, EXR and DPX
+go through OpenImageIO (the extra `film`). Alpha is unassociated (not multiplied into the colour), EXR's as stored.
+
+On reading, palettes become RGB(A), 1-bit becomes grey, CMYK becomes RGB (by Pillow's plain formula, and its profile is
+dropped, since it no longer describes the samples), and the EXIF orientation is applied: what comes back, and what is
+written from it, stands upright and carries no orientation tag. A file of several pages is refused, not cut to one.
+"""
+
+import contextlib
+import glob
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
+
+# Scans of large film pass Pillow's "decompression bomb" limit of 89 million pixels, which it only has as a global.
+Image.MAX_IMAGE_PIXELS = None
+
+_U8, _U16, _F32 = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)
+_NAMES = {_U8: "8-bit", _U16: "16-bit", _F32: "float"}
+_CHANNELS = ("grey", "grey with alpha", "colour", "colour with alpha")
+_KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_KINDS |= {".exr": "EXR", ".dpx": "DPX"}
+SUFFIXES = (*_KINDS, ".bmp")  # what `find` looks for
+WRITABLE = tuple(_KINDS)
+
+# What each kind of file can hold: sample types, numbers of channels.
+_HOLDS = {
+    "PNG": ((_U8, _U16), (1, 2, 3, 4)),
+    "TIFF": ((_U8, _U16, _F32), (1, 2, 3, 4)),
+    "JPEG": ((_U8,), (1, 3)),
+    "WEBP": ((_U8,), (1, 2, 3, 4)),  # has no grey: three equal channels come back
+    "EXR": ((_F32,), (1, 2, 3, 4)),
+    "DPX": ((_U16,), (1, 3, 4)),
+}
+_SAVE = {
+    "PNG": {},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    "JPEG": {"quality": 95, "subsampling": 0},  # 4:4:4
+    "WEBP": {"lossless": True, "exact": True},  # exact: the colour under transparent pixels too
+}
+_PILLOW_READS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO, _CMYK = 258, 262, 0, 5  # TIFF tags and two values of the second
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """samples: [h w c], uint8, uint16 or float32; c = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
+    icc: the colour profile. dpi: the resolution of the scan. bits: how many of 16 a DPX uses (8, 10, 12, 16)."""
+
+    samples: np.ndarray
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    bits: int | None = None
+
+    def __post_init__(self):
+        shape = self.samples.shape
+        if self.samples.dtype not in _NAMES or len(shape) != 3 or shape[2] not in (1, 2, 3, 4) or 0 in shape:
+            raise FlagError(
+                f"a picture is [h w c] uint8, uint16 or float32 with 1 to 4 channels, not {self.samples.dtype} {shape}"
+            )
+
+
+def rgb8(picture: Picture) -> np.ndarray:
+    """The picture as uint8 [h w 3]: grey replicated, alpha dropped, deeper samples rounded to 8 bits."""
+    samples = picture.samples
+    samples = samples[..., :3] if samples.shape[2] >= 3 else np.repeat(samples[..., :1], 3, axis=2)
+    if samples.dtype == _U16:
+        samples = (samples.astype(np.uint32) + 128) // 257
+    elif samples.dtype == _F32:
+        samples = np.rint(255 * np.clip(np.nan_to_num(samples), 0, 1))
+    return np.ascontiguousarray(samples, np.uint8)
+
+
+def find(pattern: str | Path) -> list[Path]:
+    """The pictures that a file, a folder (searched to its depths) or a glob names, sorted. Hidden files are left out.
+
+    Raises InputError where there is none.
+    """
+    path = Path(pattern)
+    if path.is_file():
+        return [path]
+    pattern = f"{glob.escape(str(path))}/**" if path.is_dir() else str(pattern)
+    names = glob.iglob(pattern, recursive=True)  # noqa: PTH207 (unlike Path.glob it passes hidden names by)
+    found = sorted({Path(n) for n in names if n.lower().endswith(SUFFIXES) and Path(n).is_file()})
+    if not found:
+        exists = path.is_dir() or glob.has_magic(pattern)
+        raise InputError(f"no pictures ({', '.join(SUFFIXES)}) in {path}" if exists else f"{path} does not exist")
+    return found
+
+
+# ---- reading
+
+
+def read(path: str | Path) -> Picture:
+    """The picture in the file at `path`. Raises InputError, naming the file, for all but one whole picture."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is {'a folder, not a picture' if path.is_dir() else 'missing: no such file'}")
+    try:
+        if path.suffix.lower() in (".exr", ".dpx"):
+            return _read_deep(path)
+        try:
+            image = Image.open(path, formats=_PILLOW_READS)
+        except Image.UnidentifiedImageError:  # e.g. a TIFF of three floats
+            if path.suffix.lower() not in (".tif", ".tiff") or path.stat().st_size == 0:
+                raise
+            return _read_deep(path)
+        with image:
+            pages = getattr(image, "n_frames", 1)
+            if pages > 1 and image.format != "MPO":  # a camera's JPEG: the second picture is its preview
+                raise InputError(f"{path} holds {pages} pages; split it into one file a page")
+            return _read_plain(image) if _is_plain(image, path) else _read_deep(path)
+    except (ZooError, PermissionError):
+        raise
+    except MemoryError as e:
+        raise OutOfMemory(f"{path} is too large for this machine's memory") from e
+    except Image.UnidentifiedImageError as e:
+        what = "empty" if path.stat().st_size == 0 else "not a picture that can be read (wrong or damaged content)"
+        raise InputError(f"{path} is {what}") from e
+    except Exception as e:  # on damaged bytes decoders raise almost anything
+        raise InputError(f"{path} is damaged: {e}") from e
+
+
+def _is_plain(image: Image.Image, path: Path) -> bool:
+    """Whether Pillow returns every bit of this picture."""
+    if image.format == "PNG":
+        with path.open("rb") as f:
+            depth, white_is_zero = f.read(25)[24], False
+    elif image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        depth, white_is_zero = max(tags.get(_BITS_PER_SAMPLE, (1,))), tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    else:
+        return True
+    # Pillow does not scale 12-bit grey to 16 bits; nor does it turn 16-bit white-is-zero about.
+    grey16 = depth == 16 and image.mode.startswith("I;16") and not white_is_zero
+    return depth <= 8 or (grey16 and "transparency" not in image.info)
+
+
+def _read_plain(image: Image.Image) -> Picture:
+    icc, dpi = image.info.get("icc_profile"), image.info.get("dpi")
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("CMYK", "LAB", "YCbCr"):
+        image, icc = image.convert("RGB"), None
+    elif image.mode == "1":
+        image = image.convert("L")
+    if image.has_transparency_data and image.mode not in ("LA", "RGBA"):
+        image = image.convert("LA" if image.mode == "L" else "RGBA")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    samples = np.asarray(image)
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    samples = samples.astype(samples.dtype.newbyteorder("="))  # TIFF may be big-endian
+    return Picture(samples, icc or None, _plausible(dpi))
+
+
+def _read_deep(path: Path) -> Picture:
+    oiio = _openimageio()
+    wish = oiio.ImageSpec()
+    wish["oiio:UnassociatedAlpha"] = 1
+    source = oiio.ImageInput.open(str(path), wish)
+    if source is None:
+        raise InputError(f"{path} is damaged or not a picture: {_first_line(oiio.geterror())}")
+    with contextlib.closing(source):
+        spec = source.spec()
+        if spec.nchannels not in (1, 2, 3, 4):
+            raise InputError(f"{path} has {spec.nchannels} channels; a picture has 1 to 4")
+        types = {"uint8": "uint8", "uint16": "uint16", "half": "float", "float": "float"}
+        if str(spec.format) not in types:
+            raise InputError(f"{path} has samples of type {spec.format}; save it as 16-bit or as 32-bit float")
+        samples = source.read_image(0, 0, 0, spec.nchannels, types[str(spec.format)])
+        if samples is None:
+            raise InputError(f"{path} is damaged: {_first_line(source.geterror())}")
+        if source.seek_subimage(1, 0):
+            raise InputError(f"{path} holds several pages; split it into one file a page")
+    samples = np.asarray(samples).reshape(spec.height, spec.width, spec.nchannels)
+    if (orientation := spec.get_int_attribute("Orientation", 1)) != 1:
+        buffer = oiio.ImageBuf(samples)
+        buffer.orientation = orientation
+        samples = np.asarray(oiio.ImageBufAlgo.reorient(buffer).get_pixels(types[str(spec.format)]))
+    icc, photometric = spec.getattribute("ICCProfile"), spec.get_int_attribute("tiff:PhotometricInterpretation", -1)
+    if photometric == _CMYK:  # OpenImageIO has made it RGB
+        icc = None
+    elif photometric == _WHITE_IS_ZERO:  # and this it leaves as it is
+        samples[..., :1] = 65535 - samples[..., :1] if samples.dtype == _U16 else 1 - samples[..., :1]
+    per_inch = 2.54 if spec.get_string_attribute("ResolutionUnit") in ("cm", "m") else 1
+    dpi = tuple(spec.get_float_attribute(f"{axis}Resolution") * per_inch for axis in "XY")
+    bits = spec.get_int_attribute("oiio:BitsPerSample") if path.suffix.lower() == ".dpx" else None
+    return Picture(samples, bytes(icc) if icc is not None else None, _plausible(dpi), bits)
+
+
+def _plausible(dpi) -> tuple[float, float] | None:
+    return (float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None
+
+
+# ---- writing
+
+
+def check_writable(path: str | Path, picture: Picture | None = None) -> str:
+    """The kind of file that `path` names, e.g. "PNG". Raises FlagError where its suffix names none, or where that kind
+    cannot hold `picture`; a command asks before its long work."""
+    path = Path(path)
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise FlagError(f"{path}: unknown picture suffix {path.suffix!r}; choose one of: {', '.join(WRITABLE)}")
+    if picture is not None and not _holds(kind, picture):
+        what = f"{_NAMES[picture.samples.dtype]} {_CHANNELS[picture.samples.shape[2] - 1]}"
+        fitting = ", ".join(s for s, k in _KINDS.items() if _holds(k, picture))
+        raise FlagError(f"{path}: {kind} cannot hold {what}; choose one of: {fitting}")
+    return kind
+
+
+def _holds(kind: str, picture: Picture) -> bool:
+    dtypes, channels = _HOLDS[kind]
+    return picture.samples.dtype in dtypes and picture.samples.shape[2] in channels
+
+
+def write(path: str | Path, picture: Picture) -> None:
+    """Writes `picture` as the suffix of `path` says: JPEG at quality 95 and 4:4:4, all others without loss.
+
+    The file appears whole or not at all. Raises FlagError for a suffix that cannot hold the picture.
+    """
+    path = Path(path)
+    kind = check_writable(path, picture)
+    if not path.parent.is_dir():
+        raise FlagError(f"{path}: the folder {path.parent} does not exist; make it first")
+    # Hidden, so that `find` passes it by; not by `mkstemp`, whose files only their owner may read.
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
+    deep = kind in ("EXR", "DPX") or picture.samples.dtype == _F32
+    deep |= picture.samples.dtype == _U16 and picture.samples.shape[2] > 1
+    try:
+        (_write_deep if deep else _write_plain)(temporary, picture, kind)
+        temporary.replace(path)
+    except ZooError:
+        raise
+    except ValueError as e:  # such as a side of more pixels than the kind allows
+        raise FlagError(f"{path}: {kind} cannot hold this picture ({e}); choose .png or .tif") from e
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_plain(path: Path, picture: Picture, kind: str) -> None:
+    samples = picture.samples
+    image = Image.fromarray(np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples))
+    options: dict[str, Any] = {**_SAVE[kind], "icc_profile": picture.icc}
+    if picture.dpi:
+        options["dpi"] = picture.dpi
+    image.save(path, kind, **options)
+
+
+def _write_deep(path: Path, picture: Picture, kind: str) -> None:
+    oiio = _openimageio()
+    samples = picture.samples
+    height, width, channels = samples.shape
+    spec = oiio.ImageSpec(width, height, channels, "float" if samples.dtype == _F32 else "uint16")
+    spec["oiio:UnassociatedAlpha"] = 1
+    spec["png:compressionLevel"] = 3  # a third of the default's time for a few per cent of size
+    if channels == 2:
+        spec.channelnames, spec.alpha_channel = ("Y", "A"), 1
+    if picture.icc:
+        spec.attribute("ICCProfile", f"uint8[{len(picture.icc)}]", np.frombuffer(picture.icc, np.uint8))
+    if picture.dpi:
+        spec["XResolution"], spec["YResolution"], spec["ResolutionUnit"] = *picture.dpi, "in"
+        spec["PixelAspectRatio"] = picture.dpi[1] / picture.dpi[0]  # else it makes both resolutions one
+    if kind == "DPX" and picture.bits and picture.bits < 16:
+        spec["oiio:BitsPerSample"] = picture.bits
+        samples = _nearest_codes(samples, picture.bits)
+    out = oiio.ImageOutput.create(str(path))
+    if out is None:
+        raise ZooError(f"this OpenImageIO cannot write {kind}: {_first_line(oiio.geterror())}")
+    written = out.open(str(path), spec) and out.write_image(np.ascontiguousarray(samples))
+    problem = out.geterror()
+    if not (out.close() and written):
+        raise ZooError(f"could not write {path.name[10:]} in {path.parent}: {_first_line(problem or out.geterror())}")
+
+
+def _nearest_codes(samples: np.ndarray, bits: int) -> np.ndarray:
+    """16-bit samples moved to the nearest code of `bits` bits, since OpenImageIO truncates and would darken."""
+    codes = np.rint(samples * ((2**bits - 1) / 65535)).astype(np.uint32)
+    return (codes << (16 - bits) | codes >> (2 * bits - 16)).astype(np.uint16)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n")[0] or "unknown reason"
+
+
+def _openimageio():
+    try:
+        import OpenImageIO
+    except ImportError as e:
+        raise InputError("16-bit colour needs OpenImageIO: pip install 'filmzoo[film]'") from e
+    return OpenImageIO

@@ -1,0 +1,276 @@
+"""Any picture through any model: `restore = Restorer(network); clean = restore(picture)`.
+
+Pads by mirroring, cuts what is too large for memory into overlapping tiles, batches what is small, shares the work
+among the local devices, and gives back what came in: the same shape, dtype and kind of array.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from os import PathLike
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from zoo import registry
+from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
+
+log = logging.getLogger(__name__)
+
+DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32", "float64")
+TILE_PX = 1024  # tile * tile pixels go through a device at once, unless the caller says otherwise
+WHOLE_PX = 4096 * 4096  # the most that a network which cannot be tiled is given
+SMALLEST_SIDE_PX = 16  # no network sees less
+SLACK = 1e-3  # how far a float picture may overshoot [0, 1]: rounding, not another scale
+
+
+class Restorer:
+    """Restores pictures with one denoising network, loaded once and compiled once for each size of window.
+
+    `network`: an `nnx.Module` with a `.config` (task, multiple, halo), or what `registry.load` takes: a model's name
+    or a run's folder. `tile`: the side, in pixels, of the largest square that goes through a device at once (default
+    1024); it is halved when the device runs out of memory, and stays so.
+
+    Raises FlagError for a network of another task and for a tile that cannot be.
+    """
+
+    def __init__(self, network: nnx.Module | str | PathLike[str], *, tile: int | None = None):
+        if isinstance(network, nnx.Module):
+            self.name, module = type(network).__name__, network
+        else:
+            self.name, module = str(network), registry.load(str(network))
+        self.config: Any = getattr(module, "config", None)
+        task = getattr(self.config, "task", None)
+        if task != "denoise":
+            raise FlagError(f"{self.name} is a network for the task {task!r}; give one whose task is 'denoise'")
+        multiple, halo = self.config.multiple, self.config.halo
+        self._margin = _round_up(halo or 0, multiple)
+        self._smallest = max(_round_up(64, multiple), 2 * multiple) + 2 * self._margin
+        self.tile = self._checked(tile)
+        module = nnx.clone(module)  # the caller's stays in its mode
+        module.eval()
+        graphdef, self._state = nnx.split(module)
+        self._forward = _compiled(graphdef)  # (state, pictures) -> (restored, all finite?); tests put theirs here
+        self._placed: dict[int, tuple[Any, NamedSharding]] = {}
+
+    def __call__(self, picture: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
+        """Restores one picture [h w c] or several [n h w c], NumPy or JAX; what comes back is of the same kind.
+
+        Floats are in [0, 1] and come back clipped, uint8 and uint16 are at full scale and come back rounded;
+        c is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha), and alpha comes back untouched.
+        `progress(done, total)` is called after each group of tiles.
+
+        Raises FlagError for another rank, dtype or number of channels, InputError for samples that are not finite
+        or not in [0, 1], OutOfMemory when even the smallest tile is too large for the device.
+        """
+        if not isinstance(picture, np.ndarray | jax.Array):
+            raise FlagError(f"a picture must be a NumPy or JAX array, not {type(picture).__name__}")
+        source = np.asarray(picture)
+        _check(source)
+        out = source.copy()  # alpha is then in its place
+        frames, restored = (_frames_of_colour(a) for a in (source, out))
+        while True:
+            plan = self._plan(*frames.shape[:3])
+            try:
+                self._run(plan, frames, restored, progress)
+                break
+            except (jax.errors.JaxRuntimeError, MemoryError) as e:
+                if not (isinstance(e, MemoryError) or "RESOURCE_EXHAUSTED" in str(e)):
+                    raise
+                self._shrink(plan)
+        return jnp.asarray(out) if isinstance(picture, jax.Array) else out
+
+    def _checked(self, tile: int | None) -> int:
+        if tile is None:
+            return _round_up(max(TILE_PX, 4 * self._margin, self._smallest), self.config.multiple)
+        if self.config.halo is None:
+            raise FlagError(f"{self.name} looks at the whole picture and cannot be tiled; leave the tile out")
+        if tile < self._smallest:
+            raise FlagError(f"a tile of {tile} px is too small for {self.name}; give {self._smallest} or more")
+        return _round_up(tile, self.config.multiple)
+
+    def _plan(self, count: int, height: int, width: int) -> "_Plan":
+        """Which windows to cut, and how many at once. A window is a whole picture where one fits."""
+        multiple, margin, area = self.config.multiple, self._margin, self.tile**2
+        padded = [_round_up(max(side, SMALLEST_SIDE_PX), multiple) for side in (height, width)]
+        if math.prod(padded) <= area:
+            window = padded
+        elif self.config.halo is None:
+            if math.prod(padded) > WHOLE_PX:
+                raise OutOfMemory(self._too_large(height, width))
+            window = padded
+        else:
+            window = [_window_side(side, self.tile, margin, multiple) for side in padded]
+        rows, columns = (_spans(side, part, margin) for side, part in zip(padded, window, strict=True))
+        pieces = [_Piece(i, y, x) for i in range(count) for y in rows for x in columns]
+        devices = min(jax.local_device_count(), len(pieces))
+        fit = max(1, area // math.prod(window))
+        return _Plan((window[0], window[1]), pieces, devices, _even_share(math.ceil(len(pieces) / devices), fit))
+
+    def _run(self, plan: "_Plan", frames: np.ndarray, out: np.ndarray, progress: Callable[[int, int], None] | None):
+        """Fills `out` from `frames`, both [n h w c], one group of windows after another."""
+        state, sharding = self._on(plan.devices)
+        group = plan.devices * plan.per_device
+        for start in range(0, len(plan.pieces), group):
+            pieces = plan.pieces[start : start + group]
+            windows = [_cut(frames[p.frame], p, plan.window) for p in pieces]
+            windows += windows[-1:] * (group - len(windows))  # the last group is filled up: one shape, one compile
+            batch = np.stack(windows).astype(_device_dtype(frames.dtype), copy=False)
+            restored, finite = self._forward(state, jax.device_put(batch, sharding))
+            if not finite:
+                raise ZooError(f"{self.name} gave samples that are not finite; its weights are damaged")
+            for piece, window in zip(pieces, np.asarray(restored), strict=False):
+                _paste(out[piece.frame], piece, window)
+            if progress:
+                progress(start + len(pieces), len(plan.pieces))
+
+    def _on(self, devices: int) -> tuple[Any, NamedSharding]:
+        """The weights on so many devices, and how to share a batch among them."""
+        if devices not in self._placed:
+            mesh = jax.make_mesh(
+                (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:devices]
+            )
+            state = jax.device_put(self._state, NamedSharding(mesh, PartitionSpec()))
+            self._placed[devices] = state, NamedSharding(mesh, PartitionSpec("data"))
+        return self._placed[devices]
+
+    def _shrink(self, plan: "_Plan"):
+        """Halves the tile after `plan` ran out of memory, or gives up."""
+        height, width = plan.window
+        if plan.per_device == 1 and self.config.halo is None:
+            raise OutOfMemory(self._too_large(height, width))
+        if plan.per_device == 1 and self.tile == self._smallest:
+            raise OutOfMemory(
+                f"out of memory for {self.name} even in tiles of {height}x{width} px; free some or use a smaller model"
+            )
+        used = math.isqrt(plan.per_device * height * width)  # less than the tile where the picture is small
+        self.tile = max(_round_up(used // 2, self.config.multiple), self._smallest)
+        log.warning("out of memory: %s goes on in tiles of %d px", self.name, self.tile)
+
+    def _too_large(self, height: int, width: int) -> str:
+        others = [name for name, spec in registry.SPECS.items() if _tileable(spec.config)]
+        return (
+            f"{height}x{width} px is more than the memory holds for {self.name}, which cannot work in tiles; "
+            f"use a model that can: {', '.join(others)}"
+        )
+
+
+class _Span(NamedTuple):
+    """Along one axis: where a window starts, and the part [first, stop) of the picture that it decides."""
+
+    start: int
+    first: int
+    stop: int
+
+
+class _Piece(NamedTuple):
+    frame: int
+    rows: _Span
+    columns: _Span
+
+
+class _Plan(NamedTuple):
+    window: tuple[int, int]  # height and width of every window
+    pieces: list[_Piece]
+    devices: int
+    per_device: int  # windows at once
+
+
+def _compiled(graphdef: Any) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """(state, pictures [n h w c] of any accepted dtype) -> (restored, of the same dtype; whether all is finite)."""
+
+    @jax.jit
+    def forward(state, pictures):
+        top = jnp.iinfo(pictures.dtype).max if jnp.issubdtype(pictures.dtype, jnp.integer) else None
+        grey = pictures.shape[-1] == 1
+        x = pictures.astype(jnp.float32) / (top or 1)
+        y = nnx.merge(graphdef, state)(jnp.repeat(x, 3, axis=-1) if grey else x).astype(jnp.float32)
+        y = y.mean(axis=-1, keepdims=True) if grey else y
+        clipped = jnp.clip(y, 0, 1)
+        return (jnp.round(clipped * top) if top else clipped).astype(pictures.dtype), jnp.isfinite(y).all()
+
+    return forward
+
+
+def _check(picture: np.ndarray):
+    if picture.ndim == 2:
+        raise FlagError("a grey picture needs a channel axis: give picture[..., None], of shape [h w 1]")
+    if picture.ndim not in (3, 4):
+        raise FlagError(f"a picture has the shape [h w c] or [n h w c], not {list(picture.shape)}")
+    if picture.size == 0:
+        raise FlagError(f"the picture is empty: its shape is {list(picture.shape)}")
+    if picture.shape[-1] > 4:
+        raise FlagError(f"a picture has 1 to 4 channels, last in its shape, not {list(picture.shape)}")
+    if picture.dtype.name not in DTYPES:
+        raise FlagError(f"a picture cannot be {picture.dtype.name}; convert it to one of: {', '.join(DTYPES)}")
+    if jnp.issubdtype(picture.dtype, jnp.integer):
+        return
+    colour = _frames_of_colour(picture)
+    with np.errstate(invalid="ignore"):  # bfloat16 warns where float32 does not
+        low, high = float(colour.min()), float(colour.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError("the picture holds NaN or infinite samples; replace them first, as with np.nan_to_num")
+    if low < -SLACK or high > 1 + SLACK:
+        raise InputError(
+            f"a float picture must lie in [0, 1], not in [{low:.4g}, {high:.4g}]: "
+            "divide by 255 if it counts 8-bit levels, clip it if it overshoots"
+        )
+
+
+def _frames_of_colour(picture: np.ndarray) -> np.ndarray:
+    """A view [n h w 1|3] of a picture's colour: without alpha, with a batch axis."""
+    frames = picture if picture.ndim == 4 else picture[None]
+    return frames[..., : 1 if picture.shape[-1] < 3 else 3]
+
+
+def _device_dtype(dtype: np.dtype) -> np.dtype:
+    """What goes to the device: native byte order, and float32 for float64, which networks do not use."""
+    return np.dtype(np.float32) if dtype.name == "float64" else dtype.newbyteorder("=")
+
+
+def _window_side(length: int, tile: int, margin: int, multiple: int) -> int:
+    """Along one axis: as few windows as the tile allows, and those no larger than so many must be."""
+    if length <= tile:
+        return length
+    return _round_up(_even_share(length - 2 * margin, tile - 2 * margin) + 2 * margin, multiple)
+
+
+def _spans(length: int, window: int, margin: int) -> list[_Span]:
+    """Windows over an axis, the last flush with its end. What lies within `margin` of a window's inner edge is left
+    to its neighbour; the picture's own edges are kept."""
+    starts = [*range(0, length - window, max(window - 2 * margin, 1)), length - window]
+    return [
+        _Span(at, at + margin if at else 0, at + window - margin if at + window < length else length) for at in starts
+    ]
+
+
+def _cut(frame: np.ndarray, piece: _Piece, window: tuple[int, int]) -> np.ndarray:
+    """The window of a frame [h w c], mirrored beyond the frame's end."""
+    (y, *_), (x, *_) = piece.rows, piece.columns
+    part = frame[y : y + window[0], x : x + window[1]]
+    missing = [(0, side - have) for side, have in zip(window, part.shape, strict=False)]
+    return np.pad(part, [*missing, (0, 0)], mode="symmetric") if any(m for _, m in missing) else part
+
+
+def _paste(frame: np.ndarray, piece: _Piece, window: np.ndarray):
+    """Writes the part of a restored window that it decides; what was mirrored beyond the frame falls away."""
+    (top, y, bottom), (left, x, right) = piece.rows, piece.columns
+    bottom, right = min(bottom, frame.shape[0]), min(right, frame.shape[1])
+    frame[y:bottom, x:right] = window[y - top : bottom - top, x - left : right - left]
+
+
+def _tileable(config: Any) -> bool:
+    return config.task == "denoise" and config.halo is not None
+
+
+def _even_share(total: int, most: int) -> int:
+    """The size of the parts when `total` is divided into the fewest equal parts of at most `most`."""
+    return math.ceil(total / math.ceil(total / most))
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return math.ceil(value / multiple) * multiple
