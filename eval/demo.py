@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if json:
         write_json(json, result)
         print(f"every value: {json}")
-    picture = compare(restore, photographs, result, title=Path(flags.model).name)
+    picture = compare(restore, photographs, result, title=result["model"].get("model", flags.model))
     pictures.write(output, pictures.Picture(np.asarray(picture)))
     print(f"clean, degraded and restored: {output}")
     check_gain(result, flags.model)

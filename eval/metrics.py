@@ -91,4 +91,4 @@ def _band(size: int) -> Float[np.ndarray, "windows size"]:
     taps = np.exp(-0.5 * ((np.arange(_TAPS) - _TAPS // 2) / _SIGMA) ** 2)
     taps /= taps.sum()
     windows = size - _TAPS + 1
-    return sum(np.eye(windows, size, k) * tap for k, tap in enumerate(taps)).astype(np.float32)
+    return np.float32(sum(np.eye(windows, size, k) * tap for k, tap in enumerate(taps)))

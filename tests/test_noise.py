@@ -102,7 +102,7 @@ def test_poisson_at_level_zero_is_all_but_nothing():
 )
 def test_moments(kind, deviation, value):
     level = 0.05
-    image = jnp.full((128, 128, 3), value)
+    image = jnp.full_like(GREY, value)
     error = np.asarray(degrade(KEY, image, noise=kind, level=level) - image, np.float64)
     expected = deviation(level, value)
     assert abs(error.mean()) < 5 * expected / error.size**0.5
@@ -133,10 +133,9 @@ def test_mixed_is_gaussian_where_no_dust_fell():
     assert (out[~dust] - 0.5).std() == pytest.approx(0.03, rel=0.02)
 
 
-def test_one_channel_and_one_pixel():
-    for shape in ((1, 1, 1), (3, 1, 1, 3)):
-        for kind in NOISES:
-            assert degrade(KEY, jnp.full(shape, 0.5), noise=kind, level=0.1).shape == shape
+def test_one_sample():
+    for kind in NOISES:
+        assert degrade(KEY, jnp.full((1, 1, 1), 0.5), noise=kind, level=0.1).shape == (1, 1, 1)
 
 
 @pytest.mark.parametrize("function", [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.mixed])

@@ -73,6 +73,18 @@ def test_profile_and_resolution_are_kept(tmp_path, suffix, dtype):
         assert back.dpi == pytest.approx((300, 150), abs=0.02)  # PNG counts whole pixels a metre
 
 
+def test_a_grey_profile_does_not_go_into_a_file_of_colour(tmp_path):
+    grey = SRGB[:16] + b"GRAY" + SRGB[20:]
+    for name, samples, kept in (
+        ("a.png", noise(1), grey),
+        ("a.png", noise(3), None),
+        ("a.tif", noise(3, U16), None),
+        ("a.webp", noise(1), None),
+    ):
+        write(tmp_path / name, Picture(samples, icc=grey))
+        assert read(tmp_path / name).icc == kept
+
+
 def test_jpeg_is_close_keeps_full_colour_resolution_and_the_profile(tmp_path):
     yx = np.mgrid[0:64, 0:64].transpose(1, 2, 0)
     stripes = np.where(yx[..., 1:] % 2 == 0, [[[200, 40, 60]]], [[[40, 60, 200]]]).astype(U8)
@@ -236,6 +248,12 @@ def test_missing_files_and_folders_are_refused(tmp_path):
         read(tmp_path / "gone.png")
     with pytest.raises(InputError, match="folder"):
         read(tmp_path)
+
+
+def test_samples_that_16_bits_cannot_hold_are_refused(tmp_path):
+    Image.fromarray(noise(1)[..., 0].astype(np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match="1 channels of type int"):
+        read(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".webp", ".png"])

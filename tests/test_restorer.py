@@ -40,10 +40,10 @@ class Convolutions(nnx.Module):
 
     def __init__(self, fold, *, halo=True):
         self.config = Config(multiple=fold, halo=(3 + 1) * fold - 1 if halo else None)
-        rngs, width = nnx.Rngs(7), 3 * fold * fold
-        conv = lambda padding: nnx.Conv(width, width, (3, 3), padding=padding, rngs=rngs)
-        self.layers = nnx.List([conv("SAME"), conv("REFLECT"), conv("SAME")])
-        self.drop = nnx.Dropout(0.5, rngs=rngs)
+        rng, width = np.random.default_rng(7), 3 * fold * fold
+        kernels = rng.normal(0, (9 * width) ** -0.5, (3, 3, 3, width, width))
+        self.kernels = nnx.List([nnx.Param(jnp.asarray(k, jnp.float32)) for k in kernels])
+        self.drop = nnx.Dropout(0.5, rngs=nnx.Rngs(7))
 
     def __call__(self, x):
         f = self.config.multiple
@@ -51,8 +51,12 @@ class Convolutions(nnx.Module):
         assert h % f == w % f == 0
         assert min(h, w) >= SMALLEST_SIDE_PX
         y = x.reshape(n, h // f, f, w // f, f, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // f, w // f, -1)
-        for layer in self.layers:
-            y = self.drop(jnp.tanh(layer(2 * y)))
+        for kernel, border in zip(self.kernels, ("constant", "reflect", "constant"), strict=True):
+            y = jnp.pad(2 * y, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=border)
+            y = jax.lax.conv_general_dilated(
+                y, kernel[...], (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            y = self.drop(jnp.tanh(y))
         y = y.reshape(n, h // f, w // f, f, f, c).transpose(0, 1, 3, 2, 4, 5).reshape(x.shape)
         return 0.5 + 0.4 * y
 
@@ -117,8 +121,9 @@ def test_big_endian_samples(dtype):
     assert np.array_equal(y, x)
 
 
-@pytest.mark.parametrize("fold", [1, 2, 4])
-@pytest.mark.parametrize("size", [(97, 101), (301, 105), (1, 900), (227, 49)])
+@pytest.mark.parametrize(
+    ("fold", "size"), [(1, (301, 105)), (1, (97, 101)), (2, (227, 49)), (2, (1, 900)), (4, (97, 101)), (4, (30, 225))]
+)
 def test_tiled_equals_whole(fold, size):
     network, x = Convolutions(fold), picture(*size, 3)
     whole, tiled = Restorer(network), Restorer(network, tile=96)
@@ -246,13 +251,13 @@ import jax, numpy as np
 from tests.test_restorer import Convolutions, picture
 from zoo.restorer import Restorer
 assert jax.device_count() == 8
-restore = Restorer(Convolutions(2), tile=96)
+restore = Restorer(Convolutions(1), tile=70)
 forward, shards = restore._forward, []
 def watched(state, x):
     shards.append(len(x.sharding.device_set))
     return forward(state, x)
 restore._forward = watched
-np.save({out!r}, restore(picture(200, 230, 3)))
+np.save({out!r}, restore(picture(140, 250, 3)))
 np.save({batch!r}, restore(picture(11, 40, 30, 3)))
 print(shards)
 """
@@ -261,8 +266,8 @@ print(shards)
     command = [sys.executable, "-c", script.format(out=out, batch=batch)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert set(done.stdout.strip(" []\n").split(", ")) == {"8"}
-    one = Restorer(Convolutions(2), tile=96)
-    assert np.abs(np.load(out) - one(picture(200, 230, 3))).max() < 1e-5
+    one = Restorer(Convolutions(1), tile=70)
+    assert np.abs(np.load(out) - one(picture(140, 250, 3))).max() < 1e-5
     assert np.abs(np.load(batch) - one(picture(11, 40, 30, 3))).max() < 1e-5
 
 
@@ -271,8 +276,8 @@ print(shards)
 
 @pytest.mark.parametrize("error", [None, MemoryError()])
 def test_out_of_memory_halves_the_tile_and_loses_nothing(error, caplog):
-    network, x = Convolutions(2), picture(301, 275, 3)
-    restore = Restorer(network)
+    x = picture(301, 275, 3)
+    restore = Restorer(Convolutions(1))
     whole = restore(x)
     seen = out_of_memory_above(restore, 100 * 100, error)
     assert np.abs(restore(x) - whole).max() < 1e-5

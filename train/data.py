@@ -6,9 +6,11 @@ Nothing here downloads.
 
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
@@ -239,11 +241,30 @@ def batches(
     """
     if batch < 1 or batch % process_count:
         raise FlagError(f"a batch of {batch} cannot be shared by {process_count} processes; choose a multiple of it")
-    crops = grain.MapDataset.source(source).seed(seed).shuffle().repeat(None).random_map(_Crop(crop))
+    seed %= 2**32
+    crops = grain.MapDataset.source(_Endless(source, seed)).seed(seed).random_map(_Crop(crop))
     # Batches of a process's size, every process_count-th: its rows of each global batch.
     rows = crops.batch(batch // process_count, drop_remainder=True)[process_index::process_count]
     options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=2 * THREADS)
     return iter(rows[start:].to_iter_dataset(options))
+
+
+class _Endless:
+    """A source's pictures over and over, each time in a new order.
+
+    Stands for Grain's shuffle, which takes the longer the fewer there are: of 2 pictures 17 ms for each one drawn.
+    """
+
+    def __init__(self, source: Source, seed: int):
+        self._source = source
+        self._order = lru_cache(4)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(source)))
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        epoch, place = divmod(int(index), len(self._source))
+        return self._source[int(self._order(epoch)[place])]
 
 
 class _Crop(grain.transforms.RandomMap):

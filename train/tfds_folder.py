@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import absl.logging
 import numpy as np
 import tensorflow_datasets as tfds
 import tyro
@@ -73,7 +74,12 @@ def prepare(folder: str | Path, *, name: str, data_dir: str | Path | None = None
     builder = kind(files=files, root=root, skipped=skipped, data_dir=_given(data_dir), file_format="array_record")
     if builder.is_prepared():
         raise FlagError(f"{builder.data_path} exists already; remove it or choose another --name")
-    builder.download_and_prepare()
+    try:
+        builder.download_and_prepare()
+    except AssertionError as e:  # so TFDS says that there was nothing to write
+        if len(skipped) < len(files):
+            raise
+        raise InputError(f"none of the {len(files)} pictures in {folder} can be read: {skipped[0][1]}") from e
     return builder.info.splits["train"].num_examples, skipped
 
 
@@ -102,14 +108,14 @@ def open_prepared(name: str, split: str, data_dir: str | Path | None) -> tuple[A
         raise InputError(_unprepared(name, known, where)) from None
     except (ValueError, OSError) as e:
         raise InputError(f"cannot open the TFDS data set {name!r} under {where}: {_first_line(e)}") from None
-    features = builder.info.features
+    features = dict(builder.info.features)
     images = [k for k in ("image", "hr") if isinstance(features.get(k), tfds.features.Image)]
     images = [k for k in images if features[k].np_dtype == np.uint8]
     if not images:
         raise InputError(f"the TFDS data set {name!r} has no 8-bit feature image or hr; it has: {', '.join(features)}")
     try:
         decoders = {images[0]: tfds.decode.SkipDecoding()}
-        return builder.as_data_source(split, decoders=decoders), images[0], f"{builder.info.full_name}"
+        return builder.as_data_source(split, decoders=decoders), images[0], builder.info.full_name
     except NotImplementedError:
         raise InputError(f"the TFDS data set {name!r} is not stored as array_record; prepare it so") from None
     except (ValueError, KeyError) as e:
@@ -147,6 +153,7 @@ class Flags:
 
 @command
 def main(argv=None) -> None:
+    absl.logging.set_verbosity(absl.logging.ERROR)  # TFDS warns of folders that it is about to fill
     flags = tyro.cli(Flags, prog="python -m train.tfds_folder", description=__doc__, args=argv)
     count, skipped = prepare(flags.folder, name=flags.name, data_dir=flags.data_dir)
     for name, reason in skipped:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Restore:
     """Restore pictures: size, bit depth, alpha, colour profile and names are kept."""
 
-    inputs: tyro.conf.Positional[tuple[str, ...]]
+    inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE")]
     """Files, folders (searched to their depths) or quoted globs."""
     model: Annotated[str | None, tyro.conf.arg(aliases=["-m"], metavar="NAME|RUN")] = None
     """A model's name (see `models`) or the folder of a training run."""

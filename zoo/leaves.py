@@ -189,17 +189,18 @@ def _colours(key, n) -> Float[Array, "n 3"]:
     k = random.split(key, 6)
     u = random.uniform(k[0], (6,))
     share = random.exponential(k[1], (CLUSTERS,)) * (jnp.arange(CLUSTERS) < 2 + (CLUSTERS - 1) * u[0])
-    contrast, chroma = _span(u[2], 0.12, 0.4), _log_span(u[3], 0.015, 0.15)
-    light = _span(u[1], 0.2, 0.7) + contrast * random.normal(k[2], (CLUSTERS, 1))
+    contrast, chroma = _span(u[2], 0.5, 1.9), _log_span(u[3], 0.015, 0.15)
+    # Luminance is normal on the logistic scale, so that few leaves are black or white.
+    light = _span(u[1], -1.5, 0.5) + contrast * random.normal(k[2], (CLUSTERS, 1))
     laplace = random.laplace(k[3], (CLUSTERS + 1, 2))
-    hue = laplace[0] * np.array([0.07, 0.02]) + laplace[1:] * chroma * np.array([1, 0.45])
-    centres = jnp.concatenate([light.clip(0.01, 0.99), hue], 1)
+    hue = np.array([0.04, 0]) + laplace[0] * np.array([0.05, 0.02]) + laplace[1:] * chroma * np.array([1, 0.45])
+    centres = jnp.concatenate([light, hue], 1)
     spread = jnp.stack([contrast * _span(u[4], 0.1, 0.6), *(chroma * _span(u[5], 0.05, 0.4) * np.array([1, 0.5]))])
 
     cluster = (random.uniform(k[4], (n, 1)) > jnp.cumsum(share)[:-1] / share.sum()).sum(1)
     colour = centres[cluster] + spread * random.normal(k[5], (n, 3))
-    light = colour[:, :1]
-    return (jnp.concatenate([light, colour[:, 1:] * (0.4 + 1.2 * light.clip(0, 1))], 1) @ AXES).clip(0, 1)
+    light = jax.nn.sigmoid(colour[:, :1])
+    return (jnp.concatenate([light, colour[:, 1:] * (0.4 + 1.2 * light)], 1) @ AXES).clip(0, 1)
 
 
 def _looks(key, x, y, reach, *, canvas) -> Looks:
@@ -213,8 +214,8 @@ def _looks(key, x, y, reach, *, canvas) -> Looks:
     tint = jnp.where(u[0] < 0.35, other - colour, jnp.concatenate([jnp.ones((n, 1)), 0.2 * z[0], 0.1 * z[1]], 1) @ AXES)
     tint = tint / (jnp.linalg.norm(tint, axis=1, keepdims=True) / 3**0.5 + 1e-3)
     style = random.uniform(style_key, (2,))
-    textured = (u[1] < _span(style[0], 0.5, 1)) & (reach > 5)[:, None]
-    amplitude = _log_span(style[1], 0.4, 1.6) * _log_span(u[2], 0.008, 0.22) * textured
+    textured = (u[1] < _span(style[0], 0.7, 1)) & (reach > 5)[:, None]
+    amplitude = _log_span(style[1], 0.4, 1.6) * _log_span(u[2], 0.012, 0.22) * textured
     tile = random.randint(tile_key, (n, 5), 0, TILE * TEXTURES)
     texture = jnp.concatenate([tile[:, :1] % TEXTURES, tile[:, 1:3], tile[:, 3:] % 2 * 2 - 1], 1)
 
@@ -273,7 +274,7 @@ def _camera(key, scene, *, depth) -> Float[Array, "side side 3"]:
     image = sharp + (1 - cover) * far[:3] / (far[3:] + 1e-4)
     light = _noise(light_key, side, slope=_span(u[4], 2, 3))
     image = image * jnp.exp(jnp.where(u[5] < 0.6, 0.35 * u[6], 0) * light)
-    crisp = jnp.where(u[7] < 0.6, _span(u[7] / 0.6, 0.3, 1.4), 0)
+    crisp = jnp.where(u[7] < 0.6, _span(u[7] / 0.6, 0.3, 1.2), 0)
     return jnp.moveaxis(image + crisp * (image - _blur(image, 1.0)), 0, -1).clip(0, 1)
 
 

@@ -24,7 +24,7 @@ from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
 # Scans of large film pass Pillow's "decompression bomb" limit of 89 million pixels, which it only has as a global.
 Image.MAX_IMAGE_PIXELS = None
 
-_U8, _U16, _F32 = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)
+_U8, _U16, _F32 = map(np.dtype, ("uint8", "uint16", "float32"))
 _NAMES = {_U8: "8-bit", _U16: "16-bit", _F32: "float"}
 _CHANNELS = ("grey", "grey with alpha", "colour", "colour with alpha")
 _KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -37,12 +37,11 @@ _HOLDS = {
     "PNG": ((_U8, _U16), (1, 2, 3, 4)),
     "TIFF": ((_U8, _U16, _F32), (1, 2, 3, 4)),
     "JPEG": ((_U8,), (1, 3)),
-    "WEBP": ((_U8,), (1, 2, 3, 4)),  # has no grey: three equal channels come back
+    "WEBP": ((_U8,), (1, 2, 3, 4)),  # grey comes back as three equal channels
     "EXR": ((_F32,), (1, 2, 3, 4)),
     "DPX": ((_U16,), (1, 3, 4)),
 }
-_SAVE = {
-    "PNG": {},
+_SAVE: dict[str, dict[str, Any]] = {
     "TIFF": {"compression": "tiff_adobe_deflate"},
     "JPEG": {"quality": 95, "subsampling": 0},  # 4:4:4
     "WEBP": {"lossless": True, "exact": True},  # exact: the colour under transparent pixels too
@@ -111,7 +110,7 @@ def read(path: str | Path) -> Picture:
         try:
             image = Image.open(path, formats=_PILLOW_READS)
         except Image.UnidentifiedImageError:  # e.g. a TIFF of three floats
-            if path.suffix.lower() not in (".tif", ".tiff") or path.stat().st_size == 0:
+            if path.read_bytes()[:2] not in (b"II", b"MM"):
                 raise
             return _read_deep(path)
         with image:
@@ -124,8 +123,7 @@ def read(path: str | Path) -> Picture:
     except MemoryError as e:
         raise OutOfMemory(f"{path} is too large for this machine's memory") from e
     except Image.UnidentifiedImageError as e:
-        what = "empty" if path.stat().st_size == 0 else "not a picture that can be read (wrong or damaged content)"
-        raise InputError(f"{path} is {what}") from e
+        raise InputError(f"{path} is {'damaged or not a picture' if path.stat().st_size else 'empty'}") from e
     except Exception as e:  # on damaged bytes decoders raise almost anything
         raise InputError(f"{path} is damaged: {e}") from e
 
@@ -140,7 +138,7 @@ def _is_plain(image: Image.Image, path: Path) -> bool:
         depth, white_is_zero = max(tags.get(_BITS_PER_SAMPLE, (1,))), tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     else:
         return True
-    # Pillow does not scale 12-bit grey to 16 bits; nor does it turn 16-bit white-is-zero about.
+    # Pillow does not scale 12-bit grey to 16 bits, nor turn 16-bit white-is-zero about.
     grey16 = depth == 16 and image.mode.startswith("I;16") and not white_is_zero
     return depth <= 8 or (grey16 and "transparency" not in image.info)
 
@@ -158,8 +156,7 @@ def _read_plain(image: Image.Image) -> Picture:
     elif image.mode == "P":
         image = image.convert("RGB")
     samples = np.asarray(image)
-    if samples.ndim == 2:
-        samples = samples[..., None]
+    samples = samples[..., None] if samples.ndim == 2 else samples
     samples = samples.astype(samples.dtype.newbyteorder("="))  # TIFF may be big-endian
     return Picture(samples, icc or None, _plausible(dpi))
 
@@ -173,12 +170,11 @@ def _read_deep(path: Path) -> Picture:
         raise InputError(f"{path} is damaged or not a picture: {_first_line(oiio.geterror())}")
     with contextlib.closing(source):
         spec = source.spec()
-        if spec.nchannels not in (1, 2, 3, 4):
-            raise InputError(f"{path} has {spec.nchannels} channels; a picture has 1 to 4")
-        types = {"uint8": "uint8", "uint16": "uint16", "half": "float", "float": "float"}
-        if str(spec.format) not in types:
-            raise InputError(f"{path} has samples of type {spec.format}; save it as 16-bit or as 32-bit float")
-        samples = source.read_image(0, 0, 0, spec.nchannels, types[str(spec.format)])
+        kind = {"uint8": "uint8", "uint16": "uint16", "half": "float", "float": "float"}.get(str(spec.format))
+        if kind is None or spec.nchannels > 4:
+            what = f"{path} has {spec.nchannels} channels of type {spec.format}"
+            raise InputError(f"{what}; a picture has 1 to 4 of uint8, uint16, half or float")
+        samples = source.read_image(0, 0, 0, spec.nchannels, kind)
         if samples is None:
             raise InputError(f"{path} is damaged: {_first_line(source.geterror())}")
         if source.seek_subimage(1, 0):
@@ -187,16 +183,15 @@ def _read_deep(path: Path) -> Picture:
     if (orientation := spec.get_int_attribute("Orientation", 1)) != 1:
         buffer = oiio.ImageBuf(samples)
         buffer.orientation = orientation
-        samples = np.asarray(oiio.ImageBufAlgo.reorient(buffer).get_pixels(types[str(spec.format)]))
-    icc, photometric = spec.getattribute("ICCProfile"), spec.get_int_attribute("tiff:PhotometricInterpretation", -1)
-    if photometric == _CMYK:  # OpenImageIO has made it RGB
-        icc = None
-    elif photometric == _WHITE_IS_ZERO:  # and this it leaves as it is
-        samples[..., :1] = 65535 - samples[..., :1] if samples.dtype == _U16 else 1 - samples[..., :1]
-    per_inch = 2.54 if spec.get_string_attribute("ResolutionUnit") in ("cm", "m") else 1
+        samples = np.asarray(oiio.ImageBufAlgo.reorient(buffer).get_pixels(kind))
+    photometric = spec.get_int_attribute("tiff:PhotometricInterpretation", -1)
+    if photometric == _WHITE_IS_ZERO and samples.dtype == _U16:  # OpenImageIO leaves it so; CMYK it makes RGB
+        samples[..., 0] = 65535 - samples[..., 0]
+    icc = spec.getattribute("ICCProfile") if photometric != _CMYK else None
+    per_inch = 2.54 if spec.get_string_attribute("ResolutionUnit") == "cm" else 1
     dpi = tuple(spec.get_float_attribute(f"{axis}Resolution") * per_inch for axis in "XY")
     bits = spec.get_int_attribute("oiio:BitsPerSample") if path.suffix.lower() == ".dpx" else None
-    return Picture(samples, bytes(icc) if icc is not None else None, _plausible(dpi), bits)
+    return Picture(samples, None if icc is None else bytes(icc), _plausible(dpi), bits)
 
 
 def _plausible(dpi) -> tuple[float, float] | None:
@@ -209,8 +204,7 @@ def _plausible(dpi) -> tuple[float, float] | None:
 def check_writable(path: str | Path, picture: Picture | None = None) -> str:
     """The kind of file that `path` names, e.g. "PNG". Raises FlagError where its suffix names none, or where that kind
     cannot hold `picture`; a command asks before its long work."""
-    path = Path(path)
-    kind = _KINDS.get(path.suffix.lower())
+    kind = _KINDS.get((path := Path(path)).suffix.lower())
     if kind is None:
         raise FlagError(f"{path}: unknown picture suffix {path.suffix!r}; choose one of: {', '.join(WRITABLE)}")
     if picture is not None and not _holds(kind, picture):
@@ -252,10 +246,8 @@ def write(path: str | Path, picture: Picture) -> None:
 def _write_plain(path: Path, picture: Picture, kind: str) -> None:
     samples = picture.samples
     image = Image.fromarray(np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples))
-    options: dict[str, Any] = {**_SAVE[kind], "icc_profile": picture.icc}
-    if picture.dpi:
-        options["dpi"] = picture.dpi
-    image.save(path, kind, **options)
+    options = _SAVE.get(kind, {}) | ({"dpi": picture.dpi} if picture.dpi else {})
+    image.save(path, kind, icc_profile=_icc(picture, kind), **options)
 
 
 def _write_deep(path: Path, picture: Picture, kind: str) -> None:
@@ -267,8 +259,8 @@ def _write_deep(path: Path, picture: Picture, kind: str) -> None:
     spec["png:compressionLevel"] = 3  # a third of the default's time for a few per cent of size
     if channels == 2:
         spec.channelnames, spec.alpha_channel = ("Y", "A"), 1
-    if picture.icc:
-        spec.attribute("ICCProfile", f"uint8[{len(picture.icc)}]", np.frombuffer(picture.icc, np.uint8))
+    if icc := _icc(picture, kind):
+        spec.attribute("ICCProfile", f"uint8[{len(icc)}]", np.frombuffer(icc, np.uint8))
     if picture.dpi:
         spec["XResolution"], spec["YResolution"], spec["ResolutionUnit"] = *picture.dpi, "in"
         spec["PixelAspectRatio"] = picture.dpi[1] / picture.dpi[0]  # else it makes both resolutions one
@@ -282,6 +274,12 @@ def _write_deep(path: Path, picture: Picture, kind: str) -> None:
     problem = out.geterror()
     if not (out.close() and written):
         raise ZooError(f"could not write {path.name[10:]} in {path.parent}: {_first_line(problem or out.geterror())}")
+
+
+def _icc(picture: Picture, kind: str) -> bytes | None:
+    """The profile, unless it is one of grey and the file will hold colour."""
+    colour = picture.samples.shape[2] >= 3 or kind == "WEBP"
+    return None if colour and (picture.icc or b"")[16:20] == b"GRAY" else picture.icc
 
 
 def _nearest_codes(samples: np.ndarray, bits: int) -> np.ndarray:

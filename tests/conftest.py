@@ -1,0 +1,37 @@
+"""What the tests share. Heavy work stays small: few channels, few pixels, few steps."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of real photographs (train, valid, test) beside the checkout, where there is one."""
+    if not PHOTOS.is_dir():
+        pytest.skip(f"no photographs in {PHOTOS}")
+    return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    """A folder of 24 smooth, textured colour pictures, for short training runs."""
+    from zoo import pictures
+
+    path = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for k in range(24):
+        y, x = np.mgrid[:72, :80] / 72
+        waves = [np.sin(2 * np.pi * (rng.uniform(-3, 3) * x + rng.uniform(-3, 3) * y) + c) for c in range(3)]
+        flat = rng.uniform(0.3, 0.7, 3) + 0.2 * np.stack(waves, -1)
+        pictures.write(path / f"{k:02}.png", pictures.Picture(np.uint8(np.rint(255 * np.clip(flat, 0, 1)))))
+    return path

@@ -1,0 +1,91 @@
+"""The house keeps its shape: what imports what, how functions are called, what is named where."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import noise
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only itself and what stands before it
+# Inside zoo, from the ground up; a module imports only what stands on an earlier floor.
+FLOORS = [
+    {"errors"},
+    {"flags", "noise", "leaves", "pictures", "models.layers"},
+    {"models.gan", "models.densenet", "models.cyclegan"},
+    {"registry"},
+    {"restorer"},
+    {"cli"},
+    {"__main__", "__init__"},
+]
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_folders_import_only_to_the_left():
+    for k, folder in enumerate(FOLDERS):
+        later = FOLDERS[k + 1 :]
+        for path in (ROOT / folder).rglob("*.py"):
+            wrong = sorted(name for name in imports(path) if name.split(".")[0] in later)
+            assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_floors_of_zoo():
+    floor = {name: k for k, names in enumerate(FLOORS) for name in names}
+    for path in (ROOT / "zoo").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT / "zoo").with_suffix("").parts)
+        if module.endswith(".__init__"):
+            continue
+        assert module in floor, f"zoo/{module} has no floor: say in FLOORS where it stands"
+        for name in imports(path):
+            used = name.removeprefix("zoo.")
+            if name.startswith("zoo.") and used in floor:
+                assert floor[used] < floor[module], f"zoo.{module} imports {name}"
+
+
+def test_random_functions_take_key_then_image_then_named_options():
+    for function in (noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.mixed, noise.degrade):
+        parameters = list(inspect.signature(function).parameters.values())
+        assert [p.name for p in parameters[:2]] == ["key", "image"], function
+        assert all(p.kind is p.KEYWORD_ONLY for p in parameters[2:]), function
+        assert len(parameters) > 2, function
+        assert function.__doc__, function
+
+
+def test_public_names_exist_and_are_documented():
+    for name in zoo.__all__:
+        thing = getattr(zoo, name)
+        assert not callable(thing) or thing.__doc__, name
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_names_are_kebab_case_and_rows_are_whole(name):
+    spec = zoo.SPECS[name]
+    assert name == name.lower()
+    assert "_" not in name
+    assert spec.task in ("denoise", "generate")
+    assert spec.multiple >= 1
+    assert spec.about
+    assert spec.licence
+
+
+def test_importing_zoo_leaves_training_out():
+    """Optimisers, checkpoints and data pipelines are not what someone who restores a film should wait for."""
+    heavy = ["optax", "orbax", "grain", "tensorflow_datasets", "skimage", "matplotlib"]
+    code = f"import sys, zoo; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert out.strip() == "[]"

@@ -1,0 +1,309 @@
+"""One body of tests over every row of the table, and the layers against outside writings of the same thing."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import zoo
+from zoo import registry
+from zoo.models.cyclegan import (
+    FilmConfig,
+    NoiseCriticConfig,
+    NoiseModelConfig,
+    PatchConfig,
+    ResidualConfig,
+)
+from zoo.models.densenet import DenseDiscriminatorConfig, DenseLayer, DenseNetConfig
+from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
+from zoo.models.layers import Conv, Denoiser, Upsample, fill_impulses
+
+PARAMETERS = {
+    "cyclegan-gaussian": 457_036,
+    "cyclegan-salt-and-pepper": 459_340,
+    "cyclegan-paper": 7_833_987,
+    "densenet-gaussian": 442_252,
+    "densenet-salt-and-pepper": 444_556,
+    "gan-gaussian": 383_820,
+    "gan-salt-and-pepper": 386_124,
+    "gan-pictures": 1_503_523,
+}
+ALL = sorted(zoo.SPECS)
+DENOISERS = [name for name in ALL if zoo.SPECS[name].task == "denoise"]
+TILEABLE = [name for name in DENOISERS if zoo.SPECS[name].halo is not None]
+NARROW = {FilmConfig: {"width": 4}, ResidualConfig: {"width": 2}, DenseNetConfig: {"width": 4, "growth": 2}}
+NARROW |= {PlainConfig: {"width": 4}, LatentConfig: {"width": 2, "size": 32}}
+
+
+def narrow(name: str, **overrides):
+    """The row's network with few channels: as deep, as wide in view, quick to compile."""
+    return zoo.build(name, **NARROW[type(zoo.SPECS[name].config)], **overrides)
+
+
+def count(module) -> int:
+    return sum(v.size for v in jax.tree.leaves(nnx.state(module, nnx.Param)))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_parameters_are_pinned(name):
+    config = zoo.SPECS[name].config
+    assert count(nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", DENOISERS)
+def test_denoiser_keeps_the_shape_and_starts_near_the_picture(name, key):
+    network = narrow(name)
+    side = 4 * network.config.multiple
+    x = jax.random.uniform(key, (2, side, side + network.config.multiple, 3))
+    y = network(x)
+    assert y.shape == x.shape
+    assert y.dtype == jnp.float32
+    assert bool(jnp.all(jnp.isfinite(y)))
+    if isinstance(network, Denoiser):
+        assert float(jnp.abs(y - x).mean()) < 0.1  # a residual network starts as almost the identity
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_parameter_gets_a_gradient(name, key):
+    network = narrow(name)
+    network.eval()  # statistics of one random batch would make some gradients vanish
+    x = jax.random.uniform(key, (2, 32, 32, 3))
+    if zoo.SPECS[name].task == "generate":
+        x = jax.random.normal(key, (2, network.config.latent))
+    elif getattr(network.config, "impulse", False):
+        x = zoo_noise(key, x)
+
+    @nnx.jit
+    def gradient(network):
+        return nnx.grad(lambda net: jnp.sum(jnp.square(net(x) - 0.3)))(network)
+
+    paths = jax.tree_util.tree_leaves_with_path(gradient(network))
+    silent = [jax.tree_util.keystr(path) for path, g in paths if not bool(jnp.any(g != 0))]
+    assert not silent
+
+
+def zoo_noise(key, x):
+    from zoo.noise import salt_and_pepper
+
+    return salt_and_pepper(key, x, amount=0.2)
+
+
+@pytest.mark.parametrize("name", TILEABLE)
+def test_halo_is_how_far_one_pixel_reaches(name, key):
+    """With positive weights nothing cancels and no ReLU is dead: the picture changes exactly as far as the network sees."""
+    network = narrow(name, impulse=False)
+    halo, m = network.config.halo, network.config.multiple
+    positive = lambda p: jnp.abs(p) / jnp.maximum(jnp.abs(p).sum() / p.shape[-1], 1e-6)
+    nnx.update(network, jax.tree.map(positive, nnx.state(network, nnx.Param)))
+    network.eval()
+    side = (2 * halo // m + 3) * m
+    x = jnp.full((1, side, side, 3), 0.5)
+    run = nnx.jit(lambda net, v: net(v))
+    base, farthest = run(network, x), 0
+    for phase in range(m):
+        at = side // 2 // m * m + phase
+        moved = jnp.abs(run(network, x.at[0, at, at].add(100.0)) - base).max((0, 3)) > 0
+        rows, columns = np.nonzero(np.asarray(moved))
+        farthest = max(farthest, *np.abs(rows - at), *np.abs(columns - at))
+    assert farthest == halo
+
+
+@pytest.mark.parametrize("name", [n for n in TILEABLE if getattr(zoo.SPECS[n].config, "impulse", False)])
+def test_impulse_halo_holds_for_random_hits(name, key):
+    """What lies farther than the halo from a changed pixel stays as it was, to the bit."""
+    network = narrow(name)
+    network.eval()
+    halo = network.config.halo
+    side = 2 * halo + 10
+    x = zoo_noise(key, jnp.round(255 * jax.random.uniform(key, (1, side, side, 3))) / 255)
+    run = nnx.jit(lambda net, v: net(v))
+    at = side // 2
+    for value in (0.0, 0.5, 1.0):
+        moved = np.asarray(jnp.abs(run(network, x.at[0, at, at].set(value)) - run(network, x)).max((0, 3)))
+        rows, columns = np.nonzero(moved)
+        assert max([0, *np.abs(rows - at), *np.abs(columns - at)]) <= halo
+
+
+def test_instance_norm_forbids_tiling(key):
+    """The paper's generator changes everywhere when one pixel does: halo None is true."""
+    network = narrow("cyclegan-paper", blocks=1)
+    x = jax.random.uniform(key, (1, 128, 128, 3))
+    moved = jnp.abs(network(x.at[0, 0, 0].set(9.0)) - network(x)).max(-1)[0]
+    assert float(moved[-1, -1]) > 0
+
+
+@pytest.mark.parametrize("impulse", [False, True])
+def test_salt_and_pepper_networks_copy_what_was_not_hit(impulse, key):
+    x = jax.random.uniform(key, (1, 32, 32, 3), minval=0.1, maxval=0.9)
+    noisy = zoo_noise(key, x)
+    y = FilmConfig(width=4, blocks=1, impulse=impulse).build(nnx.Rngs(0))(noisy)
+    untouched = np.asarray(jnp.all(noisy == x, -1))
+    assert np.array_equal(np.asarray(y)[untouched], np.asarray(x)[untouched]) == impulse
+
+
+def test_fill_impulses_against_plain_loops(key):
+    """The definition, written pixel by pixel."""
+    x = np.asarray(zoo_noise(key, jax.random.uniform(key, (1, 24, 24, 3))))[0].copy()
+    x[2:9, 3:10] = 0.0  # a naturally black area
+    hit, filled = (np.asarray(v)[0] for v in fill_impulses(jnp.asarray(x)[None]))
+    extreme = lambda y, x_, value: np.all(x[y, x_] == value)
+    expected = np.zeros((24, 24), bool)
+    for r in range(24):
+        for c in range(24):
+            for value in (0.0, 1.0):
+                around = [(a, b) for a in range(max(r - 2, 0), min(r + 3, 24)) for b in range(max(c - 2, 0), min(c + 3, 24))]
+                same = sum(extreme(a, b, value) for a, b in around if (a, b) != (r, c))
+                expected[r, c] |= extreme(r, c, value) and same <= 12
+    assert np.array_equal(hit[..., 0], expected)
+    assert not expected[5, 6]
+    assert expected.sum() > 50
+    for r, c in np.argwhere(expected)[::7]:
+        around = [(a, b) for a in range(max(r - 2, 0), min(r + 3, 24)) for b in range(max(c - 2, 0), min(c + 3, 24))]
+        good = [x[a, b] for a, b in around if not expected[a, b]]
+        np.testing.assert_allclose(filled[r, c], np.mean(good, 0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (7, 1), (3, 2), (1, 1)])
+@pytest.mark.parametrize("pad", ["zero", "reflect"])
+def test_conv_is_pad_and_valid_convolution(size, stride, pad, key):
+    conv = Conv(3, 5, size, stride=stride, pad=pad, rngs=nnx.Rngs(1))
+    x = jax.random.normal(key, (2, 17, 14, 3))
+    p = size // 2
+    padded = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect" if pad == "reflect" else "constant")
+    expected = jax.lax.conv_general_dilated(
+        jnp.asarray(padded), conv.kernel[...], (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(conv(x), expected, atol=2e-5)
+
+
+def test_upsample_is_the_transposed_convolution(key):
+    """Scattered by hand: sample i adds kernel k at 2i - 1 + k."""
+    up = Upsample(3, 4, rngs=nnx.Rngs(2))
+    x, kernel = np.asarray(jax.random.normal(key, (1, 5, 6, 3))), np.asarray(up.kernel[...])
+    out = np.zeros((1, 12, 14, 4))
+    for i in range(5):
+        for j in range(6):
+            for a in range(3):
+                for b in range(3):
+                    out[0, 2 * i + a, 2 * j + b] += x[0, i, j] @ kernel[a, b]
+    np.testing.assert_allclose(up(x), out[:, 1:11, 1:13], atol=1e-5)
+
+
+def test_dense_layer_is_the_convolution_of_the_concatenation(key):
+    layer = DenseLayer([4, 2, 2], 3, 3, "none", rngs=nnx.Rngs(3))
+    features = [jax.random.normal(jax.random.fold_in(key, k), (1, 8, 8, c)) for k, c in enumerate((4, 2, 2))]
+    whole = Conv(8, 3, rngs=nnx.Rngs(0))
+    whole.kernel[...] = jnp.concatenate([c.kernel[...] for c in layer.convs], 2)
+    np.testing.assert_allclose(layer(features), whole(nnx.relu(jnp.concatenate(features, -1))), atol=1e-5)
+
+
+JUDGES = {
+    "plain": (DiscriminatorConfig(width=4, depth=2), (2, 1)),
+    "densenet": (DenseDiscriminatorConfig(width=4, growth=2, blocks=2, layers=1), (2, 1)),
+    "patch": (PatchConfig(width=4), (2, 2, 2, 1)),
+    "noise": (NoiseCriticConfig(width=4), (2, 128)),
+}
+
+
+@pytest.mark.parametrize("kind", JUDGES)
+def test_discriminators_give_scores(kind, key):
+    config, shape = JUDGES[kind]
+    judge = config.build(nnx.Rngs(0))
+    judge.eval()
+    assert judge(jax.random.uniform(key, (2, 32, 32, 3))).shape == shape
+
+
+def test_patch_discriminator_sees_70_pixels(key):
+    judge = dataclasses.replace(PatchConfig(), width=2, norm="none").build(nnx.Rngs(0))
+    judge.eval()
+    x = jax.random.uniform(key, (1, 128, 128, 3))
+    seen = jax.grad(lambda v: judge(v)[0, 6, 6, 0])(x)
+    rows = np.nonzero(np.asarray(jnp.abs(seen).sum((0, 2, 3))))[0]
+    assert rows.max() - rows.min() + 1 == 70
+
+
+@pytest.mark.parametrize(("law", "noise"), [("additive", False), ("impulse", True), ("both", True)])
+def test_noise_model_is_one_to_many_and_its_law_is_what_it_says(law, noise, key):
+    model = NoiseModelConfig(law=law, level=0.1).build(nnx.Rngs(0))
+    clean = jnp.full((2, 32, 32, 3), 0.5)
+    one, other = model(clean, key), model(clean, jax.random.key(7))
+    assert not bool(jnp.array_equal(one, other))
+    hits = float(jnp.mean(jnp.all((one == 0) | (one == 1), -1)))
+    assert (hits > 0.01) == noise
+    gradient = nnx.grad(lambda m: jnp.mean(jnp.square(m(clean, key) - clean)))(model)
+    assert all(bool(jnp.any(g != 0)) for g in jax.tree.leaves(gradient["levels"]))
+
+
+def test_build_takes_overrides_and_names_what_is_wrong():
+    assert zoo.build("densenet-gaussian", width=8, growth=4, blocks=1).config.width == 8
+    with pytest.raises(zoo.FlagError, match=r"unknown model 'dncnn'.*densenet-gaussian"):
+        zoo.build("dncnn")
+    with pytest.raises(zoo.FlagError, match=r"'wdith'.*width"):
+        zoo.build("densenet-gaussian", wdith=8)
+
+
+def test_build_is_the_same_for_the_same_seed():
+    one, same, other = (zoo.build("gan-gaussian", width=4, depth=1, seed=s) for s in (1, 1, 2))
+    equal = jax.tree.map(lambda a, b: bool(jnp.array_equal(a, b)), nnx.state(one), nnx.state(same))
+    assert all(jax.tree.leaves(equal))
+    assert not bool(jnp.array_equal(one.entry.kernel[...], other.entry.kernel[...]))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A network with batch statistics, as a training run's folder."""
+    network = zoo.build("densenet-gaussian", width=4, growth=2, blocks=1, layers=1, seed=5)
+    network(jax.random.uniform(jax.random.key(0), (1, 16, 16, 3)))  # moves the statistics
+    network.eval()
+    flat = registry.flatten(nnx.to_pure_dict(nnx.state(network)))
+    registry.save(tmp_path, "densenet-gaussian", network.config, flat, {"licence": "Apache-2.0"})
+    return tmp_path, network
+
+
+def test_weights_round_trip(saved, key):
+    folder, network = saved
+    x = jax.random.uniform(key, (1, 16, 16, 3))
+    assert np.array_equal(zoo.load(folder)(x), network(x))
+    card = zoo.card(folder)
+    assert card["network"] == "densenet"
+    assert card["parameters"] == count(network)
+
+
+def edited(folder, **changes):
+    path = folder / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("damage", ["altered", "truncated", "missing", "other network", "no card", "bad card"])
+def test_damaged_weights_are_refused_in_one_sentence(saved, damage):
+    folder, _ = saved
+    weights = next(folder.glob("*.safetensors"))
+    data = bytearray(weights.read_bytes())
+    if damage == "altered":
+        data[-3] ^= 1
+        weights.write_bytes(data)
+    elif damage == "truncated":
+        weights.write_bytes(data[: len(data) // 2])
+    elif damage == "missing":
+        weights.unlink()
+    elif damage == "other network":
+        edited(folder, config={"width": 8, "growth": 2, "blocks": 1, "layers": 1})
+    elif damage == "no card":
+        (folder / "model.json").unlink()
+    else:
+        (folder / "model.json").write_text("[1, 2")
+    with pytest.raises(zoo.InputError) as caught:
+        zoo.load(folder)
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+def test_load_names_what_it_knows(tmp_path):
+    with pytest.raises(zoo.FlagError, match=r"'nothing' is no model.*cyclegan-gaussian"):
+        zoo.load("nothing")
+    with pytest.raises(zoo.InputError, match=r"model\.json"):
+        zoo.load(tmp_path)
