@@ -18,17 +18,16 @@ from eval.metrics import PROTOCOL
 from eval.report import number, table, writable, write_json
 from eval.run import (
     Image,
-    Levels,
     check_settings,
     degraded_picture,
     evaluate,
     model_facts,
-    parse_levels,
     restored_picture,
 )
 from eval.sheet import Cell, sheet
 from zoo import pictures
 from zoo.errors import ZooError, command
+from zoo.flags import LevelList
 from zoo.restorer import Restorer
 
 SHOWN = ("astronaut.png", "chelsea.png", "coffee.png")  # in the public domain or CC0
@@ -42,7 +41,7 @@ class Flags:
     """The folder of a training run, or a name of the zoo."""
     noise: str = "gaussian"
     """gaussian, salt_and_pepper, poisson, speckle or mixed."""
-    levels: Levels = ("0.01,0.03,0.05",)
+    levels: LevelList = (0.01, 0.03, 0.05)
     """Noise levels on the [0, 1] scale; the picture shows the highest."""
     output: str = "demo.png"
     """The picture to write."""
@@ -96,14 +95,13 @@ def check_gain(result: dict, model: str) -> None:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     flags = tyro.cli(Flags, args=argv)
-    levels = parse_levels(flags.levels)
-    check_settings(flags.noise, levels, flags.seed)
+    check_settings(flags.noise, flags.levels, flags.seed)
     pictures.check_writable(flags.output)
     output, json = writable(flags.output, "--output"), writable(flags.json, "--json") if flags.json else None
     photographs = open_pictures("skimage")
     restore = Restorer(flags.model)
     result = model_facts(flags.model) | evaluate(
-        restore, photographs, noise=flags.noise, levels=levels, seed=flags.seed
+        restore, photographs, noise=flags.noise, levels=flags.levels, seed=flags.seed
     )
     print(table(result))
     print(f"protocol: {PROTOCOL}")

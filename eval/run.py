@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import flax
 import jax
@@ -25,11 +24,11 @@ from eval.metrics import METRICS, PROTOCOL, measure, summarise
 from eval.report import table, writable, write_json
 from zoo import registry
 from zoo.errors import FlagError, InputError, ZooError, choose, command
+from zoo.flags import LevelList
 from zoo.noise import NOISES, degrade
 from zoo.restorer import Restorer
 
 Image = Float[Array | np.ndarray, "h w 3"]
-Levels = Annotated[tuple[str, ...], tyro.conf.arg(metavar="LEVEL,LEVEL,...")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Flags:
     """A picture, a folder, a glob, or `skimage`: the photographs inside scikit-image."""
     noise: str = "gaussian"
     """gaussian, salt_and_pepper, poisson, speckle or mixed."""
-    levels: Levels = ("0.01,0.03,0.05",)
+    levels: LevelList = (0.01, 0.03, 0.05)
     """Noise levels on the [0, 1] scale."""
     json: str | None = None
     """Where to write all values, image by image."""
@@ -136,14 +135,6 @@ def check_settings(noise: str, levels: Sequence[float], seed: int) -> None:
         raise FlagError(f"seed {seed} is outside 0 ... 2^32 - 1")
 
 
-def parse_levels(texts: Sequence[str]) -> tuple[float, ...]:
-    """`0.01,0.03` or `0.01 0.03`, as the shell hands them over."""
-    try:
-        return tuple(float(part) for text in texts for part in text.split(",") if part.strip())
-    except ValueError:
-        raise FlagError(f"levels {' '.join(texts)!r} are not numbers; for example --levels=0.01,0.03,0.05") from None
-
-
 def model_facts(model: str) -> dict:
     """What a result must say about its model and its makers to be found again."""
     card = registry.card(model)
@@ -155,15 +146,14 @@ def model_facts(model: str) -> dict:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     flags = tyro.cli(Flags, args=argv)
-    levels = parse_levels(flags.levels)
-    check_settings(flags.noise, levels, flags.seed)
+    check_settings(flags.noise, flags.levels, flags.seed)
     if flags.limit is not None and flags.limit < 1:
         raise FlagError(f"limit {flags.limit} leaves no picture; give 1 or more")
     json = writable(flags.json, "--json") if flags.json else None
     pictures = open_pictures(flags.data)
     restore = Restorer(flags.model)
     result = evaluate(
-        restore, pictures.first(flags.limit or len(pictures)), noise=flags.noise, levels=levels, seed=flags.seed
+        restore, pictures.first(flags.limit or len(pictures)), noise=flags.noise, levels=flags.levels, seed=flags.seed
     )
     result["data"]["source"] = flags.data
     result = model_facts(flags.model) | result

@@ -1,7 +1,9 @@
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,6 +17,7 @@ from zoo.restorer import Restorer
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MODEL = "gan-gaussian"
+LOAD = registry.load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,7 +229,8 @@ def test_models_are_listed_when_none_is_named(folder, capsys):
 def test_an_unknown_model(folder, capsys, monkeypatch):
     monkeypatch.undo()
     assert cli.main(["restore", "a.png", "-m", "nonesuch"]) == 2
-    assert all(name in capsys.readouterr().err for name in ["nonesuch"])
+    message = capsys.readouterr().err
+    assert all(name in message for name in ["nonesuch", *registry.SPECS])
 
 
 def test_no_permission_is_told_before_the_work(folder, capsys, monkeypatch):
@@ -318,32 +322,31 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(folder, capsys):
 
 def test_models(capsys, monkeypatch):
     config = registry.configure(registry.SPECS[MODEL].config, width=4, depth=1)
-    small = dataclasses.replace(registry.SPECS[MODEL], config=config)
-    rows = {"small": small, "cyclegan-paper": registry.SPECS["cyclegan-paper"]}
-    monkeypatch.setattr(registry, "SPECS", rows)
+    specs = {f"deep-{n}": registry.Spec(dataclasses.replace(config, depth=n), "gaussian", "") for n in (1, 2)}
+    specs["cyclegan-paper"] = registry.SPECS["cyclegan-paper"]
+    monkeypatch.setattr(registry, "SPECS", specs)
     assert cli.main(["models", "--json"]) == 0
-    shown = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    network = registry.initialise(config, seed=0)
-    assert shown["small"]["parameters"] == sum(p.size for p in jax.tree.leaves(nnx.state(network, nnx.Param)))
-    assert (shown["small"]["halo"], shown["small"]["weights"]) == (config.halo, False)
-    assert shown["cyclegan-paper"]["halo"] is None
+    one, two, paper = json.loads(capsys.readouterr().out)
+    assert two["parameters"] - one["parameters"] == 3 * 3 * 4 * 4 + 2 * 4, "a convolution, a norm; not its statistics"
+    assert (one["name"], one["halo"], one["weights"]) == ("deep-1", config.halo, False)
+    assert paper["halo"] is None
     assert cli.main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "task", "parameters", "multiple", "halo", "licence", "weights"]
-    assert [line.split()[0] for line in lines[1:]] == list(rows)
+    assert [line.split()[0] for line in lines[1:]] == list(specs)
 
 
 def test_a_training_run_through_the_real_command(folder):
     config = registry.configure(registry.SPECS[MODEL].config, width=4, depth=1)
-    network = registry.initialise(config, seed=0)
-    flat = {".".join(map(str, path)): np.asarray(v[...]) for path, v in nnx.to_flat_state(nnx.state(network))}
+    shapes = nnx.to_flat_state(nnx.state(nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))))
+    rng = np.random.default_rng(0)
+    flat = {".".join(map(str, path)): rng.random(v.shape, np.float32) / 10 for path, v in shapes}
     (folder / "run").mkdir()
     registry.save(folder / "run", "generator", config, flat, {})
     samples = draw(folder / "a.png", (33, 47, 3), np.uint16)
     command = [sys.executable, "-m", "zoo", "restore", "a.png", "-m", "run"]
-    root = str(cli.Path(cli.__file__).parents[1])
-    done = subprocess.run(
-        command, cwd=folder, env=cli.os.environ | {"PYTHONPATH": root}, capture_output=True, text=True
-    )
+    root = str(Path(cli.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": root}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
-    assert np.array_equal(pictures.read(folder / "a_restored.png").samples, Restorer(network)(samples))
+    assert np.array_equal(pictures.read(folder / "a_restored.png").samples, Restorer(LOAD("run"))(samples))

@@ -94,7 +94,8 @@ def zoo_noise(key, x):
 
 @pytest.mark.parametrize("name", TILEABLE)
 def test_halo_is_how_far_one_pixel_reaches(name, key):
-    """With positive weights nothing cancels and no ReLU is dead: the picture changes exactly as far as the network sees."""
+    """With positive weights nothing cancels and no ReLU is dead: the picture changes exactly as far as the network
+    sees."""
     network = narrow(name, impulse=False)
     halo, m = network.config.halo, network.config.multiple
     positive = lambda p: jnp.abs(p) / jnp.maximum(jnp.abs(p).sum() / p.shape[-1], 1e-6)
@@ -155,7 +156,9 @@ def test_fill_impulses_against_plain_loops(key):
     for r in range(24):
         for c in range(24):
             for value in (0.0, 1.0):
-                around = [(a, b) for a in range(max(r - 2, 0), min(r + 3, 24)) for b in range(max(c - 2, 0), min(c + 3, 24))]
+                around = [
+                    (a, b) for a in range(max(r - 2, 0), min(r + 3, 24)) for b in range(max(c - 2, 0), min(c + 3, 24))
+                ]
                 same = sum(extreme(a, b, value) for a, b in around if (a, b) != (r, c))
                 expected[r, c] |= extreme(r, c, value) and same <= 12
     assert np.array_equal(hit[..., 0], expected)

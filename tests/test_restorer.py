@@ -300,9 +300,18 @@ def test_out_of_memory_in_a_batch_takes_fewer_at_once():
 def test_out_of_memory_at_last_says_so():
     restore = Restorer(Convolutions(1))
     seen = out_of_memory_above(restore, 100)
-    with pytest.raises(OutOfMemory, match="out of memory for Convolutions even in tiles of"):
+    with pytest.raises(OutOfMemory, match="out of memory for Convolutions even in tiles of 70 px"):
         restore(picture(300, 300, 3))
-    assert 64 <= seen[-1][1] <= 64 + 2 * 3
+    assert 64 <= seen[-1][1] <= 70
+
+
+@pytest.mark.parametrize("halo", [0, None])
+@pytest.mark.parametrize("shape", [(9, 16, 16, 3), (1, 1, 1)])
+def test_a_device_without_memory_ends_the_retries(halo, shape):
+    restore = Restorer(Identity(Config(halo=halo)))
+    out_of_memory_above(restore, 0)
+    with pytest.raises(OutOfMemory):
+        restore(picture(*shape))
 
 
 def test_another_error_of_the_device_is_not_hidden():

@@ -7,19 +7,14 @@ from tyro.constructors import PrimitiveConstructorSpec
 from zoo.errors import FlagError
 
 
-def numbers(text: str) -> tuple[float, ...]:
-    """`0.01,0.05` as numbers."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise FlagError(f"{text!r} must be numbers with commas between, as 0.01,0.05") from None
-
-
 def _numbers(least: int, most: int, metavar: str) -> PrimitiveConstructorSpec:
     def read(words: list[str]) -> tuple[float, ...]:
-        found = numbers(words[0])
+        try:
+            found = tuple(float(part) for part in words[0].split(","))
+        except ValueError:
+            found = ()
         if not least <= len(found) <= most:
-            raise ValueError(f"{words[0]!r} must be {metavar}")
+            raise FlagError(f"{words[0]!r} must be numbers with commas between: {metavar}")
         return found
 
     return PrimitiveConstructorSpec(

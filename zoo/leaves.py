@@ -12,7 +12,7 @@ most one leaf in each, and a pixel need only test the leaves of the 9 cells abou
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +54,7 @@ def pictures(key: Key[Array, ""], *, count: int, size: int = 256) -> Float[Array
 def _pictures(key, *, count, size):
     keys = jax.vmap(partial(random.fold_in, key))(jnp.arange(count))
     side = 2 ** (size - 1).bit_length()  # the octaves' cells need a power of two; the rest is cropped away
-    parallel = 1 if jax.default_backend() == "cpu" else min(count, 8)
+    parallel = None if jax.default_backend() == "cpu" else min(count, 8)
     return lax.map(partial(_picture, side=side), keys, batch_size=parallel)[:, :size, :size]
 
 
@@ -75,7 +75,7 @@ def _log_span(u, low, high):
     return low * (high / low) ** u
 
 
-def _noise(key, side, *, slope, stretch=1.0, angle=0.0) -> Float[Array, "side side"]:
+def _noise(key, side, *, slope, stretch: Any = 1.0, angle: Any = 0.0) -> Float[Array, "side side"]:
     """Periodic noise with amplitude spectrum f^-slope, mean 0 and deviation 1; `stretch` > 1 draws it out."""
     fy, fx = jnp.fft.fftfreq(side)[:, None], jnp.fft.rfftfreq(side)
     along = jnp.cos(angle) * fx + jnp.sin(angle) * fy
@@ -116,7 +116,7 @@ def _shapes(key, *, canvas) -> tuple[Float[Array, "27 n"], UInt32[Array, " n"]]:
     left, upper, cell = np.concatenate(corners, 1).astype(np.float32)
     style_key, leaf_key, side_key, depth_key = random.split(key, 4)
     u = random.uniform(style_key, (2,))
-    smallest, layers = _log_span(u[0], 3, 24), _span(u[1], 1, 3)
+    smallest, layers = _log_span(u[0], 3, 30), _span(u[1], 1, 3)
     u = random.uniform(leaf_key, (11, cell.size))
     x, y = left + u[0] * cell, upper + u[1] * cell
     reach = cell / jnp.sqrt(4 - 3 * u[2])  # density r^-3 between cell / 2 and cell
@@ -184,40 +184,55 @@ def _inside(shape, x, y, edge):
 # --- how they look --------------------------------------------------------------------------------------------------
 
 
-def _colours(key, n) -> Float[Array, "n 3"]:
-    """RGB colours from one palette: 2 to CLUSTERS clusters in luminance and two chroma axes, under a common cast."""
-    k = random.split(key, 6)
-    u = random.uniform(k[0], (6,))
-    share = random.exponential(k[1], (CLUSTERS,)) * (jnp.arange(CLUSTERS) < 2 + (CLUSTERS - 1) * u[0])
-    contrast, chroma = _span(u[2], 0.5, 1.9), _log_span(u[3], 0.015, 0.15)
+def _regions(key, x, y) -> Float[Array, " n"]:
+    """A smooth field of deviation 1, read at (x, y) in canvas sides: what lies close together looks alike."""
+    u = random.uniform(key, (3, 8, 1))
+    frequency, angle = 2 * jnp.pi * _log_span(u[0], 0.3, 3), 2 * jnp.pi * u[1]
+    return jnp.cos(frequency * (jnp.cos(angle) * x + jnp.sin(angle) * y) + 2 * jnp.pi * u[2]).sum(0) / 2
+
+
+def _colours(key, place) -> Float[Array, "n 3"]:
+    """RGB colours from one palette: 2 to CLUSTERS clusters in luminance and two chroma axes, under a common cast.
+
+    `place`: standard normal numbers [n]; leaves with like numbers tend to fall into one cluster.
+    """
+    n, k = place.size, random.split(key, 4)
+    u = random.uniform(k[0], (7 + CLUSTERS,))
+    share = -jnp.log1p(-u[7:]) * (jnp.arange(CLUSTERS) < 2 + (CLUSTERS - 1) * u[0])
+    contrast, chroma = _span(u[2], 0.5, 1.6), _log_span(u[3], 0.02, 0.16)
     # Luminance is normal on the logistic scale, so that few leaves are black or white.
-    light = _span(u[1], -1.5, 0.5) + contrast * random.normal(k[2], (CLUSTERS, 1))
-    laplace = random.laplace(k[3], (CLUSTERS + 1, 2))
+    light = _span(u[1], -1, 0.2) + contrast * random.normal(k[1], (CLUSTERS, 1))
+    laplace = random.laplace(k[2], (CLUSTERS + 1, 2))
     hue = np.array([0.04, 0]) + laplace[0] * np.array([0.05, 0.02]) + laplace[1:] * chroma * np.array([1, 0.45])
     centres = jnp.concatenate([light, hue], 1)
     spread = jnp.stack([contrast * _span(u[4], 0.1, 0.6), *(chroma * _span(u[5], 0.05, 0.4) * np.array([1, 0.5]))])
 
-    cluster = (random.uniform(k[4], (n, 1)) > jnp.cumsum(share)[:-1] / share.sum()).sum(1)
-    colour = centres[cluster] + spread * random.normal(k[5], (n, 3))
+    z = random.normal(k[3], (n, 4))
+    alike = _span(u[6], 0.3, 0.98)
+    rank = jax.scipy.special.ndtr(alike * place + jnp.sqrt(1 - alike**2) * z[:, 3])
+    cluster = (rank[:, None] > jnp.cumsum(share)[:-1] / share.sum()).sum(1)
+    colour = centres[cluster] + spread * z[:, :3]
     light = jax.nn.sigmoid(colour[:, :1])
-    return (jnp.concatenate([light, colour[:, 1:] * (0.4 + 1.2 * light)], 1) @ AXES).clip(0, 1)
+    return (jnp.concatenate([light, colour[:, 1:] * (0.15 + 1.6 * light)], 1) @ AXES).clip(0, 1)
 
 
 def _looks(key, x, y, reach, *, canvas) -> Looks:
-    colour_key, style_key, u_key, z_key, tile_key = random.split(key, 5)
+    colour_key, region_key, style_key, u_key, z_key = random.split(key, 5)
     x, y, reach = (jnp.concatenate([jnp.full(1, canvas / 2), p]) for p in (x, y, jnp.maximum(reach, 1)))
     n = x.size
-    colour, other = jnp.split(_colours(colour_key, 2 * n), 2)
-    u, z = random.uniform(u_key, (5, n, 1)), random.normal(z_key, (5, n, 1))
+    u, z = random.uniform(u_key, (10, n, 1)), random.normal(z_key, (6, n, 1))
+    place = _regions(region_key, x / canvas, y / canvas)
+    colour, other = jnp.split(_colours(colour_key, jnp.concatenate([place, z[5, :, 0]])), 2)
 
     # A texture varies a leaf's colour towards another of the palette, or mostly its brightness.
     tint = jnp.where(u[0] < 0.35, other - colour, jnp.concatenate([jnp.ones((n, 1)), 0.2 * z[0], 0.1 * z[1]], 1) @ AXES)
     tint = tint / (jnp.linalg.norm(tint, axis=1, keepdims=True) / 3**0.5 + 1e-3)
     style = random.uniform(style_key, (2,))
-    textured = (u[1] < _span(style[0], 0.7, 1)) & (reach > 5)[:, None]
-    amplitude = _log_span(style[1], 0.4, 1.6) * _log_span(u[2], 0.012, 0.22) * textured
-    tile = random.randint(tile_key, (n, 5), 0, TILE * TEXTURES)
-    texture = jnp.concatenate([tile[:, :1] % TEXTURES, tile[:, 1:3], tile[:, 3:] % 2 * 2 - 1], 1)
+    textured = (u[1] < _span(style[0], 0.8, 1)) & (reach > 5)[:, None]
+    amplitude = _log_span(style[1], 0.5, 1.7) * _log_span(u[2], 0.02, 0.25) * textured
+    amplitude *= 0.4 + 1.2 * colour[:, 1:2]  # what is dark reflects little of its texture too
+    which, start, flip = u[5] * TEXTURES, u[6:8] * TILE, jnp.where(u[8:10] < 0.5, -1, 1)
+    texture = jnp.concatenate([which, *start, *flip], 1).astype(jnp.int32)
 
     slope = jnp.concatenate([z[2], z[3]], 1) * 0.18 * (u[3] < 0.42) / reach[:, None]
     bowl = jnp.abs(z[4]) * 0.15 * ((u[3] < 0.42) & (u[4] < 0.4)) / reach[:, None] ** 2
@@ -232,7 +247,7 @@ def _textures(key) -> Float[Array, "TEXTURES TILE TILE"]:
 
     def texture(key, u):
         is_cut, is_striped = (u[0] > 0.65) & (u[0] < 0.8), u[0] > 0.8
-        slope = jnp.where(is_striped, _span(u[1], 1.6, 2.6), _span(u[1], 0.2, 1.5))
+        slope = jnp.where(is_striped, _span(u[1], 1.6, 2.6), _span(u[1], 0.1, 1.3))
         stretch = jnp.where((u[0] < 0.65) & (u[2] < 0.5), _log_span(u[3], 1, 6), 1)
         noise = _noise(key, TILE, slope=slope, stretch=stretch, angle=jnp.pi * u[4])
         period, hardness, level = _log_span(u[5], 5, 60), _span(u[6], 0.5, 6), _span(u[7], -1, 1)
@@ -267,14 +282,14 @@ def _camera(key, scene, *, depth) -> Float[Array, "side side 3"]:
     focus = jnp.where(u[0] < 0.4, _span(u[1], 0.3, 0.95), 0)
     near = (depth >= focus)[None].astype(scene.dtype)
     scene = jnp.moveaxis(scene, -1, 0)
-    seen = _halve(jnp.concatenate([scene, scene * near, near]), spot=_span(u[2], 0.2, 0.7) ** 2 / 2)
+    seen = _halve(jnp.concatenate([scene, scene * near, near]), spot=_span(u[2], 0.3, 0.8) ** 2 / 2)
     sharp, cover = seen[3:6], seen[6:]
     # What lies behind is blurred by itself (its gaps weigh nothing), so no near colour bleeds into it.
     far = _blur(jnp.concatenate([seen[:3] - sharp, 1 - cover]), _log_span(u[3], 0.5, 4))
     image = sharp + (1 - cover) * far[:3] / (far[3:] + 1e-4)
     light = _noise(light_key, side, slope=_span(u[4], 2, 3))
-    image = image * jnp.exp(jnp.where(u[5] < 0.6, 0.35 * u[6], 0) * light)
-    crisp = jnp.where(u[7] < 0.6, _span(u[7] / 0.6, 0.3, 1.2), 0)
+    image = image * jnp.exp(jnp.where(u[5] < 0.6, 0.3 * u[6], 0) * light)
+    crisp = jnp.where(u[7] < 0.6, _span(u[7] / 0.6, 0.3, 1.1), 0)
     return jnp.moveaxis(image + crisp * (image - _blur(image, 1.0)), 0, -1).clip(0, 1)
 
 

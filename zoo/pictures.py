@@ -46,7 +46,6 @@ _SAVE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # 4:4:4
     "WEBP": {"lossless": True, "exact": True},  # exact: the colour under transparent pixels too
 }
-_PILLOW_READS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO, _CMYK = 258, 262, 0, 5  # TIFF tags and two values of the second
 
 
@@ -108,7 +107,7 @@ def read(path: str | Path) -> Picture:
         if path.suffix.lower() in (".exr", ".dpx"):
             return _read_deep(path)
         try:
-            image = Image.open(path, formats=_PILLOW_READS)
+            image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP", "BMP"))
         except Image.UnidentifiedImageError:  # e.g. a TIFF of three floats
             if path.read_bytes()[:2] not in (b"II", b"MM"):
                 raise

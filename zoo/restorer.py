@@ -97,14 +97,11 @@ class Restorer:
         """Which windows to cut, and how many at once. A window is a whole picture where one fits."""
         multiple, margin, area = self.config.multiple, self._margin, self.tile**2
         padded = [_round_up(max(side, SMALLEST_SIDE_PX), multiple) for side in (height, width)]
-        if math.prod(padded) <= area:
-            window = padded
-        elif self.config.halo is None:
-            if math.prod(padded) > WHOLE_PX:
-                raise OutOfMemory(self._too_large(height, width))
-            window = padded
-        else:
+        window = padded
+        if math.prod(padded) > area and self.config.halo is not None:
             window = [_window_side(side, self.tile, margin, multiple) for side in padded]
+        elif math.prod(padded) > max(area, WHOLE_PX):
+            raise OutOfMemory(self._too_large(height, width))
         rows, columns = (_spans(side, part, margin) for side, part in zip(padded, window, strict=True))
         pieces = [_Piece(i, y, x) for i in range(count) for y in rows for x in columns]
         devices = min(jax.local_device_count(), len(pieces))
@@ -141,14 +138,17 @@ class Restorer:
     def _shrink(self, plan: "_Plan"):
         """Halves the tile after `plan` ran out of memory, or gives up."""
         height, width = plan.window
-        if plan.per_device == 1 and self.config.halo is None:
-            raise OutOfMemory(self._too_large(height, width))
-        if plan.per_device == 1 and self.tile == self._smallest:
-            raise OutOfMemory(
-                f"out of memory for {self.name} even in tiles of {height}x{width} px; free some or use a smaller model"
-            )
-        used = math.isqrt(plan.per_device * height * width)  # less than the tile where the picture is small
-        self.tile = max(_round_up(used // 2, self.config.multiple), self._smallest)
+        used = math.isqrt(plan.per_device * height * width)  # less than the tile where the pictures are small
+        if self.config.halo is None:
+            if plan.per_device == 1:
+                raise OutOfMemory(self._too_large(height, width))
+            self.tile = used // 2
+        else:
+            if self.tile == self._smallest:
+                raise OutOfMemory(
+                    f"out of memory for {self.name} even in tiles of {self.tile} px; free some or use a smaller model"
+                )
+            self.tile = max(_round_up(used // 2, self.config.multiple), self._smallest)
         log.warning("out of memory: %s goes on in tiles of %d px", self.name, self.tile)
 
     def _too_large(self, height: int, width: int) -> str:
