@@ -9,6 +9,7 @@ import math
 import os
 from pathlib import Path
 
+from zoo import files
 from zoo.errors import FlagError
 
 _COLUMNS = (("PSNR dB", "psnr", 2), ("SSIM", "ssim", 4), ("MAE", "mae", 4))
@@ -38,26 +39,14 @@ def writable(path: str, flag: str) -> Path:
         raise FlagError(f"{flag}={path} is a folder; name a file in it")
     if not target.parent.is_dir():
         raise FlagError(f"{flag}={path}: there is no folder {target.parent}; make it first")
-    try:
-        _part(target).touch()
-        _part(target).unlink()
-    except OSError as e:
-        raise FlagError(f"{flag}={path} cannot be written ({e.strerror}); choose another folder") from e
+    if not os.access(target.parent, os.W_OK):
+        raise FlagError(f"{flag}={path} cannot be written: no permission; choose another folder")
     return target
 
 
 def write_json(path: Path, result: dict) -> None:
     """Writes the whole file or none of it."""
-    part = _part(path)
-    try:
-        part.write_text(json.dumps(_valid(result), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    files.write(path, json.dumps(_valid(result), indent=1, allow_nan=False) + "\n")
 
 
 def _valid(value):

@@ -1,10 +1,17 @@
 """What the tests share. Heavy work stays small: few channels, few pixels, few steps."""
 
+import os
 from pathlib import Path
 
-import jax
-import numpy as np
-import pytest
+# Compiled programs are kept between tests, workers and runs: most of the suite's time would go into making them anew.
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
 

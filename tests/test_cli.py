@@ -342,7 +342,7 @@ def test_a_training_run_through_the_real_command(folder):
     rng = np.random.default_rng(0)
     flat = {".".join(map(str, path)): rng.random(v.shape, np.float32) / 10 for path, v in shapes}
     (folder / "run").mkdir()
-    registry.save(folder / "run", "generator", config, flat, {})
+    registry.save(folder / "run", "generator", config, flat, {}, {})
     samples = draw(folder / "a.png", (33, 47, 3), np.uint16)
     command = [sys.executable, "-m", "zoo", "restore", "a.png", "-m", "run"]
     root = str(Path(cli.__file__).parents[1])

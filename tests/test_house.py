@@ -16,7 +16,8 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 # Inside zoo, from the ground up; a module imports only what stands on an earlier floor.
 FLOORS = [
     {"errors"},
-    {"flags", "noise", "leaves", "pictures", "models.layers"},
+    {"files", "flags", "noise", "leaves", "models.layers"},
+    {"pictures"},
     {"models.gan", "models.densenet", "models.cyclegan"},
     {"registry"},
     {"restorer"},
@@ -83,9 +84,15 @@ def test_names_are_kebab_case_and_rows_are_whole(name):
     assert spec.licence
 
 
-def test_importing_zoo_leaves_training_out():
-    """Checkpoints, data pipelines and plots are not what someone who restores a film should wait for."""
-    heavy = ["orbax", "grain", "tensorflow_datasets", "skimage", "matplotlib"]
-    code = f"import sys, zoo; print([m for m in {heavy} if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("use", "heavy"),
+    [
+        ("import zoo.cli", ["jax", "flax"]),
+        ("import zoo; zoo.Restorer", ["orbax", "grain", "tensorflow_datasets", "skimage", "matplotlib"]),
+    ],
+)
+def test_imports_only_what_is_used(use, heavy):
+    """Nobody waits for JAX to read --help, nor for checkpoints and data pipelines to restore a picture."""
+    code = f"import sys; {use}; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert out.strip() == "[]"

@@ -60,22 +60,22 @@ def test_a_pixels_nine_cells_hold_every_leaf_that_covers_it():
 
 
 def test_luminance_spectrum_falls_as_in_photographs(pictures):
-    """Power f^-2.4 +- .3 in 64-pixel crops, as photographs have it; white noise has 0 and one smooth ramp -4."""
+    """Photographs measure f^-2.7 in 64-pixel crops, so the texture and the edges must balance within .5 of that."""
     light = pictures.mean(-1)
     light = (light - light.mean((1, 2), keepdims=True)) * np.outer(np.hanning(64), np.hanning(64))
     power = (np.abs(np.fft.fft2(light)) ** 2).mean(0)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(64), np.fft.fftfreq(64)))
     band = (frequency > 2 / 64) & (frequency < 0.5)
     slope = np.polyfit(np.log(frequency[band]), np.log(power[band]), 1)[0]
-    assert -2.9 < slope < -1.9
+    assert -3.2 < slope < -2.2
 
 
 def test_contrast_and_colour_are_those_of_photographs(pictures):
     red, green, blue = np.moveaxis(pictures, -1, 0).reshape(3, -1)
     assert 0.3 < green.mean() < 0.55
-    assert np.corrcoef(red, green)[0, 1] > 0.85  # photographs: .94
-    assert np.corrcoef(red, blue)[0, 1] > 0.65  # photographs: .83
+    assert np.corrcoef(red, green)[0, 1] > 0.75  # 64-pixel crops of photographs: .90
+    assert np.corrcoef(red, blue)[0, 1] > 0.5  # .70
     assert (pictures > 0.996).mean() < 0.06
     assert (pictures < 0.004).mean() < 0.06
     gradient = np.abs(np.diff(pictures.mean(-1), axis=2))
-    assert np.quantile(gradient, 0.99) > 8 * np.median(gradient)  # edges are few, most of a picture is smooth
+    assert np.quantile(gradient, 0.99) > 10 * np.median(gradient)  # 22: edges are few

@@ -14,7 +14,7 @@ from train.settings import Settings, shipped_config
 from train.task import Batch, Task
 
 PRESETS = {
-    "small": {"images": 24_000, "network": "width=32,growth=16,blocks=2,norm=none"},
+    "small": {"network": "width=32,growth=16,blocks=2,norm=none"},
     "full": {"network": "norm=none"},
     "paper": {"loss": "l2"},
 }

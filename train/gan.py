@@ -26,7 +26,7 @@ from zoo.models.gan import DiscriminatorConfig
 DISCRIMINATORS = {"plain": DiscriminatorConfig, "densenet": DenseDiscriminatorConfig}
 
 PRESETS = {
-    "small": {"images": 24_000, "network": "width=32,depth=8,norm=none"},
+    "small": {"network": "width=32,depth=8,norm=none"},
     "full": {"network": "norm=none"},
     "paper": {"objective": "minimax", "pixel_loss": "l2", "lambda_adversarial": 1e-2},
 }

@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from zoo import files
 from zoo.errors import FlagError
 
 QUIET_S = 10.0  # between lines where standard error is no terminal
@@ -23,9 +24,7 @@ class Log:
         self._events = None if silent or not tensorboard else _events(workdir / "tensorboard", step)
         if not silent and self.path.exists():
             kept = [line for line in self.path.read_text().splitlines() if _step(line) <= step]
-            part = self.path.with_suffix(".part")
-            part.write_text("".join(line + "\n" for line in kept))
-            part.replace(self.path)
+            files.write(self.path, "".join(line + "\n" for line in kept))
 
     def note(self, step: int, images: int, values: dict[str, Any]) -> None:
         """Adds a line to the log. Values that are not finite become null: JSON has no NaN."""

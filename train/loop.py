@@ -23,7 +23,7 @@ from train.settings import Settings, describe, parse
 from train.state import TrainState
 from train.task import Task
 from train.validation import Validation, middle
-from zoo import pictures, registry
+from zoo import files, pictures, registry
 from zoo.errors import FlagError, ZooError, command
 
 NOTE_EVERY = 20  # steps between looks at the losses, which wait for the device
@@ -55,7 +55,7 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     mesh = sharding.mesh()
     everywhere = sharding.replicated(mesh)
     task = make_task(settings, steps)
-    state = jax.jit(task.init, out_shardings=everywhere)(jax.random.key(settings.seed))
+    state = jax.device_put(task.init(jax.random.key(settings.seed)), everywhere)
     checkpoints = Checkpoints(settings.workdir)
     start, state, progress = checkpoints.restore(state) or (0, state, Progress())
     silent = jax.process_index() != 0
@@ -175,9 +175,9 @@ class _Trainer:
             "device": jax.devices()[0].device_kind,
         }
         average = jax.device_get(state.average[self.task.ships])
-        flat = registry.flatten(average["params"]) | registry.flatten(average["stats"])
         stem = f"{self.about['command']}-{self.settings.noise.replace('_', '-')}"
-        registry.save(self.settings.workdir, stem, self.task.nets[self.task.ships].config, flat, facts)
+        config = self.task.nets[self.task.ships].config
+        registry.save(self.settings.workdir, stem, config, average["params"], average["stats"], facts)
         if not self.task.restores:
             made = np.asarray(self.task.samples(state))
             sheet = np.concatenate([np.concatenate(list(row), 1) for row in made.reshape(-1, 8, *made.shape[1:])], 0)
@@ -218,9 +218,7 @@ def _claim(workdir: Path, about: dict[str, Any]) -> None:
         if workdir.exists() and not workdir.is_dir():
             raise FlagError(f"--workdir={workdir} is a file; give a folder")
         workdir.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(about, indent=1) + "\n")
-        part.replace(path)
+        files.write(path, json.dumps(about, indent=1) + "\n")
 
 
 def _open(settings: Settings) -> tuple[Any, np.ndarray]:

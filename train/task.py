@@ -39,7 +39,7 @@ class Task:
             params[name], stats[name] = net.init(jax.random.fold_in(key, k))
         optimiser = {name: adam.init(params[name]) for name, adam in self.optimisers.items()}
         average = {n: {"params": params[n], "stats": stats[n]} for n in self.averaged}
-        average = jax.tree.map(jnp.copy, average)  # donated state must not hold an array twice
+        average = jax.tree.map(jnp.copy, average)  # a donated state must not hold an array twice
         return st.TrainState(jnp.zeros((), jnp.int32), params, stats, optimiser, average, self.pools())
 
     def pools(self) -> dict[str, Array]:

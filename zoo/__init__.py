@@ -1,13 +1,17 @@
 """filmzoo: a model zoo that restores film and television pictures, in JAX and Flax.
 
     import zoo
-    restore = zoo.Restorer("cyclegan-gaussian")
+    restore = zoo.Restorer("runs/cyclegan-gaussian")  # a training run's folder, or a model whose weights ship
     clean = restore(noisy)  # [h w c], uint8, uint16 or float in [0, 1]; the same kind comes back
 """
 
-from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
-from zoo.registry import SPECS, Spec, build, card, load, names
-from zoo.restorer import Restorer
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
+    from zoo.registry import SPECS, Spec, build, card, load, names
+    from zoo.restorer import Restorer
 
 __all__ = [
     "SPECS",
@@ -22,3 +26,13 @@ __all__ = [
     "load",
     "names",
 ]
+
+_ERRORS = ("FlagError", "InputError", "OutOfMemory", "ZooError")
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used, so that `filmzoo --help` need not wait for JAX and Flax."""
+    if name not in __all__:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    home = "errors" if name in _ERRORS else "restorer" if name == "Restorer" else "registry"
+    return getattr(importlib.import_module(f"zoo.{home}"), name)

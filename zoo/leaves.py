@@ -1,10 +1,9 @@
 """Procedural training pictures of the dead-leaves family: opaque shapes that occlude one another, made on the device.
 
 The model is that of Lee, Mumford and Huang, "Occlusion models for natural images" (IJCV 2001): radii with density
-r^-3 give the scale invariance of photographs. Achddou et al. ("Synthetic images as training data" and "VibrantLeaves")
-and Madhusudana et al. ("Dead Leaves++") showed that networks can learn restoration from such pictures once colours,
-textures and depth of field are lifelike. The constants were set by hand against the spectra, gradients and contrast
-of photographs; no pixel of a photograph is in the pictures.
+r^-3 give the scale invariance of photographs. Achddou et al. ("Synthetic images as training data", "VibrantLeaves")
+and the Dead Leaves++ model showed that restoration can be learnt from such pictures once colours, textures and depth
+of field are lifelike. The constants were set by hand against the spectra, gradients and contrast of photographs.
 
 Drawing thousands of leaves one upon another is slow and serial. Here every pixel finds its top leaf by itself: r^-3
 means that each octave of radii covers the same area, so an octave with reach up to `s` is a grid of s x s cells with at
@@ -12,6 +11,7 @@ most one leaf in each, and a pixel need only test the leaves of the 9 cells abou
 """
 
 from functools import partial
+from math import gcd
 from typing import Any, NamedTuple
 
 import jax
@@ -42,8 +42,7 @@ class Looks(NamedTuple):
 def pictures(key: Key[Array, ""], *, count: int, size: int = 256) -> Float[Array, "count size size 3"]:
     """`count` pictures in [0, 1]. Picture i depends on (key, i, size) alone, so a longer batch begins with a shorter.
 
-    Leaves are sized in pixels: a small `size` shows a part of a scene. Raises FlagError for a count below 1 or a size
-    below 16.
+    Leaves are sized in pixels: a small `size` shows a part of a scene. FlagError: count below 1, or size below 16.
     """
     if count < 1 or size < 16:
         raise FlagError(f"cannot make {count} leaves pictures of size {size}; ask for 1 or more, of size 16 or more")
@@ -54,7 +53,7 @@ def pictures(key: Key[Array, ""], *, count: int, size: int = 256) -> Float[Array
 def _pictures(key, *, count, size):
     keys = jax.vmap(partial(random.fold_in, key))(jnp.arange(count))
     side = 2 ** (size - 1).bit_length()  # the octaves' cells need a power of two; the rest is cropped away
-    parallel = None if jax.default_backend() == "cpu" else min(count, 8)
+    parallel = None if jax.default_backend() == "cpu" else gcd(count, 8)  # gcd: a remainder would compile twice
     return lax.map(partial(_picture, side=side), keys, batch_size=parallel)[:, :size, :size]
 
 
@@ -90,9 +89,6 @@ def _standard(x):
     return x / (x.std() + 1e-6)
 
 
-# --- where the leaves are -------------------------------------------------------------------------------------------
-
-
 def _cells(canvas) -> list[int]:
     return [FINEST << i for i in range((canvas // FINEST).bit_length())]
 
@@ -105,40 +101,44 @@ def _shapes(key, *, canvas) -> tuple[Float[Array, "27 n"], UInt32[Array, " n"]]:
     """A leaf for every cell of every octave, those in a rim of one cell about the canvas included.
 
     Rows of the first (one table, so that a pixel's test reads one block; lengths in canvas pixels): the centre x, y;
-    the reach, 0 where there is no leaf; the side inequalities a dx + b dy < c; the map of (dx, dy) to the unit disc,
-    its bend and its taper; how far the outline follows the edge noise. The second is a random depth, its lowest bits
-    replaced by the leaf's number (1, 2, ...).
+    the reach, 0 where there is no leaf; then those of _outlines. The second is a random depth, its lowest bits replaced
+    by the leaf's number (1, 2, ...).
     """
-    corners = []
-    for s in _cells(canvas):
-        y, x = np.mgrid[-1 : canvas // s + 1, -1 : canvas // s + 1] * s
-        corners.append(np.stack([x.ravel(), y.ravel(), np.full(x.size, s)]))
-    left, upper, cell = np.concatenate(corners, 1).astype(np.float32)
-    style_key, leaf_key, side_key, depth_key = random.split(key, 4)
+    grids = [s * np.mgrid[1:2, -1 : canvas // s + 1, -1 : canvas // s + 1].reshape(3, -1) for s in _cells(canvas)]
+    cell, upper, left = np.concatenate(grids, 1).astype(np.float32)
+    style_key, place_key, outline_key, depth_key = random.split(key, 4)
     u = random.uniform(style_key, (2,))
     smallest, layers = _log_span(u[0], 3, 30), _span(u[1], 1, 3)
-    u = random.uniform(leaf_key, (11, cell.size))
+    u = random.uniform(place_key, (4, cell.size))
     x, y = left + u[0] * cell, upper + u[1] * cell
     reach = cell / jnp.sqrt(4 - 3 * u[2])  # density r^-3 between cell / 2 and cell
     # A leaf covers .65 of its cell on average; the octaves from `smallest` up shall cover the canvas `layers` times.
     present = (u[3] < 1.06 * layers / jnp.log(canvas / smallest)) & (reach > smallest)
-
-    kind = u[4]  # bars 20 %, polygons 30 %, blobs 20 %, ellipses 30 %
-    is_bar, is_blob, is_oval = kind < 0.2, (kind > 0.5) & (kind < 0.7), kind > 0.5
-    aspect = jnp.where(is_bar, _log_span(u[5], 0.06, 1), _span(u[5], 0.35, 1))
-    cos, sin = jnp.cos(2 * jnp.pi * u[6]), jnp.sin(2 * jnp.pi * u[6])
-    i, (skew, distance) = jnp.arange(SIDES)[:, None], random.uniform(side_key, (2, SIDES, cell.size))
-    normal = jnp.where(is_bar, i * jnp.pi / 2, (i + skew - 0.5) * 2 * jnp.pi / SIDES)
-    distance = jnp.where(is_bar, 1 / jnp.sqrt(1 + aspect**2), _span(distance, 0.3, 0.9))
-    a, b = jnp.cos(normal), jnp.sin(normal) / aspect
-    sides = jnp.stack([(a * cos - b * sin) / reach, (a * sin + b * cos) / reach, jnp.where(is_oval, 9, distance)], 1)
-    scale = jnp.where(is_blob, 1.15, is_oval) / reach  # 0: everything is inside
-    bend, taper = jnp.where(is_blob, _span(u[7:9], -0.9, 0.9), 0)
-    oval = [scale * cos, scale * sin, -scale * sin / aspect, scale * cos / aspect, bend, taper]
-    ragged = jnp.where(u[9] < 0.5, 0.25 * u[10], 0)
     bits = _number_bits(canvas)
     codes = (random.bits(depth_key, cell.shape) >> bits << bits) | jnp.arange(1, cell.size + 1, dtype=jnp.uint32)
-    return jnp.stack([x, y, jnp.where(present, reach, 0), *sides.reshape(-1, cell.size), *oval, ragged]), codes
+    return jnp.stack([x, y, jnp.where(present, reach, 0), *_outlines(outline_key, reach)]), codes
+
+
+def _outlines(key, reach) -> list[Float[Array, " n"]]:
+    """Bars 20 %, polygons 30 %, bent and tapered blobs 20 %, ellipses 30 %: the coefficients that _inside reads.
+
+    The sides' inequalities a dx + b dy < c; the map of (dx, dy) to the unit disc, its bend and its taper; how far the
+    outline follows the edge noise, in reaches.
+    """
+    u = random.uniform(key, (7 + 2 * SIDES, reach.size))
+    kind, skew, distance = u[0], u[7 : 7 + SIDES], u[7 + SIDES :]
+    is_bar, is_blob, is_oval = kind < 0.2, (kind > 0.5) & (kind < 0.7), kind > 0.5
+    aspect = jnp.where(is_bar, _log_span(u[1], 0.06, 1), _span(u[1], 0.35, 1))
+    cos, sin = jnp.cos(2 * jnp.pi * u[2]) / reach, jnp.sin(2 * jnp.pi * u[2]) / reach
+    i = jnp.arange(SIDES)[:, None]
+    normal = jnp.where(is_bar, i * jnp.pi / 2, (i + skew - 0.5) * 2 * jnp.pi / SIDES)
+    a, b = jnp.cos(normal), jnp.sin(normal) / aspect
+    c = jnp.where(is_bar, 1 / jnp.sqrt(1 + aspect**2), _span(distance, 0.3, 0.9))
+    sides = jnp.stack([a * cos - b * sin, a * sin + b * cos, jnp.where(is_oval, 9, c)], 1)  # 9: no side cuts an oval
+    scale = jnp.where(is_blob, 1.15, is_oval)  # 0: all of the plane lies in the disc
+    bend, taper = jnp.where(is_blob, _span(u[3:5], -0.9, 0.9), 0)
+    oval = [scale * cos, scale * sin, -scale * sin / aspect, scale * cos / aspect, bend, taper]
+    return [*sides.reshape(3 * SIDES, -1), *oval, jnp.where(u[5] < 0.5, 0.25 * u[6], 0)]
 
 
 def _top(shapes, codes, *, edge) -> UInt32[Array, "canvas canvas"]:
@@ -148,8 +148,8 @@ def _top(shapes, codes, *, edge) -> UInt32[Array, "canvas canvas"]:
     for cell in _cells(canvas):
         grid = canvas // cell + 2
         octave = slice(start, start := start + grid**2)
-        top_here = _octave_top(shapes[:, octave].reshape(-1, grid, grid), codes[octave].reshape(grid, grid), cell, edge)
-        top = jnp.maximum(top, top_here)
+        here = _octave_top(shapes[:, octave].reshape(-1, grid, grid), codes[octave].reshape(grid, grid), cell, edge)
+        top = jnp.maximum(top, here)
     return top
 
 
@@ -181,9 +181,6 @@ def _inside(shape, x, y, edge):
     return (dx * dx + dy * dy < reach * reach) & (outside < ragged * edge)
 
 
-# --- how they look --------------------------------------------------------------------------------------------------
-
-
 def _regions(key, x, y) -> Float[Array, " n"]:
     """A smooth field of deviation 1, read at (x, y) in canvas sides: what lies close together looks alike."""
     u = random.uniform(key, (3, 8, 1))
@@ -196,7 +193,7 @@ def _colours(key, place) -> Float[Array, "n 3"]:
 
     `place`: standard normal numbers [n]; leaves with like numbers tend to fall into one cluster.
     """
-    n, k = place.size, random.split(key, 4)
+    k = random.split(key, 4)
     u = random.uniform(k[0], (7 + CLUSTERS,))
     share = -jnp.log1p(-u[7:]) * (jnp.arange(CLUSTERS) < 2 + (CLUSTERS - 1) * u[0])
     contrast, chroma = _span(u[2], 0.5, 1.6), _log_span(u[3], 0.02, 0.16)
@@ -204,14 +201,12 @@ def _colours(key, place) -> Float[Array, "n 3"]:
     light = _span(u[1], -1, 0.2) + contrast * random.normal(k[1], (CLUSTERS, 1))
     laplace = random.laplace(k[2], (CLUSTERS + 1, 2))
     hue = np.array([0.04, 0]) + laplace[0] * np.array([0.05, 0.02]) + laplace[1:] * chroma * np.array([1, 0.45])
-    centres = jnp.concatenate([light, hue], 1)
     spread = jnp.stack([contrast * _span(u[4], 0.1, 0.6), *(chroma * _span(u[5], 0.05, 0.4) * np.array([1, 0.5]))])
-
-    z = random.normal(k[3], (n, 4))
+    z = random.normal(k[3], (place.size, 4))
     alike = _span(u[6], 0.3, 0.98)
     rank = jax.scipy.special.ndtr(alike * place + jnp.sqrt(1 - alike**2) * z[:, 3])
     cluster = (rank[:, None] > jnp.cumsum(share)[:-1] / share.sum()).sum(1)
-    colour = centres[cluster] + spread * z[:, :3]
+    colour = jnp.concatenate([light, hue], 1)[cluster] + spread * z[:, :3]
     light = jax.nn.sigmoid(colour[:, :1])
     return (jnp.concatenate([light, colour[:, 1:] * (0.15 + 1.6 * light)], 1) @ AXES).clip(0, 1)
 
@@ -219,17 +214,16 @@ def _colours(key, place) -> Float[Array, "n 3"]:
 def _looks(key, x, y, reach, *, canvas) -> Looks:
     colour_key, region_key, style_key, u_key, z_key = random.split(key, 5)
     x, y, reach = (jnp.concatenate([jnp.full(1, canvas / 2), p]) for p in (x, y, jnp.maximum(reach, 1)))
-    n = x.size
-    u, z = random.uniform(u_key, (10, n, 1)), random.normal(z_key, (6, n, 1))
+    u, z = random.uniform(u_key, (10, x.size, 1)), random.normal(z_key, (6, x.size, 1))
     place = _regions(region_key, x / canvas, y / canvas)
     colour, other = jnp.split(_colours(colour_key, jnp.concatenate([place, z[5, :, 0]])), 2)
-
     # A texture varies a leaf's colour towards another of the palette, or mostly its brightness.
-    tint = jnp.where(u[0] < 0.35, other - colour, jnp.concatenate([jnp.ones((n, 1)), 0.2 * z[0], 0.1 * z[1]], 1) @ AXES)
+    plain = jnp.concatenate([jnp.ones_like(z[0]), 0.2 * z[0], 0.1 * z[1]], 1) @ AXES
+    tint = jnp.where(u[0] < 0.35, other - colour, plain)
     tint = tint / (jnp.linalg.norm(tint, axis=1, keepdims=True) / 3**0.5 + 1e-3)
     style = random.uniform(style_key, (2,))
     textured = (u[1] < _span(style[0], 0.8, 1)) & (reach > 5)[:, None]
-    amplitude = _log_span(style[1], 0.5, 1.7) * _log_span(u[2], 0.02, 0.25) * textured
+    amplitude = _log_span(style[1], 0.4, 1.6) * _log_span(u[2], 0.017, 0.22) * textured
     amplitude *= 0.4 + 1.2 * colour[:, 1:2]  # what is dark reflects little of its texture too
     which, start, flip = u[5] * TEXTURES, u[6:8] * TILE, jnp.where(u[8:10] < 0.5, -1, 1)
     texture = jnp.concatenate([which, *start, *flip], 1).astype(jnp.int32)
@@ -247,7 +241,7 @@ def _textures(key) -> Float[Array, "TEXTURES TILE TILE"]:
 
     def texture(key, u):
         is_cut, is_striped = (u[0] > 0.65) & (u[0] < 0.8), u[0] > 0.8
-        slope = jnp.where(is_striped, _span(u[1], 1.6, 2.6), _span(u[1], 0.1, 1.3))
+        slope = jnp.where(is_striped, _span(u[1], 1.6, 2.6), _span(u[1], 0.2, 1.4))
         stretch = jnp.where((u[0] < 0.65) & (u[2] < 0.5), _log_span(u[3], 1, 6), 1)
         noise = _noise(key, TILE, slope=slope, stretch=stretch, angle=jnp.pi * u[4])
         period, hardness, level = _log_span(u[5], 5, 60), _span(u[6], 0.5, 6), _span(u[7], -1, 1)
@@ -271,12 +265,8 @@ def _paint(number, looks: Looks, textures) -> Float[Array, "canvas canvas 3"]:
     return (leaf.colour + texture * leaf.tint) * (1 + shade)[..., None]
 
 
-# --- how they are seen ----------------------------------------------------------------------------------------------
-
-
 def _camera(key, scene, *, depth) -> Float[Array, "side side 3"]:
     """Half-size picture of a scene: depth of field 40 %, uneven light 60 %, lens blur, sharpening 60 %."""
-    side = scene.shape[0] // 2
     style_key, light_key = random.split(key)
     u = random.uniform(style_key, (8,))
     focus = jnp.where(u[0] < 0.4, _span(u[1], 0.3, 0.95), 0)
@@ -287,7 +277,7 @@ def _camera(key, scene, *, depth) -> Float[Array, "side side 3"]:
     # What lies behind is blurred by itself (its gaps weigh nothing), so no near colour bleeds into it.
     far = _blur(jnp.concatenate([seen[:3] - sharp, 1 - cover]), _log_span(u[3], 0.5, 4))
     image = sharp + (1 - cover) * far[:3] / (far[3:] + 1e-4)
-    light = _noise(light_key, side, slope=_span(u[4], 2, 3))
+    light = _noise(light_key, image.shape[1], slope=_span(u[4], 2, 3))
     image = image * jnp.exp(jnp.where(u[5] < 0.6, 0.3 * u[6], 0) * light)
     crisp = jnp.where(u[7] < 0.6, _span(u[7] / 0.6, 0.3, 1.1), 0)
     return jnp.moveaxis(image + crisp * (image - _blur(image, 1.0)), 0, -1).clip(0, 1)
@@ -305,6 +295,5 @@ def _halve(image, *, spot):
 def _blur(image, sigma):
     """Gaussian blur of [c h h], its weights renormalised at the border."""
     i = jnp.arange(image.shape[-1])
-    weights = jnp.exp(-0.5 * ((i[:, None] - i) / sigma) ** 2)
-    weights = weights / weights.sum(1, keepdims=True)
+    weights = jax.nn.softmax(-0.5 * ((i[:, None] - i) / sigma) ** 2)
     return jnp.einsum("ij,cjk,lk->cil", weights, image, weights, precision="highest")

@@ -11,7 +11,6 @@ written from it, stands upright and carries no orientation tag. A file of severa
 
 import contextlib
 import glob
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from zoo import files
 from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
 
 # Scans of large film pass Pillow's "decompression bomb" limit of 89 million pixels, which it only has as a global.
@@ -227,19 +227,15 @@ def write(path: str | Path, picture: Picture) -> None:
     kind = check_writable(path, picture)
     if not path.parent.is_dir():
         raise FlagError(f"{path}: the folder {path.parent} does not exist; make it first")
-    # Hidden, so that `find` passes it by; not by `mkstemp`, whose files only their owner may read.
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
     deep = kind in ("EXR", "DPX") or picture.samples.dtype == _F32
     deep |= picture.samples.dtype == _U16 and picture.samples.shape[2] > 1
     try:
-        (_write_deep if deep else _write_plain)(temporary, picture, kind)
-        temporary.replace(path)
+        with files.whole(path) as part:
+            (_write_deep if deep else _write_plain)(part, picture, kind)
     except ZooError:
         raise
     except ValueError as e:  # such as a side of more pixels than the kind allows
         raise FlagError(f"{path}: {kind} cannot hold this picture ({e}); choose .png or .tif") from e
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_plain(path: Path, picture: Picture, kind: str) -> None:

@@ -5,7 +5,6 @@ JSON card that says what they are: network, configuration, data, recipe, licence
 """
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ import safetensors
 import safetensors.numpy
 from flax import nnx
 
+from zoo import files
 from zoo.errors import FlagError, InputError, ZooError, choose
 from zoo.models.cyclegan import FilmConfig, ResidualConfig
 from zoo.models.densenet import DenseNetConfig
@@ -89,18 +89,8 @@ def build(name: str, *, seed: int = 0, **overrides: Any) -> Any:
     Returns an `nnx.Module` with `.config`; raises FlagError for an unknown name or field.
     """
     spec = SPECS[choose("model", name, SPECS)]
-    return initialise(configure(spec.config, **overrides), seed)
-
-
-def initialise(config: Any, seed: int) -> Any:
-    """A network of this config with random weights, made in one compiled program (ten times faster than op by op)."""
-    graphdef, _ = nnx.split(nnx.eval_shape(lambda: config.build(nnx.Rngs(0))))
-    return nnx.merge(graphdef, _initial_state(config, jax.random.key(seed)))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _initial_state(config: Any, key: Any) -> Any:
-    return nnx.state(config.build(nnx.Rngs(key)))
+    # Op by op: equal shapes share a compiled draw, where one jitted program would compile each layer's anew.
+    return configure(spec.config, **overrides).build(nnx.Rngs(seed))
 
 
 def load(name: str | os.PathLike) -> Any:
@@ -128,11 +118,11 @@ def has_weights(name: str) -> bool:
     return (WEIGHTS / f"{name}.json").is_file()
 
 
-def save(folder: Path, stem: str, config: Any, flat: dict[str, np.ndarray], facts: dict[str, Any]) -> dict[str, Any]:
+def save(folder: Path, stem: str, config: Any, params: Any, stats: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """Writes `STEM-<hash8>.safetensors`, then its card, into a training run's folder, each in one move; returns the
-    card."""
+    card. `params`, `stats`: nested dicts of arrays."""
     network = next(k for k, v in NETWORKS.items() if isinstance(config, v))
-    data = safetensors.numpy.save(flat, metadata={"network": network})
+    data = safetensors.numpy.save(flatten(params) | flatten(stats), metadata={"network": network})
     digest = hashlib.sha256(data).hexdigest()
     about = {
         "model": stem,
@@ -140,11 +130,11 @@ def save(folder: Path, stem: str, config: Any, flat: dict[str, np.ndarray], fact
         "config": {f.name: getattr(config, f.name) for f in dataclasses.fields(config)},
         "weights": f"{stem}-{digest[:8]}.safetensors",
         "sha256": digest,
-        "parameters": int(sum(v.size for v in flat.values())),
+        "parameters": sum(v.size for v in flatten(params).values()),
         **facts,
     }
-    _write(folder / about["weights"], data)
-    _write(folder / CARD, json.dumps(about, indent=1).encode())
+    files.write(folder / about["weights"], data)
+    files.write(folder / CARD, json.dumps(about, indent=1) + "\n")
     for old in folder.glob(f"{stem}-????????.safetensors"):
         if old.name != about["weights"]:
             old.unlink()
@@ -155,15 +145,6 @@ def flatten(state: Any) -> dict[str, np.ndarray]:
     """A nested dict of arrays as {path: array}, paths joined by dots."""
     flat = jax.tree_util.tree_leaves_with_path(state)
     return {".".join(str(k.key) for k in path): np.asarray(leaf) for path, leaf in flat}
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _find(name: str | os.PathLike) -> tuple[dict[str, Any], Path]:

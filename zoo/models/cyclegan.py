@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
-from zoo.models.layers import Conv, Denoiser, Upsample, denoiser_halo, leaky, norm
+from zoo.models.layers import Conv, Denoiser, Upsample, denoiser_halo, fold, leaky, norm
 
 
 class ResidualBlock(nnx.Module):
@@ -202,21 +202,18 @@ class NoiseCritic(nnx.Module):
     def __init__(self, config: NoiseCriticConfig, *, rngs: nnx.Rngs):
         self.config = config
         w = config.width
-        self.convs = nnx.List(
-            [
-                Conv(config.channels, w, rngs=rngs),
-                nnx.Conv(w, w, (4, 4), (2, 2), padding=1, rngs=rngs),
-                nnx.Conv(w, 2 * w, (4, 4), (2, 2), padding=1, rngs=rngs),
-            ]
-        )
+        self.convs = nnx.List([Conv(a, b, rngs=rngs) for a, b in ((4 * config.channels, w), (w, w), (w, 2 * w))])
         self.dropout = nnx.Dropout(config.dropout)
         self.patch = nnx.Linear(2 * w, 1, rngs=rngs)
         self.hidden, self.whole = nnx.Linear(4 * w, 64, rngs=rngs), nnx.Linear(64, 1, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n k"]:
         x = jnp.arcsinh((x - blur3(x)) / 0.02)  # 0.02: the middle of the levels; asinh keeps edges from shouting
-        for conv in self.convs:
+        x = fold(x, 2)
+        for k, conv in enumerate(self.convs):
             x = leaky(conv(x))
+            if k == 1:
+                x = nnx.avg_pool(x, (2, 2), strides=(2, 2))
         cells = self.dropout(x, rngs=rngs)
         patch = self.patch(cells).reshape(x.shape[0], -1)
         # The quietest cell tells the level of the noise where texture hides it elsewhere.

@@ -66,8 +66,18 @@ class Upsample(nnx.Module):
         kernel = jnp.einsum("pak,qbl,klio->abipqo", phase, phase, self.kernel[...].astype(x.dtype))
         kernel = kernel.reshape(*kernel.shape[:3], -1)
         y = jax.lax.conv_general_dilated(x, kernel, (1, 1), ((0, 1), (0, 1)), dimension_numbers=NHWC)
-        y = pix.depth_to_space(y, 2)
+        y = unfold(y, 2)
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+
+
+def fold(x: Float[Array, "n h w c"], side: int) -> Float[Array, "n hh ww cc"]:
+    """Blocks of side x side pixels into channels."""
+    return jnp.asarray(pix.space_to_depth(x, side)) if side > 1 else x
+
+
+def unfold(x: Float[Array, "n h w c"], side: int) -> Float[Array, "n hh ww cc"]:
+    """The way back."""
+    return jnp.asarray(pix.depth_to_space(x, side)) if side > 1 else x
 
 
 class InstanceNorm(nnx.Module):
@@ -148,10 +158,8 @@ class Denoiser(nnx.Module):
         return jnp.where(hit, restored, x)
 
     def residual(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w 3"]:
-        fold = self.config.fold
-        folded = pix.space_to_depth(x, fold) if fold > 1 else x
-        y = self.exit(self.body(self.entry(folded)))
-        return pix.depth_to_space(y, fold) if fold > 1 else y
+        side = self.config.fold
+        return unfold(self.exit(self.body(self.entry(fold(x, side)))), side)
 
 
 def denoiser_halo(config: Any, body_radius: int) -> int:
