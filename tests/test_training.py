@@ -111,21 +111,28 @@ def test_dry_run_writes_nothing(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+def test_tensorboard_holds_the_losses(folder, tmp_path):
+    assert densenet.main(flags("densenet", folder, tmp_path, "--tensorboard")) == 0
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"pixel" in events.read_bytes()
+
+
 # Learning
 
 
 def test_overfits_one_batch(folder):
-    """Fresh noise each step on the same crops: the loss must fall far below that of doing nothing."""
-    settings = check(densenet.DenseNetSettings(network="width=16,growth=8,blocks=1,layers=2,norm=none", grey=0.0))
-    task = densenet.DenseNet(settings, steps=150)
-    state = jax.jit(task.init)(jax.random.key(0))
+    """The same crops under fresh noise at one level: most of the noise must go, in one compiled program."""
+    settings = densenet.DenseNetSettings(network="width=16,growth=8,blocks=1,layers=2,norm=none", levels=(0.05, 0.05))
+    settings = check(dataclasses.replace(settings, grey=0.0, learning_rate=3e-3))
+    task = densenet.DenseNet(settings, steps=200)
+    state = task.init(jax.random.key(0))
     source = data.open_source(str(folder))
     batch = {"clean": jnp.stack([jnp.asarray(source[k][:32, :32]) for k in range(8)])}
     step, losses = jax.jit(task.step, donate_argnums=0), []
-    for k in range(150):
+    for k in range(200):
         state, found = step(state, batch, jax.random.fold_in(jax.random.key(1), k))
         losses.append(float(found["pixel"]))
-    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     assert step._cache_size() == 1
 
 

@@ -72,7 +72,7 @@ class CycleGanSettings(Settings):
     lambda_cycle: float = 10.0
     lambda_identity: float = 1.0
     """weight of the identity losses; published: half of lambda_cycle"""
-    lambda_penalty: float = 0.1
+    lambda_penalty: float = 2e-5
     """R1 on the discriminators"""
     lambda_low: float = 200.0
     """what g_ba may not change: the mean of 8x8 blocks, squared"""
@@ -82,7 +82,7 @@ class CycleGanSettings(Settings):
     """Adam's first decay for g_ab; the adversaries have 0.5"""
     head_start: float = 0.15
     """share of the run in which g_ba and d_a train alone, where not joint"""
-    adversary_every: int = 4
+    adversary_every: int = 3
     """after it, one step in so many is theirs"""
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import grain
 import jax
@@ -27,6 +27,7 @@ Progress = Callable[[int, int], None]  # (done, total)
 THREADS = max(2, min(8, os.cpu_count() or 2))
 
 
+@runtime_checkable
 class Source(Protocol):
     """Pictures by index. `name`: as the user gave it. `skipped`: (file, reason) of what could not be read."""
 

@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,22 @@ from zoo import files
 from zoo.errors import FlagError
 
 QUIET_S = 10.0  # between lines where standard error is no terminal
+RETURN = "\r\x1b[K"  # to the start of a terminal's line, and clear it
+
+
+def counter(what: str, silent: bool) -> Callable[[int, int], None]:
+    """A callback (done, total) that shows how far something has come."""
+    last = [time.monotonic()]
+
+    def show(done: int, total: int) -> None:
+        terminal, now = sys.stderr.isatty(), time.monotonic()
+        if silent or not (terminal or done == total or now - last[0] > QUIET_S):
+            return
+        last[0] = now
+        end = "" if terminal and done < total else "\n"
+        print(f"{RETURN if terminal else ''}{what}: {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+    return show
 
 
 class Log:
@@ -48,7 +65,7 @@ class Log:
         left = f"{_clock((self.total - images) / rate)}" if rate else "--:--"
         parts = " ".join(f"{k} {v:.4g}" for k, v in losses.items())
         line = f"{images}/{self.total} images  {parts}  {rate:.1f} images/s  eta {left}{self._validation}"
-        print(f"\r{line}\x1b[K" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
+        print(RETURN + line if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
     def validated(self, degraded_db: float, restored_db: float) -> None:
         """Shown in the progress lines from now on."""
@@ -56,8 +73,7 @@ class Log:
 
     def say(self, sentence: str) -> None:
         if not self.silent:
-            end = "\r\x1b[K" if sys.stderr.isatty() else ""
-            print(f"{end}{sentence}", file=sys.stderr, flush=True)
+            print((RETURN if sys.stderr.isatty() else "") + sentence, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._events:

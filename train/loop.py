@@ -18,7 +18,7 @@ import numpy as np
 from eval.metrics import PROTOCOL
 from train import data, sharding
 from train.checkpoints import Checkpoints, Progress
-from train.log import Log
+from train.log import Log, counter
 from train.settings import Settings, describe, parse
 from train.state import TrainState
 from train.task import Task
@@ -224,13 +224,12 @@ def _claim(workdir: Path, about: dict[str, Any]) -> None:
 def _open(settings: Settings) -> tuple[Any, np.ndarray]:
     """The pictures to train on, and the middles of those held out (at most one in eight)."""
     say = lambda text: None if jax.process_index() else print(text, file=sys.stderr, flush=True)
-    kind = "making" if settings.data == "leaves" else "reading"
-    say(f"{kind} pictures: {settings.data}")
     source = data.open_source(
         settings.data,
         seed=settings.seed,
         size=max(256, settings.crop),
         count=settings.leaves + settings.valid,
+        progress=counter(f"opening {settings.data}", jax.process_index() != 0),
     )
     for name, reason in source.skipped:
         say(f"skipped {name}: {reason}")

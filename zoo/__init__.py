@@ -1,8 +1,8 @@
 """filmzoo: a model zoo that restores film and television pictures, in JAX and Flax.
 
-    import zoo
-    restore = zoo.Restorer("runs/cyclegan-gaussian")  # a training run's folder, or a model whose weights ship
-    clean = restore(noisy)  # [h w c], uint8, uint16 or float in [0, 1]; the same kind comes back
+import zoo
+restore = zoo.Restorer("runs/cyclegan-gaussian")  # a training run's folder, or a model whose weights ship
+clean = restore(noisy)  # [h w c], uint8, uint16 or float in [0, 1]; the same kind comes back
 """
 
 import importlib

@@ -97,7 +97,7 @@ def _number_bits(canvas) -> int:
     return sum((canvas // s + 2) ** 2 for s in _cells(canvas)).bit_length()
 
 
-def _shapes(key, *, canvas) -> tuple[Float[Array, "27 n"], UInt32[Array, " n"]]:
+def _shapes(key, *, canvas) -> tuple[Float[Array, "25 n"], UInt32[Array, " n"]]:
     """A leaf for every cell of every octave, those in a rim of one cell about the canvas included.
 
     Rows of the first (one table, so that a pixel's test reads one block; lengths in canvas pixels): the centre x, y;

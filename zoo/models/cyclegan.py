@@ -98,22 +98,25 @@ class NoiseModelConfig:
     law: str = "additive"  # "additive" (grain), "impulse" (replaced pixels) or "both"
     width: int = 24
     channels: int = 8  # of the random field
-    level: float = 0.02  # where the learned level starts, on the [0, 1] scale
+    level: float = 0.02  # where the learned middle of the levels starts, on the [0, 1] scale
+    spread: float = 1.0  # levels are drawn evenly, on a logarithmic scale, up to e^spread times above and below it
 
     def build(self, rngs: nnx.Rngs) -> "NoiseModel":
         return NoiseModel(self, rngs=rngs)
 
 
 class NoiseModel(nnx.Module):
-    """(clean [n h w 3], key) -> degraded [n h w 3], not clipped: a level drawn for each picture from a learned
-    distribution, then a random field shaped by the picture (additive), or pixels replaced by black and white
-    (impulse)."""
+    """(clean [n h w 3], key) -> degraded [n h w 3], not clipped: a level drawn for each picture, then a random field
+    shaped by the picture (additive), or pixels replaced by black and white (impulse).
+
+    The middle of the levels is learned, their spread is not: against a discriminator it shrinks to the middle, and a
+    network that restores blindly needs all levels.
+    """
 
     def __init__(self, config: NoiseModelConfig, *, rngs: nnx.Rngs):
         self.config = config
         c, w = config.channels, config.width
-        self.levels = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in ((1, 16), (16, 16), (16, 2))])
-        self.levels[-1].kernel[...] = 0.3 * self.levels[-1].kernel[...]
+        self.middle = nnx.Param(jnp.full(2, jnp.log(config.level)))  # of the deviation and of the share of hits
         if config.law != "impulse":
             # Var of U(-1, 1) is 1/3; Conv's He scale gives 2/c a weight: unit variance out.
             self.white = Conv(c, 3, 1, bias=False, scale=1.5**0.5, rngs=rngs)
@@ -123,10 +126,8 @@ class NoiseModel(nnx.Module):
 
     def __call__(self, clean: Float[Array, "n h w 3"], key: Key[Array, ""]) -> Float[Array, "n h w 3"]:
         level_key, field_key, hit_key, kind_key = jax.random.split(key, 4)
-        h = jax.random.uniform(level_key, (clean.shape[0], 1), minval=-1, maxval=1)
-        for k, layer in enumerate(self.levels):
-            h = jnp.tanh(layer(h)) if k < 2 else layer(h)
-        sigma, density = (self.config.level * jnp.exp(h[:, k, None, None, None]) for k in (0, 1))
+        u = jax.random.uniform(level_key, (clean.shape[0], 1, 1, 1), minval=-1, maxval=1)
+        sigma, density = (jnp.exp(middle + self.config.spread * u) for middle in self.middle[...])
         noisy = clean
         if self.config.law != "impulse":
             noisy = noisy + sigma * self.field(clean, field_key)
