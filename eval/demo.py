@@ -27,7 +27,7 @@ from eval.run import (
 from eval.sheet import Cell, sheet
 from zoo import pictures
 from zoo.errors import ZooError, command
-from zoo.flags import LevelList
+from zoo.flags import LevelList, check_names
 from zoo.restorer import Restorer
 
 SHOWN = ("astronaut.png", "chelsea.png", "coffee.png")  # in the public domain or CC0
@@ -94,6 +94,7 @@ def check_gain(result: dict, model: str) -> None:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
+    check_names(argv, Flags)
     flags = tyro.cli(Flags, args=argv)
     check_settings(flags.noise, flags.levels, flags.seed)
     pictures.check_writable(flags.output)

@@ -24,7 +24,7 @@ from eval.metrics import METRICS, PROTOCOL, measure, summarise
 from eval.report import table, writable, write_json
 from zoo import registry
 from zoo.errors import FlagError, InputError, ZooError, choose, command
-from zoo.flags import LevelList
+from zoo.flags import LevelList, check_names
 from zoo.noise import NOISES, degrade
 from zoo.restorer import Restorer
 
@@ -145,6 +145,7 @@ def model_facts(model: str) -> dict:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
+    check_names(argv, Flags)
     flags = tyro.cli(Flags, args=argv)
     check_settings(flags.noise, flags.levels, flags.seed)
     if flags.limit is not None and flags.limit < 1:

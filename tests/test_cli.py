@@ -285,11 +285,16 @@ def test_out_of_memory_is_code_4(folder, capsys, monkeypatch):
     assert "error: a.png: out of memory for gan-gaussian" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argv", [[], ["--nonesuch"], ["restore", "--tile", "wide", "a.png"]])
+@pytest.mark.parametrize("argv", [[], ["mend", "a.png"], ["restore", "--tile", "wide", "a.png"]])
 def test_bad_flags(argv, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main(argv)
     assert left.value.code == 2
+
+
+def test_unknown_flags_list_the_flags(capsys):
+    assert cli.main(["restore", "--modle=x", "a.png"]) == 2
+    assert "--model, --output" in capsys.readouterr().err
 
 
 # ---- what is shown

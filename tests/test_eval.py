@@ -262,10 +262,9 @@ def test_mistakes_end_with_a_sentence_and_a_code(folder, tmp_path, monkeypatch, 
     assert says in error
 
 
-def test_an_unknown_flag_exits_2(capsys):
-    with pytest.raises(SystemExit) as e:
-        run.main(["--model=x", "--data=y", "--nose=gaussian"])
-    assert e.value.code == 2
+def test_an_unknown_flag_exits_2_and_lists_the_flags(capsys):
+    assert run.main(["--model=x", "--data=y", "--levles=0.1"]) == 2
+    assert "--levels" in capsys.readouterr().err
 
 
 # ---- the demo

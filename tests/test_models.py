@@ -197,7 +197,7 @@ def test_upsample_is_the_transposed_convolution(key):
             for a in range(3):
                 for b in range(3):
                     out[0, 2 * i + a, 2 * j + b] += x[0, i, j] @ kernel[a, b]
-    np.testing.assert_allclose(up(x), out[:, 1:11, 1:13], atol=1e-5)
+    np.testing.assert_allclose(up(jnp.asarray(x)), out[:, 1:11, 1:13], atol=1e-5)
 
 
 def test_dense_layer_is_the_convolution_of_the_concatenation(key):

@@ -66,11 +66,11 @@ def test_webp_returns_grey_as_three_equal_channels(tmp_path, channels):
 
 @pytest.mark.parametrize(("suffix", "dtype"), [(".png", U8), (".png", U16), (".tif", U8), (".tif", U16), (".webp", U8)])
 def test_profile_and_resolution_are_kept(tmp_path, suffix, dtype):
-    write(tmp_path / f"a{suffix}", Picture(noise(3, dtype), icc=SRGB, dpi=(300, 150)))
+    write(tmp_path / f"a{suffix}", Picture(noise(3, dtype), icc=SRGB, dpi=(300.0, 150.0)))
     back = read(tmp_path / f"a{suffix}")
     assert back.icc == SRGB
     if suffix != ".webp":
-        assert back.dpi == pytest.approx((300, 150), abs=0.02)  # PNG counts whole pixels a metre
+        assert back.dpi == pytest.approx((300.0, 150.0), abs=0.02)  # PNG counts whole pixels a metre
 
 
 def test_a_grey_profile_does_not_go_into_a_file_of_colour(tmp_path):

@@ -67,6 +67,8 @@ class CycleGanSettings(Settings):
     joint: bool = False
     """train all at once as published, both cycles and both discriminators; else g_ba against d_a, and g_ab on
     what g_ba makes, in turn"""
+    judge: str | None = None
+    """override fields of the discriminator's config, as width=16"""
     objective: Literal["least_squares", "minimax", "non_saturating"] = "least_squares"
     cycle_loss: Literal["charbonnier", "l1", "l2"] = "charbonnier"
     lambda_cycle: float = 10.0
@@ -271,6 +273,7 @@ def _configs(settings: CycleGanSettings) -> dict[str, Any]:
     else:  # clean pictures have no hits to rewrite
         degrader = dataclasses.replace(restorer, impulse=False) if hasattr(restorer, "impulse") else restorer
     judge = DISCRIMINATORS[settings.discriminator](dropout=settings.dropout)
+    judge = overridden(judge, settings.judge, "--judge")
     return {"g_ab": restorer, "g_ba": degrader, "d_a": judge, **({"d_b": judge} if settings.joint else {})}
 
 

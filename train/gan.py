@@ -40,6 +40,8 @@ class GanSettings(Settings):
     """plain: convolutions, batch norm, activations; densenet: dense blocks (to restore)"""
     discriminator: Literal["plain", "densenet"] = "plain"
     """convolutions and pooling, or dense blocks and pooling"""
+    judge: str | None = None
+    """override fields of the discriminator's config, as width=16"""
     objective: Literal["minimax", "non_saturating", "least_squares"] = "non_saturating"
     pixel_loss: Literal["charbonnier", "l1", "l2"] = "charbonnier"
     lambda_adversarial: float = 1e-4
@@ -55,6 +57,7 @@ class Gan(Task):
         self.restores = settings.goal == "restore"
         channels = 6 if self.restores else 3
         judge = DISCRIMINATORS[settings.discriminator](dropout=settings.dropout, channels=channels)
+        judge = overridden(judge, settings.judge, "--judge")
         self.nets = {"g": st.Net(_generator(settings)), "d": st.Net(judge)}
         b1 = 0.9 if self.restores else 0.5
         self.optimisers = {

@@ -12,7 +12,7 @@ import tyro
 
 from zoo import registry
 from zoo.errors import FlagError
-from zoo.flags import Levels
+from zoo.flags import Levels, check_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Settings:
 
 # What each preset changes for every command; a command's own presets come on top.
 PRESETS: dict[str, dict[str, Any]] = {
-    "small": {"batch": 8, "images": 16_000, "checkpoints": 20},
+    "small": {"batch": 8, "images": 20_000, "checkpoints": 20},
     "full": {"batch": 64, "crop": 128, "images": 4_000_000, "leaves": 8192, "checkpoints": 40, "valid": 32},
     "paper": {
         "rising": True,
@@ -98,6 +98,7 @@ S = TypeVar("S", bound=Settings)
 
 def parse(kind: type[S], command: str, presets: dict[str, dict[str, Any]], argv: list[str] | None) -> S:
     """The settings that `argv` asks for, upon the preset that it names. Leaves with code 2 for a bad flag."""
+    check_names(argv, kind)
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--preset", default="auto")
     asked = early.parse_known_args(argv)[0].preset
@@ -136,7 +137,7 @@ def check(settings: S) -> S:
     return settings
 
 
-def overridden(config: Any, text: str | None) -> Any:
+def overridden(config: Any, text: str | None, flag: str = "--network") -> Any:
     """A network's config with the fields changed that `width=32,blocks=2` names."""
     changes = {}
     for part in filter(None, (text or "").split(",")):
@@ -145,11 +146,11 @@ def overridden(config: Any, text: str | None) -> Any:
             changes[name.strip()] = json.loads(value)
         except json.JSONDecodeError:
             changes[name.strip()] = value
-    changed = registry.configure(config, **changes)
     for name, value in changes.items():
-        if type(value) is not type(getattr(config, name)):
-            raise FlagError(f"--network: {name}={value} must be like its default, {getattr(config, name)!r}")
-    return changed
+        default = getattr(config, name, value)
+        if type(value) is not type(default):
+            raise FlagError(f"{flag}: {name}={value} must be like its default, {default!r}")
+    return registry.configure(config, **changes)
 
 
 def shipped_config(arch: str, settings: Settings) -> Any:

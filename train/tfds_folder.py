@@ -21,6 +21,7 @@ from tensorflow_datasets.core import read_only_builder
 
 from zoo import pictures
 from zoo.errors import FlagError, InputError, command
+from zoo.flags import check_names
 
 Skipped = list[tuple[str, str]]  # (file, reason)
 
@@ -154,6 +155,7 @@ class Flags:
 @command
 def main(argv=None) -> None:
     absl.logging.set_verbosity(absl.logging.ERROR)  # TFDS warns of folders that it is about to fill
+    check_names(argv, Flags)
     flags = tyro.cli(Flags, prog="python -m train.tfds_folder", description=__doc__, args=argv)
     count, skipped = prepare(flags.folder, name=flags.name, data_dir=flags.data_dir)
     for name, reason in skipped:

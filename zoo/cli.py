@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from zoo.errors import FlagError, InputError, ZooError, command
+from zoo.flags import check_names
 
 if TYPE_CHECKING:
     from zoo.restorer import Restorer
@@ -50,6 +51,7 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
+    check_names(argv, Restore, Models)
     commands: Any = Restore | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
     return restore(chosen) if isinstance(chosen, Restore) else models(chosen)

@@ -1,5 +1,8 @@
 """Kinds of command-line values that several commands read."""
 
+import dataclasses
+import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 from tyro.constructors import PrimitiveConstructorSpec
@@ -28,3 +31,15 @@ def _numbers(least: int, most: int, metavar: str) -> PrimitiveConstructorSpec:
 
 Levels = Annotated[tuple[float, float], _numbers(2, 2, "LOW,HIGH")]
 LevelList = Annotated[tuple[float, ...], _numbers(1, 99, "LEVEL,LEVEL,...")]
+
+
+def check_names(argv: Sequence[str] | None, *kinds: type) -> None:
+    """Raises a FlagError that lists the flags where `argv` has one that no field of the dataclasses `kinds` is."""
+    fields = [field for kind in kinds for field in dataclasses.fields(kind)]
+    known = {field.name.replace("_", "-") for field in fields} | {"help"}
+    for word in sys.argv[1:] if argv is None else argv:
+        if word == "--":
+            break
+        name = word.partition("=")[0].removeprefix("--").replace("_", "-")
+        if word.startswith("--") and name.removeprefix("no-") not in known:
+            raise FlagError(f"unknown flag --{name}; the flags are: {', '.join(f'--{n}' for n in sorted(known))}")

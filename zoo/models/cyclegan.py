@@ -120,7 +120,9 @@ class NoiseModel(nnx.Module):
         if config.law != "impulse":
             # Var of U(-1, 1) is 1/3; Conv's He scale gives 2/c a weight: unit variance out.
             self.white = Conv(c, 3, 1, bias=False, scale=1.5**0.5, rngs=rngs)
-            self.shaping = nnx.List([Conv(3 + c, w, rngs=rngs), Conv(w, w, rngs=rngs), Conv(w, 3, scale=0, rngs=rngs)])
+            self.shaping = nnx.List(
+                [Conv(3 + c, w, rngs=rngs), Conv(w, w, rngs=rngs), Conv(w, 3, scale=0.0, rngs=rngs)]
+            )
         if config.law != "additive":
             self.salt_share = nnx.Param(jnp.zeros(()))  # logit
 
