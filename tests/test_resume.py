@@ -1,0 +1,97 @@
+"""A run that is broken off continues, and many devices or processes give what one gives."""
+
+import json
+import math
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+import zoo
+from tests.runs import MAINS, finish, flags, same, start
+from train import loop
+
+
+@pytest.mark.parametrize("command", MAINS)
+def test_interrupted_equals_unbroken(command, folder, tmp_path, monkeypatch, capsys):
+    """Ctrl-C in the middle saves at that step and exits 130; the same command then ends bit for bit where an unbroken
+    run does."""
+    assert MAINS[command](flags(command, folder, tmp_path / "whole")) == 0
+    place = loop.sharding.place
+
+    def interrupt(*args, calls=iter(range(10**6))):  # noqa: B008
+        if next(calls) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return place(*args)
+
+    monkeypatch.setattr(loop.sharding, "place", interrupt)
+    assert MAINS[command](flags(command, folder, tmp_path / "broken")) == 130
+    monkeypatch.undo()
+    assert MAINS[command](flags(command, folder, tmp_path / "broken")) == 0
+    assert "from step 5 of 8" in capsys.readouterr().err
+    assert same(tmp_path / "whole", tmp_path / "broken")
+    steps = lambda run: [json.loads(x)["step"] for x in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
+    assert steps("broken") == sorted(steps("broken"))
+
+
+def test_killed_run_continues_bit_for_bit(folder, tmp_path):
+    """SIGKILL as soon as a checkpoint is there."""
+    more = ["--images=480", "--checkpoints=12"]
+    finish(start("densenet", *flags("densenet", folder, tmp_path / "whole", *more)))
+    victim = start("densenet", *flags("densenet", folder, tmp_path / "killed", *more))
+    deadline = time.monotonic() + 240
+    while not list((tmp_path / "killed").glob("checkpoints/[0-9]*[0-9]")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    victim.kill()
+    victim.communicate()
+    assert victim.returncode == -signal.SIGKILL
+    finish(start("densenet", *flags("densenet", folder, tmp_path / "killed", *more)))
+    assert same(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_eight_devices_give_what_one_gives(folder, tmp_path):
+    """Batch norm's statistics and the noise included: they are of the whole batch, wherever its rows lie."""
+    arguments = ["--network=width=8,growth=4,blocks=1,layers=1,norm=batch", "--decay=constant"]
+    one = start("densenet", *flags("densenet", folder, tmp_path / "one", *arguments))
+    many = start(
+        "densenet",
+        *flags("densenet", folder, tmp_path / "eight", *arguments),
+        XLA_FLAGS="--xla_force_host_platform_device_count=8",
+    )
+    finish(one, many)
+    assert same(tmp_path / "one", tmp_path / "eight", 2e-4)  # Adam's first steps magnify rounding to parts of the rate
+    db = [zoo.card(tmp_path / run)["validation"]["restored_db"] for run in ("one", "eight")]
+    assert math.isclose(*db, abs_tol=1e-2)
+
+
+def test_batch_that_does_not_divide_names_both_numbers(folder, tmp_path):
+    process = start(
+        "densenet",
+        *flags("densenet", folder, tmp_path, "--batch=12"),
+        XLA_FLAGS="--xla_force_host_platform_device_count=8",
+    )
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "--batch=12" in err
+    assert "8 devices" in err
+
+
+def test_two_processes_give_what_one_gives(folder, tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    pair = [
+        start(
+            "densenet",
+            *flags("densenet", folder, tmp_path / "pair"),
+            JAX_COORDINATOR_ADDRESS=f"127.0.0.1:{port}",
+            JAX_NUM_PROCESSES="2",
+            JAX_PROCESS_ID=str(k),
+        )
+        for k in range(2)
+    ]
+    finish(*pair)
+    finish(start("densenet", *flags("densenet", folder, tmp_path / "one")))
+    assert same(tmp_path / "one", tmp_path / "pair", 2e-4)

@@ -1,0 +1,121 @@
+"""Settings, their errors, and what may go wrong in a run."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import zoo
+from tests.runs import flags
+from train import degrade, densenet
+from train import state as st
+
+BAD = {
+    "levels out of range": (["--levels=0.01,1.5"], "levels"),
+    "levels reversed": (["--levels=0.05,0.01"], "lower first"),
+    "no data": (["--data=/nowhere/at/all"], "/nowhere/at/all"),
+    "network field": (["--network=widht=3"], "width"),
+    "network value": (["--network=width=wide"], "width"),
+    "batch": (["--batch=0"], "batch"),
+    "crop": (["--crop=4"], "crop"),
+    "rate": (["--learning-rate=nan"], "learning-rate"),
+    "tfds": (["--data=tfds:no_such_thing"], "no_such_thing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_settings_get_one_sentence(case, folder, tmp_path, capsys):
+    more, named = BAD[case]
+    code = densenet.main(flags("densenet", folder, tmp_path / "run", *more))
+    err = capsys.readouterr().err
+    assert code in (2, 3)
+    assert named in err.splitlines()[-1]
+    assert not (tmp_path / "run" / "model.json").exists()
+
+
+@pytest.mark.parametrize(("flag", "choice"), [("--noise=rain", "salt_and_pepper"), ("--preset=huge", "paper")])
+def test_unknown_values_list_the_choices(flag, choice, capsys):
+    with pytest.raises(SystemExit) as left:
+        densenet.main([flag])
+    assert left.value.code == 2
+    assert choice in "".join(capsys.readouterr())
+
+
+def test_unknown_flags_list_the_flags(capsys):
+    assert densenet.main(["--bacth=3"]) == 2
+    assert "--bacth; the flags are: --average, --batch" in capsys.readouterr().err
+
+
+def test_another_run_in_the_folder_is_refused(folder, tmp_path, capsys):
+    assert densenet.main(flags("densenet", folder, tmp_path)) == 0
+    before = (tmp_path / "model.json").read_bytes()
+    assert densenet.main(flags("densenet", folder, tmp_path, "--seed=3")) == 2
+    assert "seed: 0 there, 3 here" in capsys.readouterr().err
+    assert (tmp_path / "model.json").read_bytes() == before
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_card(folder, tmp_path, monkeypatch, capsys):
+    def full(self, *_):
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert densenet.main(flags("densenet", folder, tmp_path)) == 1
+    assert "disk is full" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.safetensors")) + list(tmp_path.glob("model.json"))
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(folder, tmp_path, monkeypatch, capsys):
+    original = densenet.DenseNet.step
+
+    def poisoned(self, state, batch, key):
+        state, losses = original(self, state, batch, key)
+        return state, {"pixel": jnp.where(state.step == 6, jnp.nan, losses["pixel"])}
+
+    poisoned.__name__ = "step"
+    monkeypatch.setattr(densenet.DenseNet, "step", poisoned)
+    assert densenet.main(flags("densenet", folder, tmp_path)) == 1
+    err = capsys.readouterr().err
+    assert "'pixel' is not finite at step 5" in err
+    assert "step 4 is the last good checkpoint" in err
+    assert sorted(int(p.name) for p in (tmp_path / "checkpoints").iterdir()) == [4]
+    assert zoo.card(tmp_path)["images"] == 32
+
+
+def test_early_stopping(folder, tmp_path, capsys):
+    """A learning rate of 0 never gets better: the run ends after `patience` checkpoints and says so."""
+    more = ["--learning-rate=0", "--checkpoints=8", "--patience=2"]
+    assert densenet.main(flags("densenet", folder, tmp_path, *more)) == 0
+    assert "stopped early" in capsys.readouterr().err
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["step"] == 3
+
+
+def test_schedule_rises_holds_and_falls():
+    rate = lambda step: float(st.schedule(jnp.asarray(step), steps=200, hold=0.5, shape="linear"))
+    assert [rate(s) for s in (0, 99, 150, 200)] == pytest.approx([1, 1, 0.5, 0])
+    warm = lambda step: float(st.schedule(jnp.asarray(step), steps=220, start=20, hold=0, shape="cosine", warmup=10))
+    assert warm(20) == pytest.approx(0.1, abs=0.01)
+    assert warm(120) == pytest.approx(0.5, abs=0.01)
+    assert warm(220) == pytest.approx(0, abs=1e-6)
+
+
+def test_levels_rise_where_asked(key):
+    """Flat grey crops: the noise's deviation is the level. Early in the run none is high, late they fill the range."""
+    batch = jnp.full((256, 16, 16, 3), 128, jnp.uint8)
+    settings = dataclasses.replace(densenet.DenseNetSettings(), rising=True, grey=0.0)
+    spread = lambda progress: degrade.pairs(key, batch, settings=settings, progress=progress)[1].std((1, 2, 3))
+    assert float(spread(0.05).max()) < 0.016
+    assert float(spread(0.9).max()) > 0.045
+    assert float(spread(0.9).min()) == pytest.approx(0.01, abs=0.002)
+
+
+def test_grey_crops_have_grey_noise(key):
+    batch = jax.random.randint(key, (64, 16, 16, 3), 0, 255).astype(jnp.uint8)
+    settings = dataclasses.replace(densenet.DenseNetSettings(), grey=0.5)
+    clean, degraded = degrade.pairs(key, batch, settings=settings, progress=jnp.asarray(1.0))
+    grey = lambda x: np.asarray(jnp.all(jnp.ptp(x, axis=-1) < 1e-6, (1, 2)))
+    assert np.array_equal(grey(clean), grey(degraded))
+    assert 16 < grey(clean).sum() < 48
