@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import socket
 import time
@@ -11,7 +12,7 @@ import pytest
 
 import zoo
 from tests.runs import MAINS, finish, flags, same, start
-from train import loop
+from train import densenet, loop
 
 
 @pytest.mark.parametrize("command", MAINS)
@@ -34,6 +35,15 @@ def test_interrupted_equals_unbroken(command, folder, tmp_path, monkeypatch, cap
     assert same(tmp_path / "whole", tmp_path / "broken")
     steps = lambda run: [json.loads(x)["step"] for x in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
     assert steps("broken") == sorted(steps("broken"))
+
+
+def test_changed_pictures_are_refused(folder, tmp_path, capsys):
+    """A run that went on upon other pictures would be neither the one nor the other."""
+    shutil.copytree(folder, tmp_path / "pictures")
+    assert densenet.main(flags("densenet", tmp_path / "pictures", tmp_path / "run")) == 0
+    (tmp_path / "pictures" / "03.png").unlink()
+    assert densenet.main(flags("densenet", tmp_path / "pictures", tmp_path / "run")) == 2
+    assert "are others than" in capsys.readouterr().err
 
 
 def test_killed_run_continues_bit_for_bit(folder, tmp_path):

@@ -15,6 +15,7 @@ from zoo.errors import InputError
 class Progress:
     """What a run must remember beside its arrays. The data's position is the step itself."""
 
+    fingerprint: str  # of the pictures trained on
     best_db: float = float("-inf")  # the best validation PSNR so far
     waited: int = 0  # checkpoints since then
     seconds: float = 0.0  # of training so far

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+
+from train.settings import Settings
 from zoo import files
 from zoo.errors import FlagError
 
@@ -16,17 +19,23 @@ QUIET_S = 10.0  # between lines where standard error is no terminal
 RETURN = "\r\x1b[K"  # to the start of a terminal's line, and clear it
 
 
-def counter(what: str, silent: bool) -> Callable[[int, int], None]:
+def say(sentence: str) -> None:
+    """A line of its own, from the first process alone."""
+    if jax.process_index() == 0:
+        print((RETURN if sys.stderr.isatty() else "") + sentence, file=sys.stderr, flush=True)
+
+
+def counter(what: str) -> Callable[[int, int], None]:
     """A callback (done, total) that shows how far something has come."""
     last = [time.monotonic()]
 
     def show(done: int, total: int) -> None:
-        terminal, now = sys.stderr.isatty(), time.monotonic()
-        if silent or not (terminal or done == total or now - last[0] > QUIET_S):
-            return
-        last[0] = now
-        end = "" if terminal and done < total else "\n"
-        print(f"{RETURN if terminal else ''}{what}: {done}/{total}", end=end, file=sys.stderr, flush=True)
+        now = time.monotonic()
+        if jax.process_index() == 0 and sys.stderr.isatty():
+            print(f"{RETURN}{what}: {done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
+        elif done == total or now - last[0] > QUIET_S:
+            last[0] = now
+            say(f"{what}: {done}/{total}")
 
     return show
 
@@ -34,12 +43,15 @@ def counter(what: str, silent: bool) -> Callable[[int, int], None]:
 class Log:
     """`metrics.jsonl` holds one line a note, in order of steps; notes after `step` (of a run that died) are dropped."""
 
-    def __init__(self, workdir: Path, *, step: int, total: int, tensorboard: bool, silent: bool):
-        self.path, self.total, self.silent = workdir / "metrics.jsonl", total, silent
+    def __init__(self, settings: Settings, step: int, total: int):
+        self.path, self.total = settings.workdir / "metrics.jsonl", total
+        self.silent = jax.process_index() != 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=20)
         self._validation, self._last_line = "", 0.0
-        self._events = None if silent or not tensorboard else _events(workdir / "tensorboard", step)
-        if not silent and self.path.exists():
+        self._events = None
+        if settings.tensorboard and not self.silent:
+            self._events = _events(settings.workdir / "tensorboard", step)
+        if not self.silent and self.path.exists():
             kept = [line for line in self.path.read_text().splitlines() if _step(line) <= step]
             files.write(self.path, "".join(line + "\n" for line in kept))
 
@@ -70,10 +82,6 @@ class Log:
     def validated(self, degraded_db: float, restored_db: float) -> None:
         """Shown in the progress lines from now on."""
         self._validation = f"  valid {degraded_db:.2f} -> {restored_db:.2f} dB"
-
-    def say(self, sentence: str) -> None:
-        if not self.silent:
-            print((RETURN if sys.stderr.isatty() else "") + sentence, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._events:

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import numpy as np
 from eval.metrics import PROTOCOL
 from train import data, sharding
 from train.checkpoints import Checkpoints, Progress
-from train.log import Log, counter
+from train.log import Log, counter, say
 from train.settings import Settings, describe, parse
 from train.state import TrainState
 from train.task import Task
@@ -56,35 +55,32 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     everywhere = sharding.replicated(mesh)
     task = make_task(settings, steps)
     state = jax.device_put(task.init(jax.random.key(settings.seed)), everywhere)
-    checkpoints = Checkpoints(settings.workdir)
-    start, state, progress = checkpoints.restore(state) or (0, state, Progress())
-    silent = jax.process_index() != 0
-    log = Log(
-        settings.workdir,
-        step=start,
-        total=steps * settings.batch,
-        tensorboard=settings.tensorboard,
-        silent=silent,
-    )
-    if start:
-        log.say(f"continuing {settings.workdir} from step {start} of {steps}")
-    validation = Validation(held_out, settings, everywhere) if task.restores else None
-    trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps, source.fingerprint())
-    try:
-        with _batches(source, settings, task, start) as batches, _interruptions() as interrupted:
-            trainer.train(state, start, progress, mesh, batches, interrupted)
-    finally:
-        checkpoints.close()
-        log.close()
+    progress = Progress(source.fingerprint())
+    with contextlib.ExitStack() as stack:
+        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))
+        start, state, last = checkpoints.restore(state) or (0, state, progress)
+        if last.fingerprint != progress.fingerprint:
+            raise FlagError(
+                f"the pictures of --data={settings.data} are others than {settings.workdir} began with; "
+                "bring those back, or give another --workdir"
+            )
+        log = stack.enter_context(contextlib.closing(Log(settings, start, steps * settings.batch)))
+        if start:
+            say(f"continuing {settings.workdir} from step {start} of {steps}")
+        validation = Validation(held_out, settings, everywhere) if task.restores else None
+        batches = stack.enter_context(_batches(source, settings, task, start))
+        interrupted = stack.enter_context(_interruptions())
+        trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps)
+        trainer.train(state, start, last, mesh, batches, interrupted)
     return settings.workdir
 
 
 class _Trainer:
     """The loop's own state, so that its parts can be read one by one."""
 
-    def __init__(self, settings, task, log, checkpoints, validation, about, steps, fingerprint):
+    def __init__(self, settings, task, log, checkpoints, validation, about, steps):
         self.settings, self.task, self.log, self.checkpoints = settings, task, log, checkpoints
-        self.validation, self.about, self.steps, self.fingerprint = validation, about, steps, fingerprint
+        self.validation, self.about, self.steps = validation, about, steps
         marks = {round(steps * k / settings.checkpoints) for k in range(1, settings.checkpoints + 1)}
         self.marks = marks - {0}
         self.saved = 0
@@ -104,10 +100,12 @@ class _Trainer:
                 self._look(done)
             if done in self.marks:
                 progress = self._mark(done, state, progress, time.monotonic() - began)
-            elif interrupted.is_set():
+            elif interrupted.is_set() and jax.process_count() == 1:  # processes may be asked at different steps
                 self._look(done)
                 self.checkpoints.save(done, state, dataclasses.replace(progress, seconds=time.monotonic() - began))
+                self.saved = done
             if interrupted.is_set():
+                say(f"saved at step {self.saved} of {self.steps}; the same command continues")
                 raise KeyboardInterrupt
         self._finish(progress)
 
@@ -150,9 +148,14 @@ class _Trainer:
                 f"the weights are not finite after step {done}; step {self.saved} is the last good checkpoint"
             )
         best = value > progress.best_db or not self.validation
-        progress = Progress(max(value, progress.best_db), 0 if best else progress.waited + 1, seconds)
+        progress = dataclasses.replace(
+            progress,
+            best_db=max(value, progress.best_db),
+            waited=0 if best else progress.waited + 1,
+            seconds=seconds,
+        )
         if best and jax.process_index() == 0:
-            self._export(done, state, found, seconds)
+            self._export(done, state, found, progress.fingerprint, seconds)
         if found:
             self.log.note(done, done * self.settings.batch, {"validation": found})
             self.log.validated(found["degraded_db"], value)
@@ -160,16 +163,17 @@ class _Trainer:
         self.saved = done
         return progress
 
-    def _export(self, done: int, state: TrainState, found: dict[str, Any], seconds: float) -> None:
+    def _export(self, done: int, state: TrainState, found: dict[str, Any], fingerprint: str, seconds: float) -> None:
         """Writes the moving average as weights with their card, and a sheet of samples of a network that makes
         pictures."""
         images = done * self.settings.batch
         facts = {
             "task": self.task.nets[self.task.ships].config.task,
             "licence": "Apache-2.0" if self.settings.data == "leaves" else "that of the training pictures",
-            "data": {"name": self.settings.data, "fingerprint": self.fingerprint},
+            "data": {"name": self.settings.data, "fingerprint": fingerprint},
             "recipe": self.about,
             "images": images,
+            "seconds": round(seconds),
             "validation": found and found | {"protocol": PROTOCOL},
             "jax": jax.__version__,
             "device": jax.devices()[0].device_kind,
@@ -188,9 +192,9 @@ class _Trainer:
 
     def _finish(self, progress: Progress) -> None:
         if self._patience_is_over(progress):
-            self.log.say(f"stopped early: no better validation PSNR in {self.settings.patience} checkpoints")
+            say(f"stopped early: no better validation PSNR in {self.settings.patience} checkpoints")
         best = f", {progress.best_db:.2f} dB on the pictures held out" if self.validation else ""
-        self.log.say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
+        say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
 
 
 def _about(name: str, settings: Settings, task: Task) -> dict[str, Any]:
@@ -223,13 +227,12 @@ def _claim(workdir: Path, about: dict[str, Any]) -> None:
 
 def _open(settings: Settings) -> tuple[Any, np.ndarray]:
     """The pictures to train on, and the middles of those held out (at most one in eight)."""
-    say = lambda text: None if jax.process_index() else print(text, file=sys.stderr, flush=True)
     source = data.open_source(
         settings.data,
         seed=settings.seed,
         size=max(256, settings.crop),
         count=settings.leaves + settings.valid,
-        progress=counter(f"opening {settings.data}", jax.process_index() != 0),
+        progress=counter(f"opening {settings.data}"),
     )
     for name, reason in source.skipped:
         say(f"skipped {name}: {reason}")

@@ -74,7 +74,7 @@ class Settings:
 
 # What each preset changes for every command; a command's own presets come on top.
 PRESETS: dict[str, dict[str, Any]] = {
-    "small": {"batch": 8, "images": 20_000, "checkpoints": 20},
+    "small": {"batch": 8, "images": 14_000, "checkpoints": 14},
     "full": {"batch": 64, "crop": 128, "images": 4_000_000, "leaves": 8192, "checkpoints": 40, "valid": 32},
     "paper": {
         "rising": True,
