@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,28 @@ def same(one: Path, other: Path, tolerance: float = 0.0) -> bool:
 
 
 def start(command: str, *arguments: str, **environment: str) -> subprocess.Popen:
+    """`python -m train.COMMAND` as a process of its own; what it says goes to a file, so that no pipe can fill up."""
     env = {**os.environ, "JAX_PLATFORMS": "cpu", **environment}
     line = [sys.executable, "-m", f"train.{command}", *arguments]
-    return subprocess.Popen(line, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `outcome`
+    process = subprocess.Popen(line, cwd=ROOT, env=env, stdout=said, stderr=said)
+    process.said = said
+    return process
+
+
+def outcome(process: subprocess.Popen) -> tuple[int, str]:
+    """(exit code, all that it said), after at most five minutes."""
+    try:
+        code = process.wait(timeout=300)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    with process.said as said:
+        said.seek(0)
+        return code, said.read()
 
 
 def finish(*processes: subprocess.Popen) -> None:
-    for process in processes:
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
+    """Waits for all, and demands that all ended well."""
+    ends = [outcome(process) for process in processes]
+    assert all(code == 0 for code, _ in ends), ends

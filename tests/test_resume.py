@@ -11,7 +11,7 @@ import time
 import pytest
 
 import zoo
-from tests.runs import MAINS, finish, flags, same, start
+from tests.runs import MAINS, finish, flags, outcome, same, start
 from train import densenet, loop
 
 
@@ -55,8 +55,7 @@ def test_killed_run_continues_bit_for_bit(folder, tmp_path):
     while not list((tmp_path / "killed").glob("checkpoints/[0-9]*[0-9]")) and time.monotonic() < deadline:
         time.sleep(0.02)
     victim.kill()
-    victim.communicate()
-    assert victim.returncode == -signal.SIGKILL
+    assert outcome(victim)[0] == -signal.SIGKILL
     finish(start("densenet", *flags("densenet", folder, tmp_path / "killed", *more)))
     assert same(tmp_path / "whole", tmp_path / "killed")
 
@@ -82,8 +81,8 @@ def test_batch_that_does_not_divide_names_both_numbers(folder, tmp_path):
         *flags("densenet", folder, tmp_path, "--batch=12"),
         XLA_FLAGS="--xla_force_host_platform_device_count=8",
     )
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 2
+    code, err = outcome(process)
+    assert code == 2
     assert "--batch=12" in err
     assert "8 devices" in err
 

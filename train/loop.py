@@ -52,9 +52,8 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     source, held_out = _open(settings)
     steps = math.ceil(settings.total(len(source)) / settings.batch)
     mesh = sharding.mesh()
-    everywhere = sharding.replicated(mesh)
     task = make_task(settings, steps)
-    state = jax.device_put(task.init(jax.random.key(settings.seed)), everywhere)
+    state = sharding.replicate(mesh, task.init(jax.random.key(settings.seed)))
     progress = Progress(source.fingerprint())
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))
@@ -67,7 +66,7 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
         log = stack.enter_context(contextlib.closing(Log(settings, start, steps * settings.batch)))
         if start:
             say(f"continuing {settings.workdir} from step {start} of {steps}")
-        validation = Validation(held_out, settings, everywhere) if task.restores else None
+        validation = Validation(sharding.replicate(mesh, held_out), settings) if task.restores else None
         batches = stack.enter_context(_batches(source, settings, task, start))
         interrupted = stack.enter_context(_interruptions())
         trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps)

@@ -48,6 +48,12 @@ def check_batch(batch: int) -> None:
         )
 
 
+def replicate(mesh: Mesh, tree: Any) -> Any:
+    """Arrays that every process has, on every device. (`jax.device_put` would first compare them over the network.)"""
+    put = lambda x: jax.make_array_from_process_local_data(replicated(mesh), np.asarray(x))
+    return jax.tree.map(put, tree)
+
+
 def place(mesh: Mesh, local: dict[str, np.ndarray]) -> dict[str, Any]:
     """This process's rows of a batch, as global arrays split over the devices."""
     return {k: jax.make_array_from_process_local_data(split(mesh), v) for k, v in local.items()}

@@ -20,10 +20,10 @@ SIDE = 128  # px, of the middle of each picture
 class Validation:
     """`measure(restore, state)` gives the mean PSNR of the degraded and the restored pictures, dB."""
 
-    def __init__(self, held_out: UInt8[np.ndarray, "n h w 3"], settings: Settings, sharding: Any):
+    def __init__(self, held_out: UInt8[Array, "n h w 3"], settings: Settings):
         low, high = settings.levels
         self.levels = sorted({low, (low + high) / 2, high})
-        clean = pictures(jax.device_put(held_out, sharding))
+        clean = pictures(held_out)
         key = jax.random.key(settings.seed + 1)
         noisy = lambda k, level: degrade(jax.random.fold_in(key, k), clean, noise=settings.noise, level=level)
         self._clean = clean
