@@ -26,8 +26,8 @@ from zoo.models.gan import DiscriminatorConfig
 DISCRIMINATORS = {"plain": DiscriminatorConfig, "densenet": DenseDiscriminatorConfig}
 
 PRESETS = {
-    "small": {"network": "width=32,depth=8,norm=none"},
-    "full": {"network": "norm=none"},
+    "small": {"network": "width=32,depth=8"},
+    "full": {},
     "paper": {"objective": "minimax", "pixel_loss": "l2", "lambda_adversarial": 1e-2},
 }
 
