@@ -10,13 +10,15 @@ import numpy as np
 from flax import nnx
 
 import zoo
-from train import cyclegan, densenet, gan
+from train import cyclegan, densenet, gan, resnet, unet
 from zoo import registry
 
 ROOT = Path(__file__).parents[1]
-MAINS = {"densenet": densenet.main, "gan": gan.main, "cyclegan": cyclegan.main}
+MAINS = {m.__name__.removeprefix("train."): m.main for m in (unet, resnet, densenet, gan, cyclegan)}
 TINY = {
-    "densenet": "width=8,growth=4,blocks=1,layers=1,norm=none",
+    "unet": "width=8,growth=4,levels=1,layers=1",
+    "resnet": "width=8,blocks=1",
+    "densenet": "width=8,growth=4,blocks=1,layers=1",
     "gan": "width=8,depth=2",
     "cyclegan": "width=8,blocks=1",
 }

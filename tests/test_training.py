@@ -93,7 +93,7 @@ def test_tensorboard_holds_the_losses(folder, tmp_path):
 
 def test_overfits_one_batch(folder):
     """The same crops under fresh noise at one level: most of the noise must go, in one compiled program."""
-    settings = densenet.DenseNetSettings(network="width=16,growth=8,blocks=1,layers=2,norm=none", levels=(0.05, 0.05))
+    settings = densenet.DenseNetSettings(network="width=16,growth=8,blocks=1,layers=2", levels=(0.05, 0.05))
     settings = check(dataclasses.replace(settings, grey=0.0, learning_rate=3e-3))
     task = densenet.DenseNet(settings, steps=200)
     state = task.init(jax.random.key(0))
@@ -109,7 +109,7 @@ def test_overfits_one_batch(folder):
 
 @pytest.mark.parametrize("noise", ["gaussian", "salt_and_pepper"])
 def test_a_short_real_run_beats_the_degraded_picture(noise, folder, tmp_path):
-    more = ["--images=2400", "--crop=32", f"--noise={noise}", "--network=width=16,growth=8,blocks=1,layers=2,norm=none"]
+    more = ["--images=2400", "--crop=32", f"--noise={noise}", "--network=width=16,growth=8,blocks=1,layers=2"]
     assert densenet.main(flags("densenet", folder, tmp_path, *more)) == 0
     found = zoo.card(tmp_path)["validation"]
     assert found["restored_db"] > found["degraded_db"] + 1

@@ -21,10 +21,9 @@ from jaxtyping import Array, Float, Key
 from train import degrade, loop
 from train import state as st
 from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss, gradient_penalty
-from train.settings import Settings, overridden, shipped_config
+from train.settings import Settings, network_config, overridden, shipped_config
 from train.task import Batch, Task
-from zoo import registry
-from zoo.models.cyclegan import NoiseCriticConfig, NoiseModelConfig, PatchConfig
+from zoo.models.cyclegan import NoiseCriticConfig, NoiseModelConfig, PatchConfig, ResidualConfig
 from zoo.models.densenet import DenseDiscriminatorConfig
 from zoo.models.gan import DiscriminatorConfig
 
@@ -42,7 +41,7 @@ PRESETS = {
     "small": {"network": "width=32"},
     "full": {},
     "paper": {
-        "generator": "residual",
+        "generator": "published",
         "degrader": "same",
         "discriminator": "patch",
         "joint": True,
@@ -58,8 +57,8 @@ PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class CycleGanSettings(Settings):
-    generator: Literal["film", "residual", "densenet", "plain"] = "film"
-    """g_ab: film (no norm, may be tiled), residual (the paper's), densenet or plain (the GAN's)"""
+    generator: Literal["resnet", "published", "densenet", "unet", "plain"] = "resnet"
+    """g_ab: resnet (no norm over the picture, may be tiled), as published, densenet, unet or plain (the GAN's)"""
     degrader: Literal["noise", "same"] = "noise"
     """g_ba: a learned law of noise with a random input, or the same network as g_ab"""
     discriminator: Literal["patch", "noise", "densenet", "plain"] = "noise"
@@ -99,7 +98,7 @@ class CycleGan(Task):
         self.averaged = ("g_ab",) if settings.joint else ("g_ab", "g_ba")
         adversary = st.Adam(b1=0.5, b2=0.999 if settings.joint else 0.99, l2=settings.l2)
         self.optimisers = dict.fromkeys(self.nets, adversary)
-        self.optimisers["g_ab"] = st.Adam(b1=settings.b1, b2=0.999, l2=settings.l2, clip=settings.clip)
+        self.optimisers["g_ab"] = self.optimiser(settings.b1)
         self.first_cycle = round(settings.head_start * steps)
 
     def pools(self) -> dict[str, Array]:
@@ -262,12 +261,12 @@ def _low(residual: Float[Array, "n h w 3"]) -> Float[Array, ""]:
 
 def _configs(settings: CycleGanSettings) -> dict[str, Any]:
     """The config of each network."""
-    if settings.generator == "film":
-        restorer = shipped_config("cyclegan", settings)
-    elif settings.generator == "residual":
-        restorer = overridden(registry.SPECS["cyclegan-paper"].config, settings.network)
+    if settings.generator == "published":
+        restorer = network_config(ResidualConfig(), settings)
     else:
-        restorer = shipped_config({"densenet": "densenet", "plain": "gan"}[settings.generator], settings)
+        restorer = shipped_config(
+            {"resnet": "cyclegan", "plain": "gan"}.get(settings.generator, settings.generator), settings
+        )
     if settings.degrader == "noise":
         degrader: Any = NoiseModelConfig(law=LAWS.get(settings.noise, "both"))
     else:  # clean pictures have no hits to rewrite

@@ -61,7 +61,7 @@ class Gan(Task):
         self.nets = {"g": st.Net(_generator(settings)), "d": st.Net(judge)}
         b1 = 0.9 if self.restores else 0.5
         self.optimisers = {
-            "g": st.Adam(b1=b1, b2=0.999, l2=settings.l2, clip=settings.clip),
+            "g": self.optimiser(b1),
             "d": st.Adam(b1=0.5, b2=0.999, l2=settings.l2),
         }
 

@@ -47,6 +47,8 @@ def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, 
 def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     """Trains, or continues what lies in the run's folder; returns the folder."""
     sharding.check_batch(settings.batch)
+    if settings.minutes and jax.process_count() > 1:
+        raise FlagError("--minutes is for one process: several would stop at different steps")
     about = _about(name, settings, make_task(settings, steps=1))
     _claim(settings.workdir, about)
     source, held_out = _open(settings)
@@ -79,6 +81,7 @@ class _Trainer:
 
     def __init__(self, settings, task, log, checkpoints, validation, about, steps):
         self.settings, self.task, self.log, self.checkpoints = settings, task, log, checkpoints
+        self.deadline = time.monotonic() + 60 * settings.minutes if settings.minutes else math.inf
         self.validation, self.about, self.steps = validation, about, steps
         marks = {round(steps * k / settings.checkpoints) for k in range(1, settings.checkpoints + 1)}
         self.marks = marks - {0}
@@ -88,24 +91,28 @@ class _Trainer:
 
     def train(self, state: TrainState, start: int, progress: Progress, mesh, batches, interrupted) -> None:
         self.saved, began = start, time.monotonic() - progress.seconds
+        if self.settings.weights and not start:
+            self._note_validation(0, state)
         for step in range(start, self.steps):
             if self._patience_is_over(progress):
                 break
             batch = sharding.place(mesh, next(batches))
             state, losses = self._update(step, mesh)(state, batch)
             self.pending.append((step, losses))
-            done = step + 1
+            done, stop = step + 1, interrupted.is_set() or time.monotonic() > self.deadline
             if done % NOTE_EVERY == 0 or done in self.marks or done <= 2:
                 self._look(done)
             if done in self.marks:
                 progress = self._mark(done, state, progress, time.monotonic() - began)
-            elif interrupted.is_set() and jax.process_count() == 1:  # processes may be asked at different steps
+            elif stop and jax.process_count() == 1:  # processes may be asked at different steps
                 self._look(done)
                 self.checkpoints.save(done, state, dataclasses.replace(progress, seconds=time.monotonic() - began))
                 self.saved = done
-            if interrupted.is_set():
+            if stop and done < self.steps:
                 say(f"saved at step {self.saved} of {self.steps}; the same command continues")
-                raise KeyboardInterrupt
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+                return
         self._finish(progress)
 
     def _update(self, step: int, mesh):
@@ -140,7 +147,7 @@ class _Trainer:
 
     def _mark(self, done: int, state: TrainState, progress: Progress, seconds: float) -> Progress:
         """Validates, writes the weights if they are the best, saves; in that order, so that a kill loses nothing."""
-        found = self.validation.measure(self.task, state) if self.validation else {}
+        found = self._note_validation(done, state)
         value = found.get("restored_db", math.inf)
         if math.isnan(value):
             raise ZooError(
@@ -155,12 +162,16 @@ class _Trainer:
         )
         if best and jax.process_index() == 0:
             self._export(done, state, found, progress.fingerprint, seconds)
-        if found:
-            self.log.note(done, done * self.settings.batch, {"validation": found})
-            self.log.validated(found["degraded_db"], value)
         self.checkpoints.save(done, state, progress)
         self.saved = done
         return progress
+
+    def _note_validation(self, done: int, state: TrainState) -> dict[str, Any]:
+        found = self.validation.measure(self.task, state) if self.validation else {}
+        if found:
+            self.log.note(done, done * self.settings.batch, {"validation": found})
+            self.log.validated(found["degraded_db"], found["restored_db"])
+        return found
 
     def _export(self, done: int, state: TrainState, found: dict[str, Any], fingerprint: str, seconds: float) -> None:
         """Writes the moving average as weights with their card, and a sheet of samples of a network that makes
@@ -192,6 +203,8 @@ class _Trainer:
     def _finish(self, progress: Progress) -> None:
         if self._patience_is_over(progress):
             say(f"stopped early: no better validation PSNR in {self.settings.patience} checkpoints")
+        ended = {"seconds": round(progress.seconds), "best_db": progress.best_db if self.validation else None}
+        self.log.note(self.saved, self.saved * self.settings.batch, {"finished": ended})
         best = f", {progress.best_db:.2f} dB on the pictures held out" if self.validation else ""
         say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
 

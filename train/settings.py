@@ -39,8 +39,12 @@ class Settings:
     seed: int = 0
     network: str | None = None
     """override fields of the network's config, as width=32,blocks=2"""
+    weights: str | None = None
+    """begin with the network and the weights of a model of the zoo or of a run's folder, instead of random ones"""
+    optimiser: Literal["adam", "muon"] = "muon"
+    """of the network that restores; discriminators have Adam"""
     learning_rate: float = 1e-3
-    """peak rate of Adam"""
+    """peak rate"""
     decay: Literal["linear", "cosine", "constant"] = "cosine"
     hold: float = 0.3
     """share of the run at the peak rate, before the decay"""
@@ -62,6 +66,8 @@ class Settings:
     """pictures held out for validation"""
     leaves: int = 256
     """pictures to make for --data=leaves"""
+    minutes: float | None = None
+    """stop after so many minutes, with a checkpoint from which the same command continues"""
     tensorboard: bool = False
     """write TensorBoard events beside the log"""
     dry_run: bool = False
@@ -78,6 +84,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full": {"batch": 64, "crop": 128, "images": 4_000_000, "leaves": 8192, "checkpoints": 40, "valid": 32},
     "paper": {
         "rising": True,
+        "optimiser": "adam",
         "batch": 64,
         "crop": 128,
         "learning_rate": 2e-4,
@@ -114,6 +121,10 @@ def parse(kind: type[S], command: str, presets: dict[str, dict[str, Any]], argv:
         config=(tyro.conf.OmitArgPrefixes,),
     )
     settings = dataclasses.replace(settings, preset=preset)
+    if settings.weights:
+        if any(text.split("=")[0] == "--network" for text in (sys.argv[1:] if argv is None else argv)):
+            raise FlagError("--network and --weights exclude each other: the weights bring their network")
+        settings = dataclasses.replace(settings, network=None)
     if settings.workdir is None:
         settings = dataclasses.replace(settings, workdir=Path("runs") / f"{command}-{settings.noise}")
     return check(settings)
@@ -128,6 +139,8 @@ def check(settings: S) -> S:
     for name, bound in least.items():
         if getattr(settings, name) is not None and getattr(settings, name) < bound:
             raise FlagError(f"--{name}={getattr(settings, name)} must be at least {bound}")
+    if settings.minutes is not None and not settings.minutes > 0:
+        raise FlagError(f"--minutes={settings.minutes} must be more than 0")
     for name in ("hold", "dropout", "average", "grey"):
         if not 0 <= getattr(settings, name) <= 1:
             raise FlagError(f"--{name}={getattr(settings, name)} must lie in [0, 1]")
@@ -135,6 +148,18 @@ def check(settings: S) -> S:
         if not 0 <= getattr(settings, name) < float("inf"):
             raise FlagError(f"--{name.replace('_', '-')}={getattr(settings, name)} must be a number from 0 up")
     return settings
+
+
+def network_config(config: Any, settings: Settings) -> Any:
+    """`config` with --network's changes; or the config of --weights, which must be of the same network."""
+    if not settings.weights:
+        return overridden(config, settings.network)
+    found = registry.load(settings.weights).config
+    if not isinstance(found, type(config)):
+        raise FlagError(
+            f"--weights={settings.weights} is a {type(found).__name__}; this run has a {type(config).__name__}"
+        )
+    return found
 
 
 def overridden(config: Any, text: str | None, flag: str = "--network") -> Any:
@@ -157,11 +182,13 @@ def shipped_config(arch: str, settings: Settings) -> Any:
     """The config of the zoo's model ARCH-NOISE (of ARCH-gaussian for a noise without one), with --network's changes."""
     name = f"{arch}-{settings.noise.replace('_', '-')}"
     spec = registry.SPECS.get(name) or registry.SPECS[f"{arch}-gaussian"]
-    return overridden(spec.config, settings.network)
+    return network_config(spec.config, settings)
 
 
 def describe(settings: Settings) -> dict[str, Any]:
     """The settings as JSON: what makes a run what it is (not where it lies, nor how it is watched)."""
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(settings).items()}
     plain["levels"] = list(settings.levels)
-    return {k: v for k, v in plain.items() if k not in ("workdir", "dry_run", "tensorboard")}
+    if settings.weights:
+        plain["weights"] = f"{settings.weights} {registry.card(settings.weights)['sha256']}"
+    return {k: v for k, v in plain.items() if k not in ("workdir", "minutes", "dry_run", "tensorboard")}

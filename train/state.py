@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from flax import nnx
 from jaxtyping import Array, Int, Key
 
@@ -37,14 +38,19 @@ class Net:
 
     def init(self, key: Key[Array, ""]) -> tuple[Any, Any]:
         """Fresh (params, stats)."""
-        _, params, stats = nnx.split(self.config.build(nnx.Rngs(key)), nnx.Param, ...)
-        return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
+        return arrays(self.config.build(nnx.Rngs(key)))
 
     def __call__(self, params: Any, stats: Any, *inputs: Any, train: bool, **options: Any) -> tuple[Any, Any]:
         """(output, new stats). `train`: batch norm on the batch's own statistics, dropout on."""
         module = nnx.merge(self._graph[train], _variables(self._params, params), _variables(self._stats, stats))
         output = module(*inputs, **options)
         return output, nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])
+
+
+def arrays(module: nnx.Module) -> tuple[Any, Any]:
+    """The (params, stats) that a network holds."""
+    _, params, stats = nnx.split(module, nnx.Param, ...)
+    return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
 
 
 def _variables(like: nnx.State, arrays: Any) -> nnx.State:
@@ -57,12 +63,14 @@ class Adam:
     """Adam with L2 on the kernels and a bound on the gradient's norm; the rate is given at each update."""
 
     def __init__(self, *, b1: float, b2: float, l2: float = 0.0, clip: float = 0.0):
-        kernels = lambda params: jax.tree.map(lambda p: p.ndim > 1, params)
         self._transform = optax.chain(
             optax.clip_by_global_norm(clip) if clip else optax.identity(),
             optax.add_decayed_weights(l2, mask=kernels) if l2 else optax.identity(),
-            optax.scale_by_adam(b1=b1, b2=b2),
+            self.direction(b1, b2),
         )
+
+    def direction(self, b1: float, b2: float) -> optax.GradientTransformation:
+        return optax.adam(1.0, b1=b1, b2=b2)
 
     def init(self, params: Any) -> Any:
         return self._transform.init(params)
@@ -70,7 +78,31 @@ class Adam:
     def update(self, gradient: Any, state: Any, params: Any, rate: Array) -> tuple[Any, Any]:
         """(new params, new state)."""
         direction, state = self._transform.update(gradient, state, params)
-        return jax.tree.map(lambda p, d: p - rate * d, params, direction), state
+        return jax.tree.map(lambda p, d: p + rate * d, params, direction), state
+
+
+class Muon(Adam):
+    """Muon for kernels (Jordan 2024: momentum, orthogonalised), Adam for all else. A kernel counts as the matrix
+    [height width in, out]. Its updates are of one size whatever the shape (Liu et al. 2025, equation 4), three times
+    that of Adam's: 2400 crops at the rate 1e-3 gave a small ResNet 34.8 dB with Adam, 35.1 with updates of Adam's size,
+    35.8 with these, and 34.7 with ten times Adam's."""
+
+    def direction(self, b1: float, b2: float) -> optax.GradientTransformation:
+        return optax.contrib.muon(
+            1.0, adam_b1=b1, adam_b2=b2, consistent_rms=0.6, muon_weight_dimension_numbers=_matrices
+        )
+
+
+OPTIMISERS = {"adam": Adam, "muon": Muon}
+
+
+def kernels(params: Any) -> Any:
+    return jax.tree.map(lambda p: p.ndim > 1, params)
+
+
+def _matrices(params: Any) -> Any:
+    numbers = lambda p: optax.contrib.MuonDimensionNumbers(tuple(range(p.ndim - 1)), p.ndim - 1)
+    return jax.tree.map(lambda p: numbers(p) if p.ndim > 1 else None, params)
 
 
 def schedule(step: Array, *, steps: int, start: int = 0, hold: float, shape: str, warmup: int = 0) -> Array:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Key
 
 from train import state as st
 from train.settings import Settings
+from zoo import registry
 
 Batch = dict[str, Array]  # "clean", and "degraded" where pictures are unpaired: uint8 [n h w 3]
 Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
@@ -37,10 +38,17 @@ class Task:
         params, stats = {}, {}
         for k, (name, net) in enumerate(sorted(self.nets.items())):
             params[name], stats[name] = net.init(jax.random.fold_in(key, k))
+        if self.settings.weights:
+            params[self.ships], stats[self.ships] = st.arrays(registry.load(self.settings.weights))
         optimiser = {name: adam.init(params[name]) for name, adam in self.optimisers.items()}
         average = {n: {"params": params[n], "stats": stats[n]} for n in self.averaged}
         average = jax.tree.map(jnp.copy, average)  # a donated state must not hold an array twice
         return st.TrainState(jnp.zeros((), jnp.int32), params, stats, optimiser, average, self.pools())
+
+    def optimiser(self, b1: float = 0.9) -> st.Adam:
+        """What trains the network that restores."""
+        s = self.settings
+        return st.OPTIMISERS[s.optimiser](b1=b1, b2=0.999, l2=s.l2, clip=s.clip)
 
     def pools(self) -> dict[str, Array]:
         return {}

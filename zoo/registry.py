@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes  # comes with JAX: bfloat16 for NumPy
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -20,9 +21,11 @@ from flax import nnx
 
 from zoo import files
 from zoo.errors import FlagError, InputError, ZooError, choose
-from zoo.models.cyclegan import FilmConfig, ResidualConfig
+from zoo.models.cyclegan import ResidualConfig
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.gan import LatentConfig, PlainConfig
+from zoo.models.resnet import ResNetConfig
+from zoo.models.unet import UNetConfig
 
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = "model.json"  # of a training run's folder
@@ -43,29 +46,45 @@ class Spec:
     scale = 1  # output size over input size
 
 
+_UNPAIRED = "residual CycleGAN, film variant: learned from unpaired pictures, may be tiled"
+_AS_PUBLISHED = "residual CycleGAN as published: instance norm, both cycles; a quarter of the published width"
+_DENSE = "dense blocks with transitions, residual output"
+_UNET = "residual dense U-Net: dense blocks at three scales"
+_RESNET = "residual blocks, residual output"
+_GAN = "convolutions, trained against a judge"
+
 SPECS: dict[str, Spec] = {
-    "cyclegan-gaussian": Spec(FilmConfig(), "gaussian", "residual CycleGAN, film variant: unpaired, tileable"),
-    "cyclegan-salt-and-pepper": Spec(
-        FilmConfig(impulse=True), "salt_and_pepper", "residual CycleGAN, film variant: unpaired, tileable"
-    ),
-    "cyclegan-paper": Spec(ResidualConfig(), "any", "residual CycleGAN with the paper's generator: instance norm"),
-    "densenet-gaussian": Spec(DenseNetConfig(), "gaussian", "dense blocks with transitions, residual output"),
-    "densenet-salt-and-pepper": Spec(
-        DenseNetConfig(impulse=True), "salt_and_pepper", "dense blocks with transitions, residual output"
-    ),
-    "gan-gaussian": Spec(PlainConfig(), "gaussian", "convolutions and batch norm, trained against a judge"),
-    "gan-salt-and-pepper": Spec(
-        PlainConfig(impulse=True), "salt_and_pepper", "convolutions and batch norm, trained against a judge"
-    ),
+    "unet-gaussian": Spec(UNetConfig(), "gaussian", _UNET),
+    "unet-salt-and-pepper": Spec(UNetConfig(impulse=True), "salt_and_pepper", _UNET),
+    "resnet-gaussian": Spec(ResNetConfig(), "gaussian", _RESNET),
+    "resnet-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _RESNET),
+    "densenet-gaussian": Spec(DenseNetConfig(), "gaussian", _DENSE),
+    "densenet-salt-and-pepper": Spec(DenseNetConfig(impulse=True), "salt_and_pepper", _DENSE),
+    "gan-gaussian": Spec(PlainConfig(), "gaussian", _GAN),
+    "gan-salt-and-pepper": Spec(PlainConfig(impulse=True), "salt_and_pepper", _GAN),
     "gan-pictures": Spec(LatentConfig(), "any", "pictures from a random vector (DCGAN)"),
+    "cyclegan-gaussian": Spec(ResNetConfig(), "gaussian", _UNPAIRED),
+    "cyclegan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _UNPAIRED),
+    "cyclegan-paper-gaussian": Spec(ResidualConfig(width=16), "gaussian", _AS_PUBLISHED),
+    "cyclegan-paper-salt-and-pepper": Spec(ResidualConfig(width=16), "salt_and_pepper", _AS_PUBLISHED),
 }
 
-# The networks, by the names that cards and `--generator` use.
+# Each network once more, trained on photographs, whose terms its weights carry; the plain names learned from
+# procedural pictures, which nobody owns.
+PHOTOS = "-photos"
+SPECS |= {
+    name + PHOTOS: dataclasses.replace(spec, licence="research, non-commercial: the terms of the photographs")
+    for name, spec in SPECS.items()
+    if spec.noise != "any" and "-paper-" not in name
+}
+
+# The networks, by the names that cards use.
 NETWORKS: dict[str, type] = {
-    "film": FilmConfig,
-    "residual": ResidualConfig,
+    "unet": UNetConfig,
+    "resnet": ResNetConfig,
     "densenet": DenseNetConfig,
     "plain": PlainConfig,
+    "residual": ResidualConfig,
     "latent": LatentConfig,
 }
 
@@ -122,23 +141,44 @@ def save(folder: Path, stem: str, config: Any, params: Any, stats: Any, facts: d
     """Writes `STEM-<hash8>.safetensors`, then its card, into a training run's folder, each in one move; returns the
     card. `params`, `stats`: nested dicts of arrays."""
     network = next(k for k, v in NETWORKS.items() if isinstance(config, v))
-    data = safetensors.numpy.save(flatten(params) | flatten(stats), metadata={"network": network})
-    digest = hashlib.sha256(data).hexdigest()
     about = {
         "model": stem,
         "network": network,
         "config": {f.name: getattr(config, f.name) for f in dataclasses.fields(config)},
-        "weights": f"{stem}-{digest[:8]}.safetensors",
-        "sha256": digest,
         "parameters": sum(v.size for v in flatten(params).values()),
         **facts,
     }
+    return _write(folder, CARD, about, flatten(params) | flatten(stats))
+
+
+def ship(run: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """Copies the weights of a training run's folder into the zoo as `name`, in bfloat16, with `facts` added to their
+    card, which is returned. Raises FlagError where the run's network is not the one that SPECS has there."""
+    about = _read_card(run / CARD)
+    if not isinstance(_config(about, run), type(SPECS[choose("model", name, SPECS)].config)):
+        raise FlagError(f"{run} holds a network {about['network']!r}, which {name} is not")
+    arrays = _verified(run / about["weights"], about["sha256"])
+    arrays = {k: v.astype(ml_dtypes.bfloat16) for k, v in arrays.items()}
+    return _write(WEIGHTS, f"{name}.json", about | {"model": name} | facts, arrays)
+
+
+def _write(folder: Path, card_name: str, about: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Writes the arrays, then the card that names them, then removes what they replace."""
+    data = safetensors.numpy.save(arrays, metadata={"network": about["network"]})
+    digest, stem = hashlib.sha256(data).hexdigest(), about["model"]
+    about = about | {"weights": f"{stem}-{digest[:8]}.safetensors", "sha256": digest}
     files.write(folder / about["weights"], data)
-    files.write(folder / CARD, json.dumps(about, indent=1) + "\n")
+    files.write(folder / card_name, json.dumps(about, indent=1) + "\n")
     for old in folder.glob(f"{stem}-????????.safetensors"):
         if old.name != about["weights"]:
             old.unlink()
     return about
+
+
+def _unpack(data: bytes) -> dict[str, np.ndarray]:
+    """Safetensors, by the library's lowest call: its NumPy module writes bfloat16 but does not read it."""
+    kind = {"F32": np.dtype(np.float32), "BF16": np.dtype(ml_dtypes.bfloat16)}
+    return {k: np.frombuffer(v["data"], kind[v["dtype"]]).reshape(v["shape"]) for k, v in safetensors.deserialize(data)}
 
 
 def flatten(state: Any) -> dict[str, np.ndarray]:
@@ -151,9 +191,7 @@ def _find(name: str | os.PathLike) -> tuple[dict[str, Any], Path]:
     path, text = Path(name), str(name)
     if text in SPECS:
         if not has_weights(text):
-            arch, _, noise = text.partition("-")
-            flag = f" --noise={noise.replace('-', '_')}" if noise in ("gaussian", "salt-and-pepper") else ""
-            raise ZooError(f"no weights ship for {text!r}; train it: python -m train.{arch}{flag}")
+            raise ZooError(f"no weights ship for {text!r}; train it: python -m train.all --name={text}")
         return _read_card(WEIGHTS / f"{text}.json"), WEIGHTS
     if path.is_dir():
         return _read_card(path / CARD), path
@@ -194,7 +232,7 @@ def _verified(path: Path, sha256: str) -> dict[str, np.ndarray]:
             f"the weights {path} are truncated or altered: their sha256 is not the card's; fetch them again"
         )
     try:
-        return safetensors.numpy.load(data)
+        return _unpack(data)
     except safetensors.SafetensorError as e:
         raise InputError(f"{path} is no safetensors file: {e}") from None
 

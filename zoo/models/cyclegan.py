@@ -1,6 +1,7 @@
 """Residual CycleGAN (Zhu et al. 2017, "Unpaired image-to-image translation using cycle-consistent adversarial
 networks", with six residual blocks): domain a is degraded, b is clean; g_ab restores, g_ba degrades; d_a judges
-pictures OF a, d_b of b.
+pictures OF a, d_b of b. The film variant, which may be tiled, has a ResNet (resnet.py) for g_ab, a
+law of noise for g_ba, and a judge of noise for d_a.
 """
 
 import dataclasses
@@ -10,19 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
-from zoo.models.layers import Conv, Denoiser, Upsample, denoiser_halo, fold, leaky, norm
-
-
-class ResidualBlock(nnx.Module):
-    """x + conv(relu(conv(x))), each convolution followed by the norm: [n h w c] -> [n h w c]."""
-
-    def __init__(self, width: int, kind: str, *, pad: str, scale: float = 1.0, rngs: nnx.Rngs):
-        conv = lambda s: Conv(width, width, pad=pad, bias=kind == "none", scale=s, rngs=rngs)
-        self.first, self.second = conv(1.0), conv(scale)
-        self.first_norm, self.second_norm = norm(kind, width, rngs), norm(kind, width, rngs)
-
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-        return x + self.second_norm(self.second(nnx.relu(self.first_norm(self.first(x)))))
+from zoo.models.layers import Conv, Upsample, fold, leaky, norm
+from zoo.models.resnet import ResidualBlock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,30 +54,6 @@ class ResidualGenerator(nnx.Module):
         for up in self.ups:
             x = nnx.relu(next(norms)(up(x)))
         return (jnp.tanh(self.exit(x)) + 1) / 2
-
-
-@dataclasses.dataclass(frozen=True)
-class FilmConfig:
-    """The film variant: the same residual blocks on folded pixels, no norm over the picture, so that it may be tiled,
-    and the picture itself added to the output."""
-
-    width: int = 64
-    blocks: int = 6
-    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
-    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
-    task: str = "denoise"
-
-    @property
-    def multiple(self) -> int:
-        return self.fold
-
-    @property
-    def halo(self) -> int:
-        return denoiser_halo(self, 2 * self.blocks)
-
-    def build(self, rngs: nnx.Rngs) -> Denoiser:
-        blocks = [ResidualBlock(self.width, "none", pad="zero", scale=0.1, rngs=rngs) for _ in range(self.blocks)]
-        return Denoiser(self, nnx.Sequential(*blocks), self.width, rngs=rngs)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ class DenseNetConfig:
     blocks: int = 3
     layers: int = 4
     fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
-    norm: str = "batch"  # "batch" or "none"
+    norm: str = "none"  # "batch" or "none"
     impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
     task: str = "denoise"
 
@@ -41,8 +41,8 @@ class DenseLayer(nnx.Module):
     """Norm, ReLU, convolution over features kept as a list: sum of one convolution a source, which is the
     convolution of their concatenation without the copies."""
 
-    def __init__(self, sources: list[int], o: int, size: int, kind: str, *, rngs: nnx.Rngs):
-        share = (sources[0] / sum(sources)) ** 0.5  # He's variance counts all sources together
+    def __init__(self, sources: list[int], o: int, size: int, kind: str, *, scale=1.0, rngs: nnx.Rngs):
+        share = scale * (sources[0] / sum(sources)) ** 0.5  # He's variance counts all sources together
         self.norms = nnx.List([norm(kind, i, rngs) for i in sources])
         scales = [share * (i / sources[0]) ** 0.5 for i in sources]
         self.convs = nnx.List(
@@ -64,7 +64,7 @@ class DenseBlock(nnx.Module):
     def __init__(self, width: int, growth: int, layers: int, kind: str, *, rngs: nnx.Rngs):
         sources = [[width] + [growth] * k for k in range(layers + 1)]
         self.layers = nnx.List([DenseLayer(s, growth, 3, kind, rngs=rngs) for s in sources[:-1]])
-        self.transition = DenseLayer(sources[-1], width, 1, kind, rngs=rngs)
+        self.transition = DenseLayer(sources[-1], width, 1, kind, scale=0.1, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
         features = [x]

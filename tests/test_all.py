@@ -1,0 +1,145 @@
+"""train.all and what it stands on: beginning with weights, stopping after minutes, putting a run into the zoo."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import zoo
+from tests.runs import SHORT, TINY, flags, same, weights
+from train import all as everything
+from train import resnet, unet
+from zoo import registry
+from zoo.errors import ZooError
+
+NAME = "resnet-gaussian"
+
+
+@pytest.fixture
+def zoo_folder(tmp_path, monkeypatch):
+    """An empty folder of shipped weights, and runs beside it; recipes small enough for a test."""
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
+    (tmp_path / "weights").mkdir()
+    monkeypatch.setattr(everything, "RUNS", tmp_path / "runs")
+    short = " ".join([*SHORT, f"--network={TINY['resnet']}"])
+    monkeypatch.setattr(everything, "RECIPES", {NAME: f"resnet --noise=gaussian {short}"})
+    monkeypatch.setattr(registry, "SPECS", {name: registry.SPECS[name] for name in (NAME, NAME + registry.PHOTOS)})
+    return tmp_path / "weights"
+
+
+def run(*words: str) -> int:
+    return everything.main(list(words))
+
+
+def test_missing_weights_are_trained_and_shipped_once(zoo_folder, capsys):
+    assert run("--missing") == 0
+    about = zoo.card(NAME)
+    assert about["model"] == NAME
+    assert about["licence"] == "Apache-2.0"
+    assert [images for images, _ in about["curve"]] == [32, 64]
+    assert about["recipe"]["images"] == 64
+    assert (zoo_folder / about["weights"]).stat().st_size < 4 * about["parameters"]  # bfloat16
+    assert zoo.load(NAME)(jnp.full((1, 4, 4, 3), 0.5)).shape == (1, 4, 4, 3)
+    assert run("--missing") == 0
+    assert "nothing to do" in capsys.readouterr().err
+
+
+def test_shipped_weights_are_the_runs_in_bfloat16(zoo_folder, tmp_path):
+    assert run(f"--name={NAME}") == 0
+    run_folder = tmp_path / "runs" / NAME
+    fine, coarse = weights(run_folder), registry.flatten(_arrays(zoo.load(NAME)))
+    assert fine.keys() == coarse.keys()
+    for name, value in fine.items():
+        assert np.all(np.abs(coarse[name] - value) <= np.abs(value) * 2**-8), name
+
+
+def test_altered_weights_are_refused(zoo_folder):
+    assert run(f"--name={NAME}") == 0
+    path = zoo_folder / zoo.card(NAME)["weights"]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ZooError, match="truncated or altered"):
+        zoo.load(NAME)
+
+
+def test_photographs_begin_with_the_plain_weights_and_ship_only_if_they_gain(zoo_folder, folder, monkeypatch, capsys):
+    photos = f"--photos={folder}"
+    assert run(f"--name={NAME}-photos", photos) == 2
+    assert f"begins with the weights of {NAME}" in capsys.readouterr().err
+    assert run(f"--name={NAME}") == 0
+    monkeypatch.setattr(everything, "LEAST_GAIN_DB", 99.0)
+    assert run(f"--name={NAME}-photos", photos) == 0
+    assert not registry.has_weights(f"{NAME}-photos")
+    assert "they stay" in capsys.readouterr().err
+    monkeypatch.setattr(everything, "LEAST_GAIN_DB", -99.0)
+    assert run(f"--name={NAME}-photos", photos) == 0
+    about = zoo.card(f"{NAME}-photos")
+    assert about["recipe"]["weights"] == f"{NAME} {zoo.card(NAME)['sha256']}"
+    assert about["curve"][0][0] == 0
+    assert about["licence"].startswith("research")
+
+
+def test_the_weakest_goes_on_from_its_weights(zoo_folder, folder):
+    assert run(f"--name={NAME}") == 0
+    before = zoo.card(NAME)
+    assert run("--weakest") == 0
+    after = zoo.card(NAME)
+    began = _began(everything.RUNS / f"{NAME}-{before['sha256'][:8]}")
+    assert abs(began - before["validation"]["restored_db"]) < 0.02  # bfloat16
+    assert after["validation"]["restored_db"] >= began or after["sha256"] == before["sha256"]
+
+
+def test_a_budget_stops_a_run_which_then_continues(folder, tmp_path, capsys):
+    """`--minutes` ends with code 0 and a checkpoint; the whole is then bit for bit the unbroken run."""
+    assert resnet.main(flags("resnet", folder, tmp_path / "whole")) == 0
+    assert resnet.main([*flags("resnet", folder, tmp_path / "cut"), "--minutes=0.00001"]) == 0
+    assert "the same command continues" in capsys.readouterr().err
+    assert not (tmp_path / "cut" / registry.CARD).exists()
+    assert resnet.main(flags("resnet", folder, tmp_path / "cut")) == 0
+    assert same(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_weights_bring_their_network(folder, tmp_path, capsys):
+    assert resnet.main(flags("resnet", folder, tmp_path / "first")) == 0
+    begun = [f"--data={folder}", f"--workdir={tmp_path / 'second'}", f"--weights={tmp_path / 'first'}", *SHORT]
+    assert resnet.main([*begun, "--learning-rate=0"]) == 0
+    assert same(tmp_path / "first", tmp_path / "second", 1e-6)
+    assert zoo.card(tmp_path / "second")["config"] == zoo.card(tmp_path / "first")["config"]
+    assert resnet.main([*begun, "--network=width=4"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+    assert unet.main([*begun, f"--workdir={tmp_path / 'third'}"]) == 2
+    assert "ResNetConfig" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "one of --missing"),
+        (["--missing", "--weakest"], "one of --missing"),
+        (["--name=resnt-gaussian"], "resnet-gaussian"),
+        (["--name=resnet-gaussian-photos"], "--photos=FOLDER"),
+        (["--missing", "--budget-minutes=0"], "more than 0"),
+    ],
+)
+def test_bad_flags_get_one_sentence(words, said, capsys):
+    assert run(*words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_every_model_but_the_generator_of_pictures_has_a_recipe(capsys):
+    plain = {name for name in registry.SPECS if not name.endswith(registry.PHOTOS)}
+    assert set(everything.RECIPES) == plain - {"gan-pictures"}
+    assert run("--missing", "--dry-run", "--images=8") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("python -m train.") and "--images=8" in line for line in lines)
+
+
+def _arrays(module):
+    from flax import nnx
+
+    return nnx.to_pure_dict(nnx.state(module))
+
+
+def _began(run_folder) -> float:
+    notes = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+    return next(note["validation"]["restored_db"] for note in notes if "validation" in note)

@@ -1,0 +1,166 @@
+"""Trains the weights that ship: python -m train.all --missing --budget-minutes=60
+
+Each model of the zoo has its recipe below, the command line that trains it; what it trains lies in a run's folder as
+any other, so that the same command continues after a cut. What is finished, or better than what ships, goes into
+zoo/weights in bfloat16 with its card: data, recipe, length, curve of validation.
+"""
+
+import dataclasses
+import importlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from train.log import say
+from zoo import registry
+from zoo.errors import FlagError, ZooError, choose, command
+from zoo.flags import check_names
+
+RUNS = Path("runs") / "all"
+LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to ship beside them
+
+_GAUSSIAN = "--noise=gaussian"
+# Denser hits than the 0.05 it is for: more of them to learn from in each crop. The loss sees nothing else.
+_SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
+_AS_PUBLISHED = "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000"
+
+# What trains each model on procedural pictures; NAME-photos begins with these weights and goes on with photographs.
+RECIPES = {
+    "unet-gaussian": f"unet {_GAUSSIAN}",
+    "unet-salt-and-pepper": f"unet {_SALT_AND_PEPPER}",
+    "resnet-gaussian": f"resnet {_GAUSSIAN}",
+    "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER}",
+    "densenet-gaussian": f"densenet {_GAUSSIAN}",
+    "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER}",
+    "gan-gaussian": f"gan {_GAUSSIAN}",
+    "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER}",
+    "cyclegan-gaussian": f"cyclegan {_GAUSSIAN}",
+    "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER}",
+    "cyclegan-paper-gaussian": f"cyclegan {_AS_PUBLISHED} {_GAUSSIAN}",
+    "cyclegan-paper-salt-and-pepper": f"cyclegan {_AS_PUBLISHED} {_SALT_AND_PEPPER}",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """Trains the weights that ship, each by its recipe."""
+
+    missing: bool = False
+    """every model that has no weights, in the table's order; those trained on photographs where --photos is given"""
+    weakest: bool = False
+    """the model farthest behind the best of its noise and data, from its weights on"""
+    name: str | None = None
+    """this model"""
+    photos: str | None = None
+    """FOLDER of photographs, for the models whose names end in -photos"""
+    budget_minutes: float | None = None
+    """stop after so many minutes; the same command continues"""
+    images: int | None = None
+    """length of each run in training crops; default: the preset's, as the device is"""
+    dry_run: bool = False
+    """print the command lines and stop"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    check_names(argv, Flags)
+    flags = tyro.cli(Flags, prog="python -m train.all", description=__doc__, args=argv)
+    names = chosen(flags)
+    if not names:
+        say("nothing to do: every model that these flags allow has its weights")
+    deadline = time.monotonic() + 60 * flags.budget_minutes if flags.budget_minutes else None
+    for name in names:
+        folder = run_folder(name, flags)
+        line = [*command_line(name, flags), f"--workdir={folder}"]
+        if flags.dry_run:
+            print(f"python -m train.{' '.join(line)}")
+            continue
+        left = [] if deadline is None else [f"--minutes={(deadline - time.monotonic()) / 60:.3f}"]
+        if deadline and time.monotonic() >= deadline:
+            return
+        say(f"{name}: python -m train.{' '.join(line)}")
+        if code := importlib.import_module(f"train.{line[0]}").main(line[1:] + left):
+            raise ZooError(f"training {name} ended with code {code}")
+        ship(name, folder)
+
+
+def chosen(flags: Flags) -> list[str]:
+    """The names that the flags ask for."""
+    if sum([flags.missing, flags.weakest, flags.name is not None]) != 1:
+        raise FlagError("give one of --missing, --weakest and --name=NAME")
+    if flags.budget_minutes is not None and not flags.budget_minutes > 0:
+        raise FlagError(f"--budget-minutes={flags.budget_minutes} must be more than 0")
+    names = [*RECIPES, *(name for name in registry.SPECS if name.endswith(registry.PHOTOS))]
+    if flags.name is not None:
+        choose("model with a recipe", flags.name, names)
+        if flags.name.endswith(registry.PHOTOS) and not flags.photos:
+            raise FlagError(f"{flags.name} learns from photographs; give --photos=FOLDER")
+        return [flags.name]
+    names = [name for name in names if flags.photos or not name.endswith(registry.PHOTOS)]
+    if flags.missing:
+        return [name for name in names if not registry.has_weights(name)]
+    return weakest([name for name in names if registry.has_weights(name)])
+
+
+def weakest(names: list[str]) -> list[str]:
+    """The one of `names` whose validation PSNR is farthest below the best of its noise and data; none of none."""
+    found = {name: registry.card(name)["validation"]["restored_db"] for name in names if "-paper-" not in name}
+    kind = lambda name: (registry.SPECS[name].noise, name.endswith(registry.PHOTOS))
+    best = {kind(name): max(v for n, v in found.items() if kind(n) == kind(name)) for name in found}
+    behind = {name: best[kind(name)] - value for name, value in found.items()}
+    return sorted(behind, key=behind.__getitem__)[-1:]
+
+
+def run_folder(name: str, flags: Flags) -> Path:
+    """Where the run lies; one that goes on from shipped weights is told apart by these."""
+    return RUNS / (f"{name}-{registry.card(name)['sha256'][:8]}" if flags.weakest else name)
+
+
+def command_line(name: str, flags: Flags) -> list[str]:
+    """COMMAND and its flags."""
+    base, begin = name.removesuffix(registry.PHOTOS), None
+    words = RECIPES[base].split()
+    data = [f"--data={flags.photos}"] if name != base else []
+    if flags.weakest:
+        begin = name
+    elif name != base:
+        if not registry.has_weights(base):
+            raise FlagError(f"{name} begins with the weights of {base}, which are missing; train those first")
+        begin = base
+    weights = [f"--weights={begin}"] if begin else []
+    length = [f"--images={flags.images}"] if flags.images else []
+    return [*words, *data, *weights, *length]
+
+
+def ship(name: str, folder: Path) -> bool:
+    """Puts a run's weights into the zoo as `name` if it is finished, or the first there, and better than what it began
+    with; says what it did."""
+    notes = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    curve = [[note["images"], note["validation"]["restored_db"]] for note in notes if "validation" in note]
+    finished = any("finished" in note for note in notes)
+    if not (folder / registry.CARD).exists() or not (finished or not registry.has_weights(name)):
+        say(f"{name}: not finished; the same command continues")
+        return False
+    gain = _gain(curve)
+    least = LEAST_GAIN_DB if name.endswith(registry.PHOTOS) and not registry.has_weights(name) else 0.0
+    if gain is not None and gain < least:
+        say(f"{name}: {gain:+.2f} dB over the weights it began with, less than {least} dB: they stay")
+        return False
+    about = registry.ship(folder, name, {"curve": curve, "licence": registry.SPECS[name].licence})
+    say(f"{name}: {about['validation']['restored_db']:.2f} dB after {about['images']} crops, in {registry.WEIGHTS}")
+    return True
+
+
+def _gain(curve: list[list[Any]]) -> float | None:
+    """What a run that began with weights brought on its own held-out pictures, dB; None for one from scratch."""
+    began = [value for images, value in curve if images == 0]
+    return max(value for _, value in curve) - began[0] if began else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
