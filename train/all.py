@@ -132,9 +132,10 @@ def command_line(name: str, flags: Flags) -> list[str]:
         if not registry.has_weights(base):
             raise FlagError(f"{name} begins with the weights of {base}, which are missing; train those first")
         begin = base
-    weights = [f"--weights={begin}"] if begin else []
+    if begin:  # weights bring their network
+        words = [word for word in words if not word.startswith("--network=")] + [f"--weights={begin}"]
     length = [f"--images={flags.images}"] if flags.images else []
-    return [*words, *data, *weights, *length]
+    return [*words, *data, *length]
 
 
 def ship(name: str, folder: Path) -> bool:
@@ -148,8 +149,8 @@ def ship(name: str, folder: Path) -> bool:
         return False
     gain = _gain(curve)
     least = LEAST_GAIN_DB if name.endswith(registry.PHOTOS) and not registry.has_weights(name) else 0.0
-    if gain is not None and gain < least:
-        say(f"{name}: {gain:+.2f} dB over the weights it began with, less than {least} dB: they stay")
+    if gain is not None and gain <= least:
+        say(f"{name}: {gain:+.2f} dB over the weights it began with, not more than {least} dB: they stay")
         return False
     about = registry.ship(folder, name, {"curve": curve, "licence": registry.SPECS[name].licence})
     say(f"{name}: {about['validation']['restored_db']:.2f} dB after {about['images']} crops, in {registry.WEIGHTS}")
@@ -159,7 +160,7 @@ def ship(name: str, folder: Path) -> bool:
 def _gain(curve: list[list[Any]]) -> float | None:
     """What a run that began with weights brought on its own held-out pictures, dB; None for one from scratch."""
     began = [value for images, value in curve if images == 0]
-    return max(value for _, value in curve) - began[0] if began else None
+    return max(value for images, value in curve if images) - began[0] if began else None
 
 
 if __name__ == "__main__":
