@@ -19,7 +19,7 @@ TINY = {
     "unet": "width=8,growth=4,levels=1,layers=1",
     "resnet": "width=8,blocks=1",
     "densenet": "width=8,growth=4,blocks=1,layers=1",
-    "gan": "width=8,depth=2",
+    "gan": "width=8,blocks=1",
     "cyclegan": "width=8,blocks=1",
 }
 SHORT = ["--batch=8", "--crop=16", "--images=64", "--checkpoints=2", "--valid=2", "--leaves=6"]

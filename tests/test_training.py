@@ -18,8 +18,11 @@ JUDGE = "--judge=width=4,depth=2"
 DENSE = ("--generator=densenet", "--discriminator=densenet", f"--network={TINY['densenet']}")
 DENSE += ("--judge=width=8,growth=4,blocks=1,layers=1", "--dropout=0.5")
 VARIANTS = {
+    "unet": ("unet", "--noise=gaussian"),
+    "resnet": ("resnet", "--noise=gaussian"),
     "densenet": ("densenet", "--noise=salt_and_pepper"),
     "gan": ("gan", "--noise=mixed", JUDGE),
+    "gan plain": ("gan", "--generator=plain", "--network=width=8,depth=2", JUDGE),
     "gan densenet": ("gan", *DENSE),
     "gan generate": ("gan", "--goal=generate", "--objective=minimax", "--network=width=4,steps=2", JUDGE),
     "cyclegan": ("cyclegan", "--noise=gaussian", "--judge=width=8"),

@@ -265,7 +265,7 @@ def _configs(settings: CycleGanSettings) -> dict[str, Any]:
         restorer = network_config(ResidualConfig(), settings)
     else:
         restorer = shipped_config(
-            {"resnet": "cyclegan", "plain": "gan"}.get(settings.generator, settings.generator), settings
+            {"resnet": "cyclegan", "plain": "gan-paper"}.get(settings.generator, settings.generator), settings
         )
     if settings.degrader == "noise":
         degrader: Any = NoiseModelConfig(law=LAWS.get(settings.noise, "both"))

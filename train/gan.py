@@ -26,9 +26,8 @@ from zoo.models.gan import DiscriminatorConfig
 DISCRIMINATORS = {"plain": DiscriminatorConfig, "densenet": DenseDiscriminatorConfig}
 
 PRESETS = {
-    "small": {"network": "width=32,depth=8"},
-    "full": {},
-    "paper": {"objective": "minimax", "pixel_loss": "l2", "lambda_adversarial": 1e-2},
+    "small": {"network": "width=32"},
+    "paper": {"generator": "plain", "objective": "minimax", "pixel_loss": "l2", "lambda_adversarial": 1e-2},
 }
 
 
@@ -36,8 +35,8 @@ PRESETS = {
 class GanSettings(Settings):
     goal: Literal["restore", "generate"] = "restore"
     """restore degraded pictures, or generate pictures from a random vector"""
-    generator: Literal["plain", "densenet"] = "plain"
-    """plain: convolutions, batch norm, activations; densenet: dense blocks (to restore)"""
+    generator: Literal["resnet", "plain", "densenet", "unet"] = "resnet"
+    """what restores; plain is the published one: convolutions, batch norm, activations"""
     discriminator: Literal["plain", "densenet"] = "plain"
     """convolutions and pooling, or dense blocks and pooling"""
     judge: str | None = None
@@ -132,7 +131,7 @@ def _generator(settings: GanSettings) -> Any:
     if settings.goal == "generate":
         base = registry.SPECS["gan-pictures"].config
         return overridden(dataclasses.replace(base, size=settings.crop), settings.network)
-    return shipped_config({"plain": "gan", "densenet": "densenet"}[settings.generator], settings)
+    return shipped_config({"resnet": "gan", "plain": "gan-paper"}.get(settings.generator, settings.generator), settings)
 
 
 main = loop.train_command("gan", GanSettings, PRESETS, Gan)

@@ -51,7 +51,8 @@ _AS_PUBLISHED = "residual CycleGAN as published: instance norm, both cycles; a q
 _DENSE = "dense blocks with transitions, residual output"
 _UNET = "residual dense U-Net: dense blocks at three scales"
 _RESNET = "residual blocks, residual output"
-_GAN = "convolutions, trained against a judge"
+_GAN = "residual blocks, trained against a judge"
+_GAN_AS_PUBLISHED = "GAN as published: convolutions and batch norm, minimax; half of the published width"
 
 SPECS: dict[str, Spec] = {
     "unet-gaussian": Spec(UNetConfig(), "gaussian", _UNET),
@@ -60,8 +61,10 @@ SPECS: dict[str, Spec] = {
     "resnet-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _RESNET),
     "densenet-gaussian": Spec(DenseNetConfig(), "gaussian", _DENSE),
     "densenet-salt-and-pepper": Spec(DenseNetConfig(impulse=True), "salt_and_pepper", _DENSE),
-    "gan-gaussian": Spec(PlainConfig(), "gaussian", _GAN),
-    "gan-salt-and-pepper": Spec(PlainConfig(impulse=True), "salt_and_pepper", _GAN),
+    "gan-gaussian": Spec(ResNetConfig(), "gaussian", _GAN),
+    "gan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _GAN),
+    "gan-paper-gaussian": Spec(PlainConfig(width=32), "gaussian", _GAN_AS_PUBLISHED),
+    "gan-paper-salt-and-pepper": Spec(PlainConfig(width=32), "salt_and_pepper", _GAN_AS_PUBLISHED),
     "gan-pictures": Spec(LatentConfig(), "any", "pictures from a random vector (DCGAN)"),
     "cyclegan-gaussian": Spec(ResNetConfig(), "gaussian", _UNPAIRED),
     "cyclegan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _UNPAIRED),

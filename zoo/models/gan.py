@@ -19,7 +19,7 @@ class PlainConfig:
     """The generator as a denoiser: `depth` times convolution, batch norm, ReLU on `width` channels."""
 
     width: int = 64
-    depth: int = 10
+    depth: int = 8
     fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
     norm: str = "batch"  # "batch" or "none"
     impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
