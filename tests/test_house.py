@@ -16,9 +16,10 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 # Inside zoo, from the ground up; a module imports only what stands on an earlier floor.
 FLOORS = [
     {"errors"},
-    {"files", "flags", "noise", "leaves", "models.layers"},
-    {"pictures"},
-    {"models.gan", "models.densenet", "models.cyclegan"},
+    {"files", "flags", "filters", "noise", "leaves"},
+    {"pictures", "models.layers"},
+    {"models.gan", "models.densenet", "models.resnet"},
+    {"models.cyclegan", "models.unet"},
     {"registry"},
     {"restorer"},
     {"cli"},

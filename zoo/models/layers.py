@@ -12,7 +12,9 @@ import dm_pix as pix
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
+
+from zoo.filters import directional_fill, find_impulses
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 
@@ -108,29 +110,9 @@ def leaky(x: Array) -> Array:
     return jnp.where(x > 0, x, 0.2 * x)
 
 
-IMPULSE_RADIUS = 2  # of the 5x5 windows that detect and fill
-IMPULSE_HALO = 2 * IMPULSE_RADIUS
-
-
-def fill_impulses(x: Float[Array, "n h w c"]) -> tuple[Bool[Array, "n h w 1"], Float[Array, "n h w c"]]:
-    """Finds the pixels that salt-and-pepper noise replaced, and fills them from their neighbours.
-
-    A hit is a pixel whose channels are all exactly 0 or all exactly 1, while at most 12 of its 24 neighbours are at
-    that extreme too (more of them: a naturally black or burnt-out area). Returns the hits and the picture with each
-    hit replaced by the mean of the neighbours that are none.
-    """
-    lowest, highest = jnp.all(x <= 0, -1, keepdims=True), jnp.all(x >= 1, -1, keepdims=True)
-    lonely = lambda extreme: extreme & (_window_sum(extreme.astype(x.dtype)) <= 13.5)  # the pixel itself counts too
-    hit = lonely(lowest) | lonely(highest)
-    good = 1 - hit.astype(x.dtype)
-    around = _window_sum(x * good) / jnp.maximum(_window_sum(good), 1)
-    return hit, jnp.where(hit, around, x)
-
-
-def _window_sum(x: Array) -> Array:
-    side, r = 2 * IMPULSE_RADIUS + 1, IMPULSE_RADIUS
-    edges = ((0, 0), (r, r), (r, r), (0, 0))
-    return jax.lax.reduce_window(x, jnp.zeros((), x.dtype), jax.lax.add, (1, side, side, 1), (1, 1, 1, 1), edges)
+# How far `directional_fill` sees: hits are found in 5x5, a first filling blurs over 5x5, and each direction's error is
+# summed over 5x5 of differences that reach 2 more.
+IMPULSE_HALO = 8
 
 
 class Denoiser(nnx.Module):
@@ -138,7 +120,7 @@ class Denoiser(nnx.Module):
 
     Folds `config.fold` x `config.fold` pixels into channels (a wide view at low cost), runs `body` on `config.width`
     channels, unfolds, and adds the result to the picture. With `config.impulse` it sees where salt-and-pepper hit,
-    starts from the filled picture, and copies every other pixel through untouched.
+    starts from what the best classical filter makes of those pixels, and copies every other pixel through untouched.
     """
 
     def __init__(self, config: Any, body: Callable[[Array], Array], features: int, *, rngs: nnx.Rngs):
@@ -153,7 +135,7 @@ class Denoiser(nnx.Module):
     def __call__(self, x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
         if not self.config.impulse:
             return x + self.residual(x)
-        hit, filled = fill_impulses(x)
+        hit, filled = find_impulses(x), directional_fill(x)
         restored = filled + self.residual(jnp.concatenate([filled, hit.astype(x.dtype)], -1))
         return jnp.where(hit, restored, x)
 
