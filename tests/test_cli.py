@@ -326,7 +326,7 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(folder, capsys):
 
 
 def test_models(capsys, monkeypatch):
-    config = registry.configure(registry.SPECS[MODEL].config, width=4, depth=1)
+    config = registry.configure(registry.SPECS["gan-paper-gaussian"].config, width=4, depth=1)
     specs = {f"deep-{n}": registry.Spec(dataclasses.replace(config, depth=n), "gaussian", "") for n in (1, 2)}
     specs["cyclegan-paper-gaussian"] = registry.SPECS["cyclegan-paper-gaussian"]
     monkeypatch.setattr(registry, "SPECS", specs)
@@ -341,8 +341,18 @@ def test_models(capsys, monkeypatch):
     assert [line.split()[0] for line in lines[1:]] == list(specs)
 
 
+def test_a_reader_who_leaves_early_gets_no_traceback():
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "zoo", "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    with process.stderr as said:
+        assert said.read() == b""
+    assert process.wait() == 141
+
+
 def test_a_training_run_through_the_real_command(folder):
-    config = registry.configure(registry.SPECS[MODEL].config, width=4, depth=1)
+    config = registry.configure(registry.SPECS[MODEL].config, width=4, blocks=1)
     shapes = nnx.to_flat_state(nnx.state(nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))))
     rng = np.random.default_rng(0)
     flat = {".".join(map(str, path)): rng.random(v.shape, np.float32) / 10 for path, v in shapes}

@@ -256,7 +256,7 @@ def test_build_takes_overrides_and_names_what_is_wrong():
 
 
 def test_build_is_the_same_for_the_same_seed():
-    one, same, other = (zoo.build("gan-gaussian", width=4, depth=1, seed=s) for s in (1, 1, 2))
+    one, same, other = (zoo.build("gan-gaussian", width=4, blocks=1, seed=s) for s in (1, 1, 2))
     equal = jax.tree.map(lambda a, b: bool(jnp.array_equal(a, b)), nnx.state(one), nnx.state(same))
     assert all(jax.tree.leaves(equal))
     assert not bool(jnp.array_equal(one.entry.kernel[...], other.entry.kernel[...]))

@@ -5,6 +5,7 @@ Library calls raise these; commands print the sentence on standard error and lea
 """
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -51,6 +52,9 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
             return _fail(str(e), e.exit_code)
         except KeyboardInterrupt:
             return _fail("interrupted", 130)
+        except BrokenPipeError:  # `| head` has seen enough; what is still in the buffer must not raise once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141  # as a shell says it: 128 + SIGPIPE
         except OSError as e:
             if e.errno in (errno.ENOSPC, errno.EDQUOT):
                 return _fail(f"the disk is full ({e.filename or 'no more space'}); free some space and run again", 1)
