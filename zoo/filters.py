@@ -6,7 +6,7 @@ gradients, with respect to the picture and to every option that is no length. FI
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -111,8 +111,8 @@ def directional_fill(image: Image) -> Image:
     """
     z, hit = _planes(image), find_impulses(image)[..., 0]
     whole = (~hit).astype(z.dtype)
-    rough = _blur(z * whole, 0.5) / jnp.maximum(_blur(whole, 0.5), 1e-6)
-    z = jnp.where(hit, rough, z)
+    *known, near = _blur(jnp.concatenate([z * whole, whole[None]]), 0.5)
+    z = jnp.where(hit & (near > 0), jnp.stack(known) / jnp.maximum(near, 1e-12), z)  # roughly, to begin with
     total = weights = 0
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
         a, b, c, d = _around(z, [(k * dy, k * dx) for k in (-2, -1, 1, 2)])
@@ -191,7 +191,8 @@ def _box_sum(z: Array, radius: int, padding: str) -> Array:
     return z
 
 
-def _middle(samples: Iterable[Array]) -> Array:
+@jax.custom_jvp
+def _middle(samples: Sequence[Array]) -> Array:
     """The median of an odd number of arrays. Among more than half of them neither the least nor the largest is it:
     drop both, let the next one in, until one is left."""
     rest = list(samples)
@@ -205,22 +206,26 @@ def _middle(samples: Iterable[Array]) -> Array:
     return kept[0]
 
 
+@_middle.defjvp
+def _middle_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """It moves with the sample that it is, or with the mean of those. (Through all comparisons it compiles slowly.)"""
+    (samples,), (changes,) = primals, tangents
+    middle = _middle(samples)
+    same = [(sample == middle).astype(middle.dtype) for sample in samples]
+    return middle, jnp.asarray(sum(s * change for s, change in zip(same, changes, strict=True)) / sum(same))
+
+
 def _median_of_whole(z: Planes, hit: Bool[Array, "*n h w"]) -> Planes:
     """The median of the pixels of each 3x3 square that are no hits.
 
     Hits are put below and above all others in turn, which leaves the middle where it is; if their number is odd, once
     with one more below and once with one more above, which gives the lower and the upper middle.
     """
-    parts = list(zip(_around(z, _square(1)), _around(hit, _square(1)), strict=True))
-
-    def middle(below: Bool[Array, "*n h w"]) -> Planes:
-        samples = []
-        for part, out in parts:
-            samples.append(jnp.where(out, jnp.where(below, -1, 2).astype(z.dtype), part))
-            below = below ^ out
-        return _middle(samples)
-
-    return (middle(jnp.zeros_like(hit)) + middle(jnp.ones_like(hit))) / 2
+    below, samples = jnp.stack([jnp.zeros_like(hit), jnp.ones_like(hit)])[:, None], []
+    for part, out in zip(_around(z, _square(1)), _around(hit, _square(1)), strict=True):
+        samples.append(jnp.where(out, jnp.where(below, -1, 2).astype(z.dtype), part))
+        below ^= out
+    return _middle(samples).mean(0)
 
 
 def _mean_of_like(z: Planes, unlike: Callable[[Array, Array, Array], Array], *, radius: int, patch: int = 0) -> Planes:
@@ -274,21 +279,17 @@ class Filter:
 
 
 _FINE, _HITS = ("gaussian",), ("salt_and_pepper",)
+_BLURS_PX = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 1.0, 1.3)
+_COLOURS = (0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.075, 0.09, 0.11, 0.13, 0.16, 0.2, 0.25, 0.3)
+_PATCHES = (0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.036, 0.043, 0.05, 0.06, 0.07, 0.08)
 
 FILTERS: dict[str, Filter] = {
-    "gaussian": Filter(gaussian, _FINE + _HITS, "sigma_px", (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 1.0, 1.3)),
-    "bilateral": Filter(
-        bilateral,
-        _FINE,
-        "sigma",
-        (0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.075, 0.09, 0.11, 0.13, 0.16, 0.2, 0.25, 0.3),
-    ),
+    "gaussian": Filter(gaussian, _FINE + _HITS, "sigma_px", _BLURS_PX),
+    "bilateral": Filter(bilateral, _FINE, "sigma", _COLOURS),
     "median": Filter(median, _FINE + _HITS, "radius_px", (1, 2)),
     "switching_median": Filter(switching_median, _HITS),
     "directional_fill": Filter(directional_fill, _HITS),
-    "nlm": Filter(
-        nlm, _FINE, "h", (0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.036, 0.043, 0.05, 0.06, 0.07, 0.08), "sigma"
-    ),
+    "nlm": Filter(nlm, _FINE, "h", _PATCHES, level_option="sigma"),
     "equalise": Filter(equalise),
     "sharpen": Filter(sharpen),
 }
