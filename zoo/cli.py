@@ -90,9 +90,9 @@ def models(args: Models) -> int:
         {
             "name": name,
             "task": spec.task,
-            "parameters": _parameters(spec.config),
-            "multiple": spec.multiple,
-            "halo": spec.halo,
+            "parameters": _parameters(config := registry.config_of(name)),
+            "multiple": config.multiple,
+            "halo": config.halo,
             "licence": spec.licence,
             "weights": registry.has_weights(name),
             "about": spec.about,

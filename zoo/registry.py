@@ -76,7 +76,7 @@ SPECS: dict[str, Spec] = {
 # procedural pictures, which nobody owns.
 PHOTOS = "-photos"
 SPECS |= {
-    name + PHOTOS: dataclasses.replace(spec, licence="research, non-commercial: the terms of the photographs")
+    name + PHOTOS: dataclasses.replace(spec, licence="research, non-commercial")
     for name, spec in SPECS.items()
     if spec.noise != "any" and "-paper-" not in name
 }
@@ -138,6 +138,12 @@ def card(name: str | os.PathLike) -> dict[str, Any]:
 def has_weights(name: str) -> bool:
     """Whether the weights of a model of `names()` ship with this installation."""
     return (WEIGHTS / f"{name}.json").is_file()
+
+
+def config_of(name: str) -> Any:
+    """The config of what `load` gives for a model of `names()`: its card's, which a small device may have trained
+    narrower than SPECS has it; SPECS' own where no weights ship."""
+    return _config(card(name), WEIGHTS) if has_weights(name) else SPECS[name].config
 
 
 def save(folder: Path, stem: str, config: Any, params: Any, stats: Any, facts: dict[str, Any]) -> dict[str, Any]:
