@@ -7,11 +7,14 @@ small for as null. The table says `inf` and `n/a`.
 import json
 import math
 import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo import files
 from zoo.errors import FlagError
 
+_NUMBERS = re.compile(r"\[(\s+-?[0-9][0-9.e+-]*,?)+\s+\]")
 _COLUMNS = (("PSNR dB", "psnr", 2), ("SSIM", "ssim", 4), ("MAE", "mae", 4))
 
 
@@ -23,13 +26,32 @@ def table(result: dict) -> str:
         before, after = level["mean"]["degraded"], level["mean"]["restored"]
         pairs = [f"{number(before[key], digits)} -> {number(after[key], digits)}" for _, key, digits in _COLUMNS]
         lines.append([f"{level['level']:g}", *pairs, number(level["gain_db"], 2, sign="+")])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("   ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return aligned(lines)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Cells in columns, the first line above them as their names: numbers to the right, words to the left."""
+    columns = []
+    for head, *cells in zip(*lines, strict=True):
+        width = max(map(len, (head, *cells)))
+        justify = str.rjust if is_numeric(cells) else str.ljust
+        columns.append([justify(cell, width) for cell in (head, *cells)])
+    return "\n".join("   ".join(line).rstrip() for line in zip(*columns, strict=True))
+
+
+def is_numeric(cells: Iterable[str]) -> bool:
+    """Whether every cell of a column is a number, or says that there is none."""
+    return all(cell in ("", "-", "n/a", "inf") or cell.strip("+-*")[:1].isdigit() for cell in cells)
 
 
 def number(value: float, digits: int, *, sign: str = "") -> str:
     """`value` for people: n/a where there is none, inf where pictures are identical."""
     return "n/a" if math.isnan(value) else f"{value:{sign}.{digits}f}"
+
+
+def parsed(value: float | str | None) -> float:
+    """A number of JSON that was written here."""
+    return math.nan if value is None else float(value)
 
 
 def writable(path: str, flag: str) -> Path:
@@ -45,15 +67,26 @@ def writable(path: str, flag: str) -> Path:
 
 
 def write_json(path: Path, result: dict) -> None:
-    """Writes the whole file or none of it."""
-    files.write(path, json.dumps(_valid(result), indent=1, allow_nan=False) + "\n")
+    """Writes the whole file or none of it; a list of numbers on one line."""
+    text = json.dumps(valid(result), indent=1, allow_nan=False)
+    files.write(path, _NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text) + "\n")
 
 
-def _valid(value):
+def read_json(path: Path) -> dict:
+    """What write_json wrote; nothing where the file is missing or spoilt."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def valid(value):
+    """`value` as JSON can hold it."""
     if isinstance(value, dict):
-        return {key: _valid(item) for key, item in value.items()}
+        return {key: valid(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_valid(item) for item in value]
+        return [valid(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value

@@ -1,5 +1,6 @@
-"""The comparison sheet: a row a photograph, a column a version of it, with one place of each enlarged beneath."""
+"""Sheets that compare: photographs with one place of each enlarged beneath; the same places, method by method."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ _VIEW = (270, 424)  # h, w of a picture's cutout, shown pixel for pixel
 _ZOOM = 4
 _PLACE = (48, 106)  # h, w of the part enlarged: _ZOOM times as large it is as wide as the view
 _TITLE_PX, _LABEL_PX, _NOTE_PX = 34, 22, 20
+CROP = (56, 56)  # h, w of what a sheet of crops enlarges
+_ACROSS, _CROP_GAP = 6, 12  # crops in a line, px between them
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,37 @@ def sheet(rows: Sequence[Sequence[Cell]], *, columns: Sequence[str], title: str,
     return paper
 
 
-def worst_place(clean: Float[np.ndarray, "h w 3"], picture: Float[np.ndarray, "h w 3"]) -> tuple[int, int]:
-    """(y, x) of the top left corner of the window of the enlargement's size with the largest squared error."""
+def crops(places: Sequence[tuple[str, Sequence[Cell]]], *, title: str, note: str) -> Image.Image:
+    """A sheet of places, each under its heading: the cells' pictures, cut to CROP already, enlarged, in lines."""
+    h, w = (side * _ZOOM for side in CROP)
+    cell_height = h + 12 + 2 * (_NOTE_PX + 6) + _CROP_GAP
+    top = _MARGIN + _TITLE_PX + 14 + _NOTE_PX + 30
+    heights = [_LABEL_PX + 14 + cell_height * math.ceil(len(cells) / _ACROSS) + _GAP for _, cells in places]
+    paper = Image.new(
+        "RGB", (2 * _MARGIN + _ACROSS * (w + _CROP_GAP) - _CROP_GAP, top + sum(heights) + _MARGIN), _PAPER
+    )
+    draw = ImageDraw.Draw(paper)
+    _text(draw, (_MARGIN, _MARGIN), title, _TITLE_PX, _INK)
+    _text(draw, (_MARGIN, _MARGIN + _TITLE_PX + 14), note, _NOTE_PX, _GREY)
+    for (heading, cells), height in zip(places, heights, strict=True):
+        _text(draw, (_MARGIN, top), heading, _LABEL_PX, _INK)
+        for k, cell in enumerate(cells):
+            left = _MARGIN + k % _ACROSS * (w + _CROP_GAP)
+            y = top + _LABEL_PX + 14 + k // _ACROSS * cell_height
+            crop = _image(cell.picture)
+            paper.paste(crop.resize((crop.width * _ZOOM, crop.height * _ZOOM), Image.Resampling.NEAREST), (left, y))
+            _text(draw, (left, y + h + 6), cell.caption, _NOTE_PX, _INK, anchor="la")
+            _text(draw, (left, y + h + 6 + _NOTE_PX + 6), cell.gain, _NOTE_PX, _GREY, anchor="la")
+        top += height
+    return paper
+
+
+def worst_place(
+    clean: Float[np.ndarray, "h w 3"], picture: Float[np.ndarray, "h w 3"], size: tuple[int, int] = _PLACE
+) -> tuple[int, int]:
+    """(y, x) of the top left corner of the window of `size` (h, w) with the largest squared error."""
     error = np.square(clean.astype(np.float64) - picture).sum(axis=-1)
-    window = np.minimum(_PLACE, error.shape)
+    window = np.minimum(size, error.shape)
     total = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     h, w = window
     sums = total[h:, w:] - total[:-h, w:] - total[h:, :-w] + total[:-h, :-w]
@@ -91,5 +121,8 @@ def _image(picture: Float[np.ndarray, "h w 3"]) -> Image.Image:
     return Image.fromarray(np.rint(np.asarray(picture).clip(0, 1) * 255).astype(np.uint8))
 
 
-def _text(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size_px: int, colour: str) -> None:
-    draw.text(corner, text, fill=colour, font=ImageFont.load_default(size_px), anchor="lt")
+def _text(
+    draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size_px: int, colour: str, *, anchor: str = "lt"
+) -> None:
+    """`anchor`: "lt" puts the letters' own top at the corner, "la" the font's, which is the same for all words."""
+    draw.text(corner, text, fill=colour, font=ImageFont.load_default(size_px), anchor=anchor)
