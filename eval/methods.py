@@ -137,7 +137,7 @@ def _training(card: dict[str, Any]) -> dict[str, Any]:
     if data and not data.startswith("tfds:"):
         data = "/".join(Path(data).parts[-2:])
     about = {"data": data} | {key: card.get(key) for key in ("images", "seconds", "device")}
-    return about | ({"after": Path(began).name} if began else {})
+    return about | ({"after": Path(began.split()[0]).name} if began else {})
 
 
 def _sound(name: str, pictures: Stack) -> Stack:
