@@ -45,6 +45,17 @@ def test_missing_weights_are_trained_and_shipped_once(zoo_folder, capsys):
     assert "nothing to do" in capsys.readouterr().err
 
 
+def test_a_run_cut_by_the_budget_goes_on_with_the_same_command(zoo_folder, monkeypatch):
+    """Even when it has a checkpoint already, and so weights that could ship."""
+    every_step = everything.RECIPES[NAME].replace("--checkpoints=2", "--checkpoints=8")
+    monkeypatch.setattr(everything, "RECIPES", {NAME: every_step})
+    assert run("--missing", "--budget-minutes=0.001") == 0
+    assert zoo.card(everything.RUNS / NAME)["images"] == 8
+    assert not registry.has_weights(NAME)
+    assert run("--missing") == 0
+    assert [images for images, _ in zoo.card(NAME)["curve"]] == list(range(8, 65, 8))
+
+
 def test_shipped_weights_are_the_runs_in_bfloat16(zoo_folder, tmp_path):
     assert run(f"--name={NAME}") == 0
     run_folder = tmp_path / "runs" / NAME

@@ -1,8 +1,8 @@
 """Trains the weights that ship: python -m train.all --missing --budget-minutes=60
 
 Each model of the zoo has its recipe below, the command line that trains it; what it trains lies in a run's folder as
-any other, so that the same command continues after a cut. What is finished, or better than what ships, goes into
-zoo/weights in bfloat16 with its card: data, recipe, length, curve of validation.
+any other, so that the same command continues after a cut. What is finished, and better than what it began with, goes
+into zoo/weights in bfloat16 with its card: data, recipe, length, curve of validation.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from zoo.errors import FlagError, ZooError, choose, command
 from zoo.flags import check_names
 
 RUNS = Path("runs") / "all"
+CROPS_A_PICTURE = 128  # of 256x256 pixels
 LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to ship beside them
 
 # A little more than the 0.01 to 0.05 it is for: what is seldom seen is learned last, and worst.
@@ -141,16 +142,17 @@ def command_line(name: str, flags: Flags) -> list[str]:
         words = [word for word in words if not word.startswith(("--network=", "--weights="))]
         words += [f"--weights={begin}"]
     length = [f"--images={flags.images}"] if flags.images else []
+    if length and not data:  # enough pictures that none is seen too often
+        length += [f"--leaves={min(max(256, flags.images // CROPS_A_PICTURE), 8192)}"]
     return [*words, *data, *length]
 
 
 def ship(name: str, folder: Path) -> bool:
-    """Puts a run's weights into the zoo as `name` if it is finished, or the first there, and better than what it began
-    with; says what it did."""
+    """Puts a run's weights into the zoo as `name` if it is finished and better than what it began with; says what it
+    did. (Unfinished weights there would hide from --missing that their run must go on.)"""
     notes = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     curve = [[note["images"], note["validation"]["restored_db"]] for note in notes if "validation" in note]
-    finished = any("finished" in note for note in notes)
-    if not (folder / registry.CARD).exists() or not (finished or not registry.has_weights(name)):
+    if not any("finished" in note for note in notes):
         say(f"{name}: not finished; the same command continues")
         return False
     gain = _gain(name, folder, curve)
