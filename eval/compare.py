@@ -34,7 +34,7 @@ from eval.speed import machine, ms_per_megapixel
 from eval.summary import summarise
 from eval.values import Store, common_keys, measured
 from zoo import files, pictures, registry
-from zoo.errors import FlagError, ZooError, command
+from zoo.errors import ZooError, command
 from zoo.flags import check_names
 
 ROOT = Path(__file__).parents[1]
@@ -74,14 +74,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, args=argv)
     check_settings("gaussian", LEVELS, flags.seed)
-    if flags.limit is not None and flags.limit < 1:
-        raise FlagError(f"limit {flags.limit} leaves no picture; give 1 or more")
     check_plots()
     names = [name for name in flags.models.split(",") if name] if flags.models is not None else None
     methods, missing = choose_methods(names)
-    found = open_pictures(flags.data)
-    count = min(flags.limit or len(found), QUICK_PICTURES if flags.quick else len(found))
-    material = Material(found.first(count))
+    material = Material(open_pictures(flags.data).first(flags.limit).first(QUICK_PICTURES if flags.quick else None))
     output = Path(flags.output) if flags.output else RESULTS if flags.whole else PARTS
     (output / "compare").mkdir(parents=True, exist_ok=True)
 

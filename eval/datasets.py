@@ -32,8 +32,11 @@ class Pictures(Sequence):
         file = self.files[index]
         return self.names[index], _rgb(pictures.read(file).samples, file)
 
-    def first(self, count: int) -> "Pictures":
-        return Pictures(self.files[:count], self.names[:count])
+    def first(self, limit: int | None) -> "Pictures":
+        """As many of them as a flag --limit says; all where it was not given."""
+        if limit is not None and limit < 1:
+            raise FlagError(f"--limit={limit} leaves no picture; give 1 or more")
+        return Pictures(self.files[:limit], self.names[:limit])
 
 
 def open_pictures(data: str) -> Pictures:

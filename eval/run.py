@@ -148,14 +148,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, args=argv)
     check_settings(flags.noise, flags.levels, flags.seed)
-    if flags.limit is not None and flags.limit < 1:
-        raise FlagError(f"limit {flags.limit} leaves no picture; give 1 or more")
     json = writable(flags.json, "--json") if flags.json else None
-    pictures = open_pictures(flags.data)
-    restore = Restorer(flags.model)
-    result = evaluate(
-        restore, pictures.first(flags.limit or len(pictures)), noise=flags.noise, levels=flags.levels, seed=flags.seed
-    )
+    pictures = open_pictures(flags.data).first(flags.limit)
+    result = evaluate(Restorer(flags.model), pictures, noise=flags.noise, levels=flags.levels, seed=flags.seed)
     result["data"]["source"] = flags.data
     result = model_facts(flags.model) | result
     print(

@@ -22,7 +22,7 @@ from eval.datasets import fingerprint, open_pictures
 from eval.metrics import PROTOCOL, psnr, summarise
 from eval.report import number, writable, write_json
 from eval.run import Image, check_settings, degraded_picture, restored_picture
-from zoo.errors import FlagError, InputError, choose, command
+from zoo.errors import InputError, choose, command
 from zoo.filters import FILTERS, Filter
 from zoo.flags import check_names
 
@@ -153,11 +153,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, args=argv)
     check_settings("gaussian", LEVELS, flags.seed)
-    if flags.limit is not None and flags.limit < 1:
-        raise FlagError(f"limit {flags.limit} leaves no picture; give 1 or more")
     path = writable(flags.json, "--json") if flags.json else None
-    pictures = open_pictures(flags.data)
-    result = tune(pictures.first(flags.limit or len(pictures)), filters=FILTERS, levels=LEVELS, seed=flags.seed)
+    pictures = open_pictures(flags.data).first(flags.limit)
+    result = tune(pictures, filters=FILTERS, levels=LEVELS, seed=flags.seed)
     result["data"]["source"] = flags.data
     print(f"PSNR in dB, mean over {result['data']['pictures']} pictures of {flags.data}, seed {flags.seed}")
     print(table(result))

@@ -201,7 +201,7 @@ def test_tiny_pictures_and_perfect_ones(tmp_path, capsys):
         (["--models=nobody"], 2, "nobody"),
         (["--models=gan-pictures"], (1, 2), "gan-pictures"),
         (["--models=gaussian,gaussian"], 2, "twice"),
-        (["--limit=0"], 2, "limit 0"),
+        (["--limit=0"], 2, "--limit=0 leaves no picture"),
         (["--seed=-1"], 2, "seed -1"),
         (["--data=nowhere"], 3, "nowhere"),
         (["--modles=x"], 2, "--models"),

@@ -242,7 +242,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     [
         (["--noise=fog"], 2, "salt_and_pepper"),
         (["--levels=0.1,2"], 2, "level 2"),
-        (["--limit=0"], 2, "limit 0"),
+        (["--limit=0"], 2, "--limit=0 leaves no picture"),
         (["--seed=-1"], 2, "seed -1"),
         (["--json=missing/x.json"], 2, "missing"),
         (["--json=."], 2, "folder"),

@@ -61,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, prog="python -m train.ablation", description=__doc__, args=argv)
     json = writable(flags.json, "--json") if flags.json else None
-    pictures = open_pictures(flags.data)
-    pictures = pictures.first(flags.limit or len(pictures))
+    pictures = open_pictures(flags.data).first(flags.limit)
     rows = []
     for name, changes in ROWS.items():
         folder = RUNS / name.lower().replace(" ", "-")
