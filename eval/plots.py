@@ -12,7 +12,7 @@ from eval.conditions import SHOWN, Condition
 from eval.report import parsed
 from eval.statistics import INTERVAL
 from eval.summary import Row, best_networks, family, shown
-from eval.tables import TITLES, figure, label
+from eval.tables import TITLES, figure, label, machine
 from zoo import files
 from zoo.errors import FlagError
 
@@ -163,9 +163,7 @@ def _speed(result: dict[str, Any]) -> Any:
         axis.set_xlim(middle / half, middle * half * 2)  # and room for the labels, to the right
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _label_spots(paper, axis, spots)
-    where = result["machine"]
-    machine = f"{where['cores']} CPU cores" if where["device"] == "cpu" else where["device"]
-    title = f"What lies within {NEAR_DB} dB of the best, by time on {machine}"
+    title = f"What lies within {NEAR_DB} dB of the best, by time on {machine(result)}"
     marks = "squares: filters; discs: networks, pale their other training"
     paper.suptitle(f"{title}; {marks}", x=0.01, ha="left", fontsize=13, color=INK)
     return paper

@@ -50,7 +50,7 @@ def section(result: Result) -> str:
         "same noise, and writes this section. Filters are told the noise and its level, with options tuned for both on "
         "other pictures (`eval.tune`). Networks are told nothing: one file of weights for all levels; `NAME-photos` "
         f"learned from photographs too (for research only). PSNR in dB by level of noise, SSIM at {SHOWN:g}, "
-        f"milliseconds a megapixel on {_machine(result)}.",
+        f"milliseconds a megapixel on {machine(result)}.",
     ]
     for noise in result["noises"]:
         picture = f"![PSNR by level of noise: {TITLES[noise]}](eval/results/{figure('compare', noise)})"
@@ -79,7 +79,7 @@ def full(result: Result) -> str:
         f"{result['seed']}. Protocol: {result['protocol']}.",
         f"A cell is the mean over the pictures and its {INTERVAL} % interval: bootstrap, {RESAMPLES} resamples of the "
         "pictures, the same for all methods. Filters are told noise and level, networks nothing.",
-        f"Time: {SPEED_IS}; on {_machine(result)}.",
+        f"Time: {SPEED_IS}; on {machine(result)}.",
     ]
     for noise in result["noises"]:
         parts += [f"## {TITLES[noise]}", f"The paper: {claim(result, noise)}.", *_pages(result, noise)]
@@ -220,6 +220,7 @@ def _training(row: Row) -> str:
     return ", ".join(part for part in (begun, crops, took) if part)
 
 
-def _machine(result: Result) -> str:
+def machine(result: Result) -> str:
+    """What the times were taken on."""
     about = result["machine"]
     return f"{about['cores']} CPU cores" if about["device"] == "cpu" else about["device"]
