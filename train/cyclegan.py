@@ -39,7 +39,6 @@ LAWS = {"gaussian": "additive", "poisson": "additive", "speckle": "additive", "s
 
 PRESETS = {
     "small": {"network": "width=32"},
-    "full": {},
     "paper": {
         "generator": "published",
         "degrader": "same",
