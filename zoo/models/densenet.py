@@ -8,25 +8,17 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.models.layers import Conv, Denoiser, denoiser_halo, leaky, norm
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, leaky, norm
 
 
 @dataclasses.dataclass(frozen=True)
-class DenseNetConfig:
+class DenseNetConfig(DenoiserConfig):
     """The denoiser: `blocks` dense blocks of `layers` layers that add `growth` channels each, at one resolution."""
 
     width: int = 64
     growth: int = 32
     blocks: int = 3
     layers: int = 4
-    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
-    norm: str = "none"  # "batch" or "none"
-    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
-    task: str = "denoise"
-
-    @property
-    def multiple(self) -> int:
-        return self.fold
 
     @property
     def halo(self) -> int:

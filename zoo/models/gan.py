@@ -11,23 +11,16 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.models.layers import Conv, Denoiser, Upsample, denoiser_halo, leaky, norm
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky, norm
 
 
 @dataclasses.dataclass(frozen=True)
-class PlainConfig:
+class PlainConfig(DenoiserConfig):
     """The generator as a denoiser: `depth` times convolution, batch norm, ReLU on `width` channels."""
 
     width: int = 64
     depth: int = 8
-    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
-    norm: str = "batch"  # "batch" or "none"
-    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
-    task: str = "denoise"
-
-    @property
-    def multiple(self) -> int:
-        return self.fold
+    norm: str = "batch"
 
     @property
     def halo(self) -> int:

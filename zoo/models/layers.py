@@ -5,6 +5,7 @@ caller must know: `task`, `multiple` (height and width must divide by it) and `h
 in pixels; None where a norm over the picture forbids tiling).
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,20 @@ def leaky(x: Array) -> Array:
 # How far `directional_fill` sees: hits are found in 5x5, a first filling blurs over 5x5, and each direction's error is
 # summed over 5x5 of differences that reach 2 more.
 IMPULSE_HALO = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DenoiserConfig:
+    """What every residual denoiser's config has."""
+
+    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
+    norm: str = "none"  # "batch" or "none"
+    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
+    task: str = "denoise"
+
+    @property
+    def multiple(self) -> int:
+        return self.fold
 
 
 class Denoiser(nnx.Module):

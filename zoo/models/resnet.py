@@ -8,7 +8,7 @@ import dataclasses
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.models.layers import Conv, Denoiser, denoiser_halo, norm
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, norm
 
 
 class ResidualBlock(nnx.Module):
@@ -24,19 +24,11 @@ class ResidualBlock(nnx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class ResNetConfig:
+class ResNetConfig(DenoiserConfig):
     """`blocks` residual blocks of `width` channels on folded pixels, at one resolution."""
 
     width: int = 64
     blocks: int = 6
-    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
-    norm: str = "none"  # "batch" or "none"
-    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
-    task: str = "denoise"
-
-    @property
-    def multiple(self) -> int:
-        return self.fold
 
     @property
     def halo(self) -> int:

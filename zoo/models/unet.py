@@ -8,11 +8,11 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.models.densenet import DenseBlock
-from zoo.models.layers import Conv, Denoiser, denoiser_halo, fold, unfold
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, fold, unfold
 
 
 @dataclasses.dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(DenoiserConfig):
     """A dense block of `layers` layers at each scale, down and up again; channels double as the sides halve, `levels`
     times."""
 
@@ -20,10 +20,6 @@ class UNetConfig:
     growth: int = 16  # channels that a dense layer adds there
     levels: int = 2
     layers: int = 3
-    fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
-    norm: str = "none"  # "batch" or "none"
-    impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
-    task: str = "denoise"
 
     @property
     def multiple(self) -> int:
