@@ -259,16 +259,20 @@ def watched(state, x):
 restore._forward = watched
 np.save({out!r}, restore(picture(140, 250, 3)))
 np.save({batch!r}, restore(picture(11, 40, 30, 3)))
+restore.tile = 1024
+np.save({frame!r}, restore(picture(1201, 90, 3)))
 print(shards)
 """
-    out, batch = str(tmp_path / "out.npy"), str(tmp_path / "batch.npy")
+    out, batch, frame = (str(tmp_path / f"{name}.npy") for name in ("out", "batch", "frame"))
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", script.format(out=out, batch=batch)]
+    command = [sys.executable, "-c", script.format(out=out, batch=batch, frame=frame)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert set(done.stdout.strip(" []\n").split(", ")) == {"8"}
     one = Restorer(Convolutions(1), tile=70)
     assert np.abs(np.load(out) - one(picture(140, 250, 3))).max() < 1e-5
     assert np.abs(np.load(batch) - one(picture(11, 40, 30, 3))).max() < 1e-5
+    whole = Restorer(Convolutions(1))  # one frame, in bands: its height does not divide by the devices
+    assert np.abs(np.load(frame) - whole(picture(1201, 90, 3))).max() < 1e-5
 
 
 # ---- out of memory

@@ -94,17 +94,24 @@ class Restorer:
         return _round_up(tile, self.config.multiple)
 
     def _plan(self, count: int, height: int, width: int) -> "_Plan":
-        """Which windows to cut, and how many at once. A window is a whole picture where one fits."""
+        """Which windows to cut, and how many at once. A window is a whole picture where one fits; where there are fewer
+        pictures than devices, a band of one, so that all have work."""
         multiple, margin, area = self.config.multiple, self._margin, self.tile**2
+        devices = jax.local_device_count()
         padded = [_round_up(max(side, SMALLEST_SIDE_PX), multiple) for side in (height, width)]
-        window = padded
+        window = [*padded]
         if math.prod(padded) > area and self.config.halo is not None:
             window = [_window_side(side, self.tile, margin, multiple) for side in padded]
         elif math.prod(padded) > max(area, WHOLE_PX):
             raise OutOfMemory(self._too_large(height, width))
         rows, columns = (_spans(side, part, margin) for side, part in zip(padded, window, strict=True))
+        bands = devices // (count * len(columns))
+        if self.config.halo is not None and bands > len(rows):
+            band = _round_up(math.ceil((padded[0] - 2 * margin) / bands) + 2 * margin, multiple)
+            window[0] = min(window[0], max(band, self._smallest))
+            rows = _spans(padded[0], window[0], margin)
         pieces = [_Piece(i, y, x) for i in range(count) for y in rows for x in columns]
-        devices = min(jax.local_device_count(), len(pieces))
+        devices = min(devices, len(pieces))
         fit = max(1, area // math.prod(window))
         return _Plan((window[0], window[1]), pieces, devices, _even_share(math.ceil(len(pieces) / devices), fit))
 
