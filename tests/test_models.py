@@ -31,6 +31,8 @@ PARAMETERS = {
     "cyclegan-paper-salt-and-pepper": 493_155,
     "densenet-gaussian": 438_412,
     "densenet-salt-and-pepper": 440_716,
+    "fast-gaussian": 138_704,
+    "fast-salt-and-pepper": 143_312,
     "gan-gaussian": 457_036,
     "gan-salt-and-pepper": 459_340,
     "gan-paper-gaussian": 81_196,

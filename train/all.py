@@ -29,15 +29,19 @@ LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to 
 _GAUSSIAN = "--noise=gaussian --levels=0.002,0.055"
 # Denser hits than the 0.05 it is for: more of them to learn from in each crop. The loss sees nothing else.
 _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
+_FAST = "--network=width=32,fold=4"
 _GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000"
 _AS_PUBLISHED = "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000"
 
-# What trains each model on procedural pictures; NAME-photos begins with these weights and goes on with photographs.
+# What trains each model on procedural pictures; NAME-photos begins with these weights, or with the -photos weights of
+# what the recipe begins with, and goes on with photographs.
 RECIPES = {
     "unet-gaussian": f"unet {_GAUSSIAN}",
     "unet-salt-and-pepper": f"unet {_SALT_AND_PEPPER}",
     "resnet-gaussian": f"resnet {_GAUSSIAN}",
     "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER}",
+    "fast-gaussian": f"resnet {_FAST} {_GAUSSIAN}",
+    "fast-salt-and-pepper": f"resnet {_FAST} {_SALT_AND_PEPPER}",
     "densenet-gaussian": f"densenet {_GAUSSIAN}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER}",
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore.
@@ -137,7 +141,8 @@ def command_line(name: str, flags: Flags) -> list[str]:
     elif name != base:
         if not registry.has_weights(base):
             raise FlagError(f"{name} begins with the weights of {base}, which are missing; train those first")
-        begin = base
+        first = next((word.partition("=")[2] + registry.PHOTOS for word in words if word.startswith("--weights=")), "")
+        begin = first if first and registry.has_weights(first) else base
     if begin:  # weights bring their network
         words = [word for word in words if not word.startswith(("--network=", "--weights="))]
         words += [f"--weights={begin}"]
