@@ -180,9 +180,10 @@ def test_salt_and_pepper_networks_begin_at_the_classical_filling(key):
 
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (7, 1), (3, 2), (1, 1)])
 @pytest.mark.parametrize("pad", ["zero", "reflect"])
-def test_conv_is_pad_and_valid_convolution(size, stride, pad, key):
-    conv = Conv(3, 5, size, stride=stride, pad=pad, rngs=nnx.Rngs(1))
-    x = jax.random.normal(key, (2, 17, 14, 3))
+@pytest.mark.parametrize("channels", [(3, 5), (5, 3), (16, 17)])
+def test_conv_is_pad_and_valid_convolution(size, stride, pad, channels, key):
+    conv = Conv(*channels, size, stride=stride, pad=pad, rngs=nnx.Rngs(1))
+    x = jax.random.normal(key, (2, 17, 14, channels[0]))
     p = size // 2
     padded = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect" if pad == "reflect" else "constant")
     expected = jax.lax.conv_general_dilated(

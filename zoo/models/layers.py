@@ -36,40 +36,57 @@ class Conv(nnx.Module):
     def __call__(self, x: Float[Array, "n h w i"]) -> Float[Array, "n hh ww o"]:
         kernel = self.kernel[...].astype(x.dtype)
         p = kernel.shape[0] // 2
-        edges, crop = ((p, p), (p, p)), 0
-        if self.pad == "reflect" and p:
-            x = jnp.pad(x, ((0, 0), *edges, (0, 0)), mode="reflect")
-            # XLA's CPU path for unpadded convolutions is 4-35 times slower: pad once more there and crop.
-            crop = p if self.stride == 1 and jax.default_backend() == "cpu" else 0
-            edges = edges if crop else ((0, 0), (0, 0))
-        y = jax.lax.conv_general_dilated(x, kernel, (self.stride,) * 2, edges, dimension_numbers=NHWC)
-        if crop:
-            y = y[:, crop:-crop, crop:-crop]
+        if self.pad == "zero" or not p:
+            y = convolve(x, kernel, ((p, p), (p, p)), self.stride)
+        else:
+            x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect")
+            if self.stride > 1 or jax.default_backend() != "cpu":
+                y = convolve(x, kernel, ((0, 0), (0, 0)), self.stride)
+            elif p > 1 and min(kernel.shape[2:]) < 16:
+                y = by_columns(x, kernel)
+            else:  # XLA's CPU path for unpadded convolutions is 4-35 times slower: pad once more there and crop
+                y = convolve(x, kernel, ((p, p), (p, p)))[:, p:-p, p:-p]
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+
+
+def convolve(x: Array, kernel: Array, edges: tuple[tuple[int, int], tuple[int, int]], stride: int = 1) -> Array:
+    """[n h w i], [k k i o], zeros to put around the height and the width -> [n hh ww o]."""
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), edges, dimension_numbers=NHWC)
+
+
+def by_columns(x: Array, kernel: Array) -> Array:
+    """An unpadded k x k convolution with few channels at one end, as one of k x 1 with k times as many there: in XLA on
+    CPU its gradients then take a small part of the time."""
+    k, _, i, o = kernel.shape
+    p, w = k // 2, x.shape[2] - k + 1
+    if i < o:
+        x = jnp.concatenate([x[:, :, d : d + w] for d in range(k)], -1)
+        return convolve(x, kernel.reshape(k, 1, k * i, o), ((p, p), (0, 0)))[:, p:-p]
+    y = convolve(x, kernel.transpose(0, 2, 1, 3).reshape(k, 1, i, k * o), ((p, p), (0, 0)))[:, p:-p]
+    return sum((y[:, :, d : d + w, d * o : (d + 1) * o] for d in range(1, k)), start=y[:, :, :w, :o])
 
 
 class Upsample(nnx.Module):
     """The transposed 3x3 convolution of stride 2: [n h w i] -> [n 2h 2w o].
 
-    Written in phases, one 2x2 convolution to 4 o channels and a depth-to-space: the same sums over the same 3x3
-    weights as PyTorch's ConvTranspose2d(i, o, 3, stride=2, padding=1, output_padding=1), whose weight gradient XLA
-    does slowly on CPU.
+    Written in phases, a convolution for even and odd rows and columns each: the same sums over the same 3x3 weights as
+    PyTorch's ConvTranspose2d(i, o, 3, stride=2, padding=1, output_padding=1), whose weight gradient XLA does slowly on
+    CPU.
     """
 
-    # PHASE[p, t, k] = 1 where output phase p reads weight k at tap t: even outputs 1; odd ones 2 here and 0 on the
-    # right.
-    PHASE = ((( 0, 1, 0), (0, 0, 0)), ((0, 0, 1), (1, 0, 0)))  # fmt: skip
+    # The weights that an output reads, here and on the next sample: an even one, an odd one.
+    TAPS = ((1,), (2, 0))
 
     def __init__(self, i: int, o: int, *, bias=True, rngs: nnx.Rngs):
         self.kernel = nnx.Param((2 / (i * 9)) ** 0.5 * jax.random.normal(rngs.params(), (3, 3, i, o)))
         self.bias = nnx.Param(jnp.zeros(o)) if bias else None
 
     def __call__(self, x: Float[Array, "n h w i"]) -> Float[Array, "n hh ww o"]:
-        phase = jnp.asarray(self.PHASE, x.dtype)
-        kernel = jnp.einsum("pak,qbl,klio->abipqo", phase, phase, self.kernel[...].astype(x.dtype))
-        kernel = kernel.reshape(*kernel.shape[:3], -1)
-        y = jax.lax.conv_general_dilated(x, kernel, (1, 1), ((0, 1), (0, 1)), dimension_numbers=NHWC)
-        y = unfold(y, 2)
+        kernel = self.kernel[...].astype(x.dtype)
+        part = lambda rows, columns: kernel[jnp.asarray(rows)][:, jnp.asarray(columns)]
+        phase = lambda rows, columns: convolve(x, part(rows, columns), ((0, len(rows) - 1), (0, len(columns) - 1)))
+        y = jnp.stack([jnp.stack([phase(r, c) for c in self.TAPS], 3) for r in self.TAPS], 2)  # [n h 2 w 2 o]
+        y = y.reshape(x.shape[0], 2 * x.shape[1], 2 * x.shape[2], -1)
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
 
 
