@@ -23,12 +23,13 @@ class Rounds:
 
 
 TINY = Rounds(2, 1.0)
+FULL = Rounds(9, 12.0)
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float]:
+def timed(work: Callable[..., Any], *inputs: Any) -> tuple[float, float]:
     """(wall seconds, CPU seconds of the process) of one call, to the end of what it gave to the device."""
     wall, cpu = time.perf_counter(), time.process_time()
-    jax.block_until_ready(work())
+    jax.block_until_ready(work(*inputs))
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
@@ -39,30 +40,34 @@ def compare(contenders: dict[str, Contender], rounds: Rounds) -> dict[str, dict[
     running: dict[str, list[tuple[float, float]]] = {}
     for name, contender in contenders.items():
         try:
-            first, _ = timed(lambda contender=contender: contender(0))
+            first, _ = timed(contender, 0)
         except Exception as e:
             found[name] = {"failed": reason(e)}
             continue
-        found[name], running[name] = {"first_call_s": first}, []
+        found[name], running[name] = {"first_call_s": rounded(first)}, []
     began, done = time.perf_counter(), 0
     while running and (not done or (done < rounds.most and time.perf_counter() - began < rounds.seconds)):
         for name, samples in running.items():
-            samples.append(timed(lambda name=name: contenders[name](done)))
+            samples.append(timed(contenders[name], done))
         done += 1
     return {name: row | (summary(running[name]) if name in running else {}) for name, row in found.items()}
 
 
 def summary(samples: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Medians, the spread (highest less lowest wall time, over the median), and the samples."""
-    wall, cpu = ([pair[k] for pair in samples] for k in (0, 1))
-    middle = statistics.median(wall)
+    wall, cpu = ([rounded(pair[k]) for pair in samples] for k in (0, 1))
     return {
-        "wall_s": middle,
+        "wall_s": statistics.median(wall),
         "cpu_s": statistics.median(cpu),
-        "spread": (max(wall) - min(wall)) / middle,
+        "spread": rounded((max(wall) - min(wall)) / statistics.median(wall)),
         "wall_samples_s": wall,
         "cpu_samples_s": cpu,
     }
+
+
+def rounded(value: float) -> float:
+    """To four digits: clocks and machines give no more."""
+    return float(f"{value:.4g}")
 
 
 def reason(error: BaseException) -> str:

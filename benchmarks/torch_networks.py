@@ -1,7 +1,7 @@
 """The zoo's networks as a PyTorch user would write them, filled with the zoo's own weights.
 
-Pictures are [n c h w]. `convert(network)` gives the twin of a network of the zoo; `fill` puts a network's arrays, nested
-as its state is, into a module with the same names.
+Pictures are [n c h w]. `convert(network)` gives the twin of a network of the zoo; `fill` puts a network's arrays,
+nested as its state is, into a module with the same names.
 """
 
 from typing import Any
