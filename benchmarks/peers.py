@@ -62,9 +62,7 @@ def agree(what: str, ours: Any, theirs: Any, tolerance: float = TOLERANCE) -> No
     """Raises a ZooError where two results differ: different work is not compared."""
     difference = float(np.max(np.abs(np.asarray(ours) - np.asarray(theirs))))
     if not difference <= tolerance:
-        raise ZooError(
-            f"{what}: PyTorch's result is {difference:.3g} off, more than {tolerance:g}; nothing is timed"
-        )
+        raise ZooError(f"{what}: PyTorch's result is {difference:.3g} off, more than {tolerance:g}; nothing is timed")
 
 
 def restorer(module: Any, *, compiled: bool = False, half: bool = False) -> Callable[[np.ndarray], np.ndarray]:

@@ -5,11 +5,8 @@ one of each architecture beside its PyTorch twin; the share of the device's own 
 import dataclasses
 import json
 import math
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from benchmarks import peers
+from benchmarks import peers, processes
 from benchmarks.measure import FULL, TINY, Rounds, compare, reason
 from zoo import Restorer, registry
 from zoo.errors import ZooError
@@ -149,16 +146,11 @@ def memory(subject: Subject, size: tuple[int, int]) -> dict[str, Any]:
     if jax.default_backend() != "cpu":
         return {"skipped": "the memory of a process says nothing of a device's"}
     asked = json.dumps({"name": subject.name, "width": width, "height": height, "shipped": subject.shipped})
-    command = [sys.executable, "-m", "benchmarks.restore", asked]
+    facts = {"width": width, "height": height}
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=15 * LONGEST_S, cwd=Path(__file__).parents[1]
-        )
-        if done.returncode:
-            raise ZooError(done.stderr.strip().splitlines()[-1] if done.stderr else f"exit code {done.returncode}")
-        return {"width": width, "height": height, **json.loads(done.stdout)}
-    except (subprocess.TimeoutExpired, ZooError) as e:
-        return {"width": width, "height": height, "failed": reason(e)}
+        return facts | processes.ask("-m", "benchmarks.restore", asked)
+    except ZooError as e:
+        return facts | {"failed": reason(e)}
 
 
 def _restore_one(asked: dict[str, Any]) -> dict[str, Any]:
@@ -185,5 +177,4 @@ def _in_turn(restore: Any, frames: list[np.ndarray]) -> Any:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
     print(json.dumps(_restore_one(json.loads(sys.argv[1]))))

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import jax
 import tyro
 
-from benchmarks import peers, restore
+from benchmarks import peers, pipeline, restore, scaling, start, train_step
 from benchmarks.measure import reason
 from eval.report import write_json
 from zoo.errors import FlagError, choose, command
@@ -27,7 +27,13 @@ from zoo.flags import check_names
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-BENCHMARKS = {"restore": restore.run}
+BENCHMARKS = {
+    "restore": restore.run,
+    "train_step": train_step.run,
+    "pipeline": pipeline.run,
+    "scaling": scaling.run,
+    "start": start.run,
+}
 
 
 @dataclasses.dataclass(frozen=True)
