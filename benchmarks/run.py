@@ -19,9 +19,10 @@ from typing import Any, Literal
 import jax
 import tyro
 
-from benchmarks import peers, pipeline, restore, scaling, start, train_step
+from benchmarks import peers, pipeline, report, restore, scaling, start, train_step
 from benchmarks.measure import reason
-from eval.report import write_json
+from eval.plots import check_plots
+from eval.report import read_json, write_json
 from zoo.errors import FlagError, choose, command
 from zoo.flags import check_names
 
@@ -41,7 +42,8 @@ class Flags:
     """Runs the benchmarks on whatever device is there."""
 
     only: str | None = None
-    """Some of them, with commas between: restore, train_step, pipeline, scaling, start."""
+    """Some of them, with commas between: restore, train_step, pipeline, scaling, start. What the others found today, on
+    the same machine and commit, stays."""
     size: Literal["full", "tiny"] = "full"
     """tiny: seconds, says only that all of it works."""
     output: str | None = None
@@ -62,13 +64,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     path = folder / f"{slug(jax.devices()[0].device_kind)}-{date}.json"
+    check_plots()
     result = {"size": flags.size, "date": date, "machine": machine(), "benchmarks": {}}
+    result["benchmarks"] = earlier(read_json(path), result)
     if not peers.available():
         say(peers.MISSING)
     for name in names:
         measure(name, result, path, tiny=tiny)
     print(f"written: {path}")
+    whole = set(BENCHMARKS) <= result["benchmarks"].keys() and not tiny and folder.resolve() == RESULTS.resolve()
+    report.write_pages(read_json(path), path, readme=ROOT / "README.md" if whole else None)
     return int(any("failed" in part for part in result["benchmarks"].values()))
+
+
+def earlier(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """What was measured of the same code on the same machine today, by a run of other benchmarks."""
+    what = lambda result: [result.get("size"), {k: v for k, v in result.get("machine", {}).items() if k != "load"}]
+    return before["benchmarks"] if what(before) == what(now) else {}
 
 
 def measure(name: str, result: dict[str, Any], path: Path, *, tiny: bool) -> None:

@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,40 +21,45 @@ import numpy as np
 
 from benchmarks import processes
 from benchmarks.measure import TINY, compare, rounded
-from benchmarks.train_step import Ours, make, random_batch
+from benchmarks.train_step import SMALL, Ours, make, random_batch
 from train import sharding
 
+Row = dict[str, Any]
 COLLECTIVES = re.compile(r"\s(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
 BATCH = 8  # crops of the step, over all devices
 STEPS_OF = {  # Adam, whose state after one step is the gradient
-    "densenet": ("--preset=paper", "--network=width=16,growth=8,blocks=2,norm=batch"),
-    "cyclegan": ("--preset=paper", "--network=width=8,blocks=2", "--judge=width=8"),
+    "densenet": ("--network=width=16,growth=8,blocks=2,norm=batch"),
+    "cyclegan": ("--network=width=8,blocks=2", "--judge=width=8"),
 }
 
 
-def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
+def run(*, tiny: bool) -> Iterator[Row]:
     crop = 32 if tiny else 64
-    for command in list(STEPS_OF)[: 1 if tiny else None]:
+    for command, network in list(STEPS_OF.items())[: 1 if tiny else None]:
+        network = SMALL[f"{command} paper"] if tiny else network
+        flags = ("--preset=paper", *network, f"--crop={crop}", f"--batch={BATCH}")
         with tempfile.TemporaryDirectory() as folder:
-            yield from _against_one(command, crop, Path(folder), counts=(1, 2) if tiny else (1, 2, 4, 8))
+            yield from _against_one(command, flags, Path(folder), counts=(1, 2) if tiny else (1, 2, 4, 8))
 
 
-def _against_one(command: str, crop: int, folder: Path, *, counts: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+def _against_one(command: str, flags: Sequence[str], folder: Path, *, counts: tuple[int, ...]) -> Iterator[Row]:
+    facts = {"command": command, "flags": list(flags)}
+    words = ["-m", "benchmarks.scaling", command, *flags]
     one = folder / f"{counts[0]}.npz"
     for count in counts:
-        row = {"what": "devices", "command": command, "batch": BATCH, "crop": crop, "devices": count}
+        row = {"what": "devices", **facts, "devices": count}
         if jax.default_backend() != "cpu" and count > jax.device_count():
             yield row | {"skipped": f"there are {jax.device_count()} devices"}
             continue
         path = folder / f"{count}.npz"
-        found = processes.ask("-m", "benchmarks.scaling", command, str(crop), str(path), **_devices(count))
+        found = processes.ask(*words, str(path), **_devices(count))
         yield row | {"emulated": jax.default_backend() == "cpu", **found, **_difference(one, path)}
-    row = {"what": "processes", "command": command, "batch": BATCH, "crop": crop, "processes": 2}
+    row = {"what": "processes", **facts, "processes": 2}
     if jax.default_backend() != "cpu":
         yield row | {"skipped": "two processes cannot share an accelerator"}
         return
     pair = [
-        processes.start("-m", "benchmarks.scaling", command, str(crop), str(folder / f"process{k}.npz"), **environment)
+        processes.start(*words, str(folder / f"process{k}.npz"), **environment)
         for k, environment in enumerate(_two_processes())
     ]
     answers = [processes.answer(process) for process in pair]
@@ -88,10 +93,10 @@ def _difference(one: Path, other: Path) -> dict[str, float]:
 _KINDS = ("loss", "gradient", "weight")
 
 
-def _step(command: str, crop: int, path: Path) -> dict[str, Any]:
+def _step(command: str, flags: Sequence[str], path: Path) -> Row:
     """In a process of its own: one step, whose results go to `path`."""
     sharding.start()
-    task = make(command, *STEPS_OF[command], f"--crop={crop}", f"--batch={BATCH}")
+    task = make(command, *flags)
     rows = BATCH // jax.process_count()
     mine = slice(jax.process_index() * rows, (jax.process_index() + 1) * rows)
     ours = Ours(task, [{name: part[mine] for name, part in random_batch(task, k).items()} for k in range(2)])
@@ -108,4 +113,4 @@ def _step(command: str, crop: int, path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    print(json.dumps(_step(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))))
+    print(json.dumps(_step(sys.argv[1], sys.argv[2:-1], Path(sys.argv[-1]))))

@@ -20,7 +20,7 @@ IMPORTS = {
 FIRST = {
     "first frame": "import numpy as np, zoo; zoo.Restorer({model!r})(np.zeros(({height}, {width}, 3), np.float32))",
     "first step": "import jax; from benchmarks.train_step import Ours, make, random_batch; "
-    "task = make('cyclegan', *{flags!r}); jax.block_until_ready(Ours(task, [random_batch(task, 0)] * 2)(0))",
+    "task = make({command!r}, *{flags!r}); jax.block_until_ready(Ours(task, [random_batch(task, 0)] * 2)(0))",
 }
 
 
@@ -34,11 +34,12 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
         middle = statistics.median(seconds)
         row = {"what": "import", "name": name, "wall_s": rounded(middle), "times_jax": rounded(middle / base)}
         yield row | {"wall_samples_s": [rounded(s) for s in seconds]}
-    narrow = ["--network=width=4,blocks=1", "--judge=width=4", "--crop=32", "--batch=2"]
+    command = "densenet" if tiny else "cyclegan"
+    narrow = ["--network=width=8,growth=4,blocks=1,layers=1", "--crop=32", "--batch=2"]
     flags = ["--preset=paper", *(narrow if tiny else ["--crop=128", "--batch=1"])]
     width, height = (48, 32) if tiny else (720, 576)
     for name, code in FIRST.items():
-        code = code.format(model="resnet-gaussian", width=width, height=height, flags=flags)
+        code = code.format(model="resnet-gaussian", width=width, height=height, command=command, flags=flags)
         with tempfile.TemporaryDirectory() as folder:
             cold, warm = (_seconds(code, **_cache(folder)) for _ in range(2))
         yield {"what": name, "cold_s": rounded(cold), "cached_s": rounded(warm)}

@@ -39,6 +39,13 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("   ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """The same as a Markdown table."""
+    head, *rest = lines
+    rule = ["---"] + ["--:" if is_numeric(line[k] for line in rest) else "---" for k in range(1, len(head))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rest))
+
+
 def is_numeric(cells: Iterable[str]) -> bool:
     """Whether every cell of a column is a number, or says that there is none."""
     return all(cell in ("", "-", "n/a", "inf") or cell.strip("+-*")[:1].isdigit() for cell in cells)
