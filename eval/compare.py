@@ -28,13 +28,13 @@ from eval.datasets import open_pictures
 from eval.methods import choose_methods
 from eval.metrics import PROTOCOL
 from eval.plots import check_plots, draw_all
-from eval.report import read_json, write_json
+from eval.report import read_json, write_json, write_section
 from eval.run import check_settings
 from eval.speed import machine, ms_per_megapixel
 from eval.summary import summarise
 from eval.values import Store, common_keys, measured
 from zoo import files, pictures, registry
-from zoo.errors import ZooError, command
+from zoo.errors import command
 from zoo.flags import check_names
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in write_pages(result, stores, material, output, keep=same):
         print(f"written: {path}")
     if flags.whole and output.resolve() == RESULTS.resolve():
-        write_section(ROOT / "README.md", tables.section(result))
+        write_section(ROOT / "README.md", MARKS, tables.section(result))
         print("written: the comparison in README.md")
     else:
         print("README.md is left alone: it takes the comparison of all methods on all pictures, in eval/results")
@@ -171,15 +171,6 @@ def write_pages(
             pictures.write(path, pictures.Picture(np.asarray(crop_sheet(result, noise, stores, material))))
             written.append(path)
     return written
-
-
-def write_section(readme: Path, text: str) -> None:
-    """Replaces what stands between the marks of the README."""
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not begin or not end:
-        raise ZooError(f"{readme} has no marks {' ... '.join(MARKS)} for the comparison to stand between")
-    files.write(readme, f"{before}{begin}\n{text}\n{end}{after}")
 
 
 @contextlib.contextmanager

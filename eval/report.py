@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo import files
-from zoo.errors import FlagError
+from zoo.errors import FlagError, ZooError
 
 _NUMBERS = re.compile(r"\[(\s+-?[0-9][0-9.e+-]*,?)+\s+\]")
 _COLUMNS = (("PSNR dB", "psnr", 2), ("SSIM", "ssim", 4), ("MAE", "mae", 4))
@@ -37,6 +37,13 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
         justify = str.rjust if is_numeric(cells) else str.ljust
         columns.append([justify(cell, width) for cell in (head, *cells)])
     return "\n".join("   ".join(line).rstrip() for line in zip(*columns, strict=True))
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """The same as a Markdown table."""
+    head, *rest = lines
+    rule = ["---"] + ["--:" if is_numeric(line[k] for line in rest) else "---" for k in range(1, len(head))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rest))
 
 
 def is_numeric(cells: Iterable[str]) -> bool:
@@ -79,6 +86,15 @@ def read_json(path: Path) -> dict:
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def write_section(readme: Path, marks: tuple[str, str], text: str) -> None:
+    """Replaces what stands between two marks of the README."""
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if not begin or not end:
+        raise ZooError(f"{readme} has no marks {' ... '.join(marks)} for the section to stand between")
+    files.write(readme, f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def valid(value):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from eval.conditions import JPEG_QUALITY, SHOWN, TEXTURE_IS, Condition, unseen
-from eval.report import aligned, is_numeric, number, parsed
+from eval.report import aligned, markdown, number, parsed
 from eval.speed import SPEED_IS
 from eval.statistics import BANDS, BANDS_ARE, INTERVAL, RESAMPLES
 from eval.summary import TEXTURE, Row, shown
@@ -178,8 +178,7 @@ def _markdown(lines: Cells, *, bold: bool = False) -> str:
             top = max((line[k] for line in rest if line[k] not in (NONE, "n/a")), key=float, default=None)
             for line in rest:
                 line[k] = f"**{line[k]}**" if line[k] == top else line[k]
-    rule = ["---"] + ["--:" if is_numeric(line[k] for line in rest) else "---" for k in range(1, len(head))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *rest))
+    return markdown([head, *rest])
 
 
 def _code(row: Row) -> str:

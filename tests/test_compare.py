@@ -248,12 +248,12 @@ def test_the_section_stands_between_its_marks(tmp_path):
     readme = tmp_path / "README.md"
     begin, end = compare.MARKS
     readme.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
-    compare.write_section(readme, "new")
-    compare.write_section(readme, "new")
+    compare.write_section(readme, compare.MARKS, "new")
+    compare.write_section(readme, compare.MARKS, "new")
     assert readme.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n"
     readme.write_text("bare")
     with pytest.raises(ZooError, match="marks"):
-        compare.write_section(readme, "new")
+        compare.write_section(readme, compare.MARKS, "new")
 
 
 def test_a_whole_run_writes_the_readme(data, tmp_path, monkeypatch, calls):

@@ -20,7 +20,7 @@ from train.checkpoints import Checkpoints, Progress
 from train.log import Log, counter, say
 from train.settings import Settings, describe, parse
 from train.state import TrainState
-from train.task import Task
+from train.task import Task, compiled
 from train.validation import Validation, middle
 from zoo import files, pictures, registry
 from zoo.errors import FlagError, ZooError, command
@@ -116,15 +116,10 @@ class _Trainer:
         self._finish(progress)
 
     def _update(self, step: int, mesh):
-        """The step's function, jitted: state donated, the new one on every device."""
+        """The step's function, jitted once."""
         function = self.task.update(step)
-
-        def update(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
-            return function(state, batch, jax.random.fold_in(jax.random.key(self.settings.seed), state.step))
-
         if function.__name__ not in self.updates:
-            everywhere = sharding.replicated(mesh)
-            self.updates[function.__name__] = jax.jit(update, donate_argnums=0, out_shardings=everywhere)
+            self.updates[function.__name__] = compiled(function, seed=self.settings.seed, mesh=mesh)
         return self.updates[function.__name__]
 
     def _look(self, done: int) -> None:

@@ -5,14 +5,26 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
+from train import sharding
 from train import state as st
 from train.settings import Settings
 from zoo import registry
 
 Batch = dict[str, Array]  # "clean", and "degraded" where pictures are unpaired: uint8 [n h w 3]
 Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
+
+
+def compiled(update: Update, *, seed: int, mesh: Mesh) -> Callable[[st.TrainState, Batch], tuple[st.TrainState, Any]]:
+    """A step as the loop runs it, jitted: (state, batch) -> (state, losses), the state donated and the new one on every
+    device."""
+
+    def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
+        return update(state, batch, jax.random.fold_in(jax.random.key(seed), state.step))
+
+    return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
 
 
 class Task:

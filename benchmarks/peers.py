@@ -1,0 +1,82 @@
+"""The opponent: the same networks with the same weights in PyTorch, eager and compiled, channels last, float32 and
+bfloat16. Nothing is timed before its output agrees. Without PyTorch there is no opponent, and results say so.
+"""
+
+import copy
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from zoo.errors import ZooError
+
+TOLERANCE = 1e-4
+MISSING = "PyTorch is not installed (pip install 'filmzoo[bench]'): ours is measured alone"
+
+
+def available() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def version() -> str | None:
+    if not available():
+        return None
+    import torch
+
+    return torch.__version__
+
+
+def variants(*, tiny: bool) -> dict[str, dict[str, Any]]:
+    """{name: options of `restorer` or of a train step}; nothing is compiled for the tiny size."""
+    kinds = {"torch eager": {}, "torch compile": {"compiled": True}}
+    kinds |= {f"{name} bf16": options | {"half": True} for name, options in kinds.items()}
+    return {name: options for name, options in kinds.items() if not (tiny and "compiled" in options)}
+
+
+def device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() and jax.default_backend() != "cpu" else "cpu"
+
+
+def twin(network: nnx.Module, picture: np.ndarray) -> Any:
+    """The network in PyTorch; a ZooError where its output for `picture` [n h w c] is not the network's."""
+    import torch
+
+    from benchmarks.torch_networks import convert
+
+    module = convert(network)
+    graph, state = nnx.split(network)
+    ours = np.asarray(jax.jit(lambda state, x: nnx.merge(graph, state)(x))(state, jnp.asarray(picture)))
+    with torch.inference_mode():
+        theirs = module(torch.from_numpy(picture).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    agree(type(network.config).__name__, ours, theirs)
+    return module
+
+
+def agree(what: str, ours: Any, theirs: Any, tolerance: float = TOLERANCE) -> None:
+    """Raises a ZooError where two results differ: different work is not compared."""
+    difference = float(np.max(np.abs(np.asarray(ours) - np.asarray(theirs))))
+    if not difference <= tolerance:
+        raise ZooError(f"{what}: PyTorch's result is {difference:.3g} off, more than {tolerance:g}; nothing is timed")
+
+
+def restorer(module: Any, *, compiled: bool = False, half: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+    """float32 [h w 3] to the same, from memory to memory, as `zoo.Restorer` does it."""
+    import torch
+
+    where, kind = device(), torch.bfloat16 if half else torch.float32
+    module = copy.deepcopy(module).to(where, kind, memory_format=torch.channels_last)
+    forward = torch.compile(module) if compiled else module
+
+    def restore(picture: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            x = torch.from_numpy(picture)[None].permute(0, 3, 1, 2)  # channels last in memory already
+            restored = forward(x.to(where, kind)).clamp(0, 1).float()
+            return restored[0].permute(1, 2, 0).cpu().numpy()
+
+    return restore

@@ -1,0 +1,38 @@
+"""Work in processes of its own, whose last line is JSON: for what must begin from nothing, or with other devices."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+
+ROOT = Path(__file__).parents[1]
+
+
+def start(*words: str, **environment: str) -> subprocess.Popen:
+    """`python WORDS` from the checkout."""
+    env = {**os.environ, **environment}
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def answer(process: subprocess.Popen, timeout_s: float = 600) -> dict[str, Any]:
+    """What it printed last; a ZooError with the last that it said where it failed."""
+    try:
+        out, said = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise ZooError(f"a process did not end within {timeout_s:.0f} s") from None
+    if process.returncode:
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        raise ZooError(f"a process ended with code {process.returncode}: {last[0][:200]}")
+    return json.loads(out.strip().splitlines()[-1])
+
+
+def ask(*words: str, **environment: str) -> dict[str, Any]:
+    return answer(start(*words, **environment))

@@ -1,0 +1,42 @@
+"""What a result of benchmarks.run says of ours against PyTorch."""
+
+from collections.abc import Iterable
+from typing import Any
+
+Row = dict[str, Any]
+PEERS = ("torch eager", "torch compile")
+HALF_PEERS = tuple(f"{name} bf16" for name in PEERS)
+
+
+def rows(result: dict[str, Any], benchmark: str, what: str) -> list[Row]:
+    found = result["benchmarks"].get(benchmark, {}).get("rows", [])
+    return [row for row in found if row["what"] == what]
+
+
+def frames(result: dict[str, Any]) -> list[Row]:
+    """Restored frames beside PyTorch's."""
+    return [row for row in rows(result, "restore", "frame") if best(row, PEERS)]
+
+
+def steps(result: dict[str, Any]) -> list[Row]:
+    return [row for row in rows(result, "train_step", "step") if best(row, PEERS)]
+
+
+def ratio(row: Row, peers: Iterable[str] = PEERS) -> float | None:
+    """How many times faster ours is than the best of `peers`."""
+    theirs, ours = best(row, peers), wall(row, "ours")
+    return theirs / ours if theirs and ours else None
+
+
+def title(row: Row) -> str:
+    if row["what"] == "frame":
+        return row["model"]
+    return f"{row['command']}, {row['crop']} px, batch {row['batch']}"
+
+
+def wall(row: Row, name: str) -> float | None:
+    return row.get("times", {}).get(name, {}).get("wall_s")
+
+
+def best(row: Row, peers: Iterable[str]) -> float | None:
+    return min((found for name in peers if (found := wall(row, name))), default=None)

@@ -1,0 +1,232 @@
+"""The README's section on speed, drawn from a result of benchmarks.run alone: python -m benchmarks.report FILE"""
+
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from benchmarks.plot import draw
+from benchmarks.ratios import HALF_PEERS, PEERS, Row, best, frames, ratio, rows, steps, title, wall
+from eval.plots import check_plots
+from eval.report import markdown, read_json, write_section
+from zoo.errors import InputError, command
+from zoo.flags import check_names
+
+ROOT = Path(__file__).parents[1]
+MARKS = "<!-- performance -->", "<!-- /performance -->"  # around the README's section
+PLOT = "performance.png"
+NONE = "-"
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """Draws the plot beside a result of benchmarks.run, and the README's section on speed."""
+
+    file: tyro.conf.Positional[str]
+    """A result of benchmarks.run."""
+    readme: bool = True
+    """Write the README's section; else print it."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    check_names(argv, Flags)
+    flags = tyro.cli(Flags, args=argv)
+    path = Path(flags.file)
+    result = read_json(path)
+    if "benchmarks" not in result:
+        raise InputError(f"{path} is no result of benchmarks.run")
+    check_plots()
+    write_pages(result, path, readme=ROOT / "README.md" if flags.readme else None)
+
+
+def write_pages(result: dict[str, Any], path: Path, *, readme: Path | None) -> None:
+    """The plot beside the result, and the section into the README, or to standard output."""
+    plot = draw(result, path.with_name(PLOT)) if frames(result) or steps(result) else None
+    text = section(result, path, plot)
+    if readme:
+        write_section(readme, MARKS, text)
+        print(f"written: the performance in {readme.name}")
+    else:
+        print(text)
+
+
+def section(result: dict[str, Any], path: Path, plot: Path | None) -> str:
+    """What stands in the README between its marks."""
+    parts = ["## Performance", "    python -m benchmarks.run", about(result)]
+    if plot:
+        parts.append(f"![Speed against PyTorch](benchmarks/results/{plot.name})")
+    for table in (_frames, _steps, _losses, _sizes, _memory, _pipeline, _scaling, _start, _failures):
+        parts += table(result)
+    parts.append(f"[Every sample](benchmarks/results/{path.name}).")
+    return "\n\n".join(parts)
+
+
+def about(result: dict[str, Any]) -> str:
+    m = result["machine"]
+    versions = ", ".join(f"{name} {v}" for name, v in m["versions"].items() if v)
+    where = f"{m['processor']}, {m['cores']} cores" + (
+        "" if m["device"] == "cpu" else f", {m['devices']} {m['device']}"
+    )
+    text = (
+        f"Measured on {where}, {result['date']}, {versions}, commit {(m['commit'] or 'unknown')[:10]}: wall time, "
+        "medians of rounds in which every contender takes its turn, compiling apart, from memory to memory, float32."
+    )
+    if not m["versions"]["torch"]:
+        return f"{text} PyTorch was not there to compare with."
+    return (
+        f"{text} PyTorch has the same networks with the same weights, channels last, on as many cores; it is timed "
+        "only after its output agrees to 1e-4 (of train steps: the losses, before and after an update). Ratios are "
+        "PyTorch's better time, eager or compiled, over ours: above 1, ours is faster."
+    )
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return NONE
+    return f"{value:.0f}{unit}" if value >= 100 else f"{value:.3g}{unit}"
+
+
+# Tables
+
+
+def _frames(result: dict[str, Any]) -> list[str]:
+    found = frames(result)
+    if not found:
+        return []
+    peak = next((row for row in rows(result, "restore", "peak")), None)
+    lines = [["ms/MP", "ours", *PEERS, "ratio", "bf16, PyTorch's best", "ratio to that", "of the conv peak"]]
+    for row in found:
+        megapixels = row["width"] * row["height"] / 1e6
+        ms = [_number((s := wall(row, name)) and 1e3 * s / megapixels) for name in ("ours", *PEERS)]
+        half = best(row, HALF_PEERS)
+        against_half = [_number(half and 1e3 * half / megapixels), _number(ratio(row, HALF_PEERS))]
+        lines.append([_model(row), *ms, _number(ratio(row)), *against_half, _share(row, peak)])
+    size = f"{found[0]['width']}x{found[0]['height']}"
+    return [f"**Restoring a frame of {size}**, milliseconds a megapixel", markdown(lines)]
+
+
+def _share(row: Row, peak: Row | None) -> str:
+    """Of what the device's best convolution reaches."""
+    ours = wall(row, "ours")
+    if not (peak and ours):
+        return NONE
+    return f"{row['width'] * row['height'] * row['flop_per_px'] / ours / peak['conv']['flops_per_s']:.0%}"
+
+
+def _steps(result: dict[str, Any]) -> list[str]:
+    found = rows(result, "train_step", "step")
+    lines = [["images/s", "preset", "ours", *PEERS, "ratio", "bf16, PyTorch's best", "ratio to that", "compile, s"]]
+    for row in found:
+        images = row["batch"] * row["steps"]
+        rates = [_number((s := wall(row, name)) and images / s) for name in ("ours", *PEERS)]
+        half = best(row, HALF_PEERS)
+        against_half = [_number(half and images / half), _number(ratio(row, HALF_PEERS))]
+        compile_s = _number(row["compile_s"])
+        lines.append([title(row), row["preset"], *rates, _number(ratio(row)), *against_half, compile_s])
+    return ["**Train steps**, as the loop runs them; `paper` as published", markdown(lines)] if found else []
+
+
+def _losses(result: dict[str, Any]) -> list[str]:
+    """Where PyTorch is ahead."""
+    found = [*frames(result), *steps(result)]
+    lost = [f"{title(row)} ({ratio(row):.2f})" for row in found if ratio(row) < 1]
+    half = [r for row in found if (r := ratio(row, HALF_PEERS))]
+    parts = [f"PyTorch is faster in float32 at: {', '.join(lost)}." if lost else ""]
+    if any(r < 1 for r in half):
+        why = " on a CPU, where XLA has no bfloat16 convolution" if result["machine"]["device"] == "cpu" else ""
+        parts.append(f"In bfloat16 it is up to {1 / min(half):.1f} times faster than ours in float32{why}.")
+    text = " ".join(filter(None, parts))
+    return [f"**Where it does not win.** {text}"] if text else []
+
+
+def _sizes(result: dict[str, Any]) -> list[str]:
+    found = rows(result, "restore", "frame")
+    sizes = list(dict.fromkeys((row["width"], row["height"]) for row in found))
+    if len(sizes) < 2:
+        return []
+    cells = {(_model(row), row["tiled"], row["width"], row["height"]): _frames_per_s(row) for row in found}
+    lines = [["frames/s", "", *(f"{width}x{height}" for width, height in sizes)]]
+    for model, tiled in dict.fromkeys((model, tiled) for model, tiled, *_ in cells):
+        values = [cells.get((model, tiled, *size), NONE) for size in sizes]
+        lines.append([model, "in tiles" if tiled else "whole", *values])
+    also = {row["model"]: row["also"] for row in found if row["also"]}
+    same = "; ".join(f"`{', '.join(others)}` as {_code(model)}" for model, others in also.items())
+    return ["**Every network**", markdown(lines), *([f"The same networks with other weights: {same}."] if same else [])]
+
+
+def _memory(result: dict[str, Any]) -> list[str]:
+    found = [row for row in rows(result, "restore", "memory") if "peak_bytes" in row]
+    if not found:
+        return []
+    each = ", ".join(f"{row['model']} {row['peak_bytes'] / 2**30:.1f} GiB" for row in found)
+    return [f"Most memory of a process that restores {found[0]['width']}x{found[0]['height']}: {each}."]
+
+
+def _pipeline(result: dict[str, Any]) -> list[str]:
+    lines = [["crops/s", "the data alone", "the step with data ready", "both", "the step waits"]]
+    for row in rows(result, "pipeline", "data"):
+        rates = [_number(row["images_per_s"][name]) for name in ("data", "ready", "fed")]
+        lines.append([row["source"], *rates, f"{row['waits']:.0%}"])
+    return ["**Data**", markdown(lines)] if len(lines) > 1 else []
+
+
+def _scaling(result: dict[str, Any]) -> list[str]:
+    found = [*rows(result, "scaling", "devices"), *rows(result, "scaling", "processes")]
+    lines = [["the step of", "on", "losses differ by", "gradients by", "sent in a step"]]
+    for row in (row for row in found if "loss_difference" in row):
+        sent = ", ".join(f"{n} {name}" for name, n in row["collectives"].items()) or "nothing"
+        where = f"{row['devices']} devices" if row["what"] == "devices" else f"{row['processes']} processes"
+        lines.append(
+            [row["command"], where, f"{row['loss_difference']:.1g}", f"{row['gradient_difference']:.1g}", sent]
+        )
+    what = "**Several devices** (emulated on a CPU) against one" if any(r.get("emulated") for r in found) else ""
+    return [what or "**Several devices** against one", markdown(lines)] if len(lines) > 1 else []
+
+
+def _start(result: dict[str, Any]) -> list[str]:
+    lines = [["seconds", "cold", "compiled before"]]
+    for row in rows(result, "start", "import"):
+        lines.append([f"`{row['name']}`", _number(row["wall_s"]), NONE])
+    for name in ("first frame", "first step"):
+        for row in rows(result, "start", name):
+            lines.append([f"{name}, imports included", _number(row["cold_s"]), _number(row["cached_s"])])
+    return ["**Start**", markdown(lines)] if len(lines) > 1 else []
+
+
+def _failures(result: dict[str, Any]) -> list[str]:
+    """What could not be measured, and why."""
+    found = list(dict.fromkeys(_reasons(result)))
+    return [f"Not measured: {'; '.join(found)}."] if found else []
+
+
+def _reasons(result: dict[str, Any]) -> Iterator[str]:
+    for name, part in result["benchmarks"].items():
+        if "failed" in part:
+            yield f"the rest of {name} ({part['failed']})"
+        for row in part["rows"]:
+            if "failed" in row:
+                yield f"{row['what']} of {row['model']} ({row['failed']})"
+            for contender, times in row.get("times", {}).items():
+                if "failed" in times:
+                    yield f"{contender} of {title(row)} ({times['failed']})"
+
+
+def _frames_per_s(row: Row) -> str:
+    seconds = wall(row, "ours")
+    return _number(1 / seconds) if seconds else row.get("skipped", NONE)
+
+
+def _code(model: str) -> str:
+    return f"`{model}`"
+
+
+def _model(row: Row) -> str:
+    return _code(row["model"]) if row["weights"] == "shipped" else f"{row['model']} (random weights)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

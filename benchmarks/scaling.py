@@ -1,0 +1,116 @@
+"""Data parallelism: the train step on 1, 2, 4 and 8 devices, and in two processes, against the same step on one device:
+how far the results differ, and what the compiled program sends between the devices.
+
+A CPU plays several devices, which shows equality and what is sent, not speed; on accelerators the images a second are
+those of real devices. (A frame split over devices along its height joins here when the Restorer offers it.)
+"""
+
+import json
+import os
+import re
+import socket
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks import processes
+from benchmarks.measure import TINY, compare, rounded
+from benchmarks.train_step import SMALL, Ours, make, random_batch
+from train import sharding
+
+Row = dict[str, Any]
+COLLECTIVES = re.compile(r"\s(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
+BATCH = 8  # crops of the step, over all devices
+STEPS_OF = {  # Adam, whose state after one step is the gradient
+    "densenet": ("--network=width=16,growth=8,blocks=2,norm=batch"),
+    "cyclegan": ("--network=width=8,blocks=2", "--judge=width=8"),
+}
+
+
+def run(*, tiny: bool) -> Iterator[Row]:
+    crop = 32 if tiny else 64
+    for command, network in list(STEPS_OF.items())[: 1 if tiny else None]:
+        network = SMALL[f"{command} paper"] if tiny else network
+        flags = ("--preset=paper", *network, f"--crop={crop}", f"--batch={BATCH}")
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _against_one(command, flags, Path(folder), counts=(1, 2) if tiny else (1, 2, 4, 8))
+
+
+def _against_one(command: str, flags: Sequence[str], folder: Path, *, counts: tuple[int, ...]) -> Iterator[Row]:
+    facts = {"command": command, "flags": list(flags)}
+    words = ["-m", "benchmarks.scaling", command, *flags]
+    one = folder / f"{counts[0]}.npz"
+    for count in counts:
+        row = {"what": "devices", **facts, "devices": count}
+        if jax.default_backend() != "cpu" and count > jax.device_count():
+            yield row | {"skipped": f"there are {jax.device_count()} devices"}
+            continue
+        path = folder / f"{count}.npz"
+        found = processes.ask(*words, str(path), **_devices(count))
+        yield row | {"emulated": jax.default_backend() == "cpu", **found, **_difference(one, path)}
+    row = {"what": "processes", **facts, "processes": 2}
+    if jax.default_backend() != "cpu":
+        yield row | {"skipped": "two processes cannot share an accelerator"}
+        return
+    pair = [
+        processes.start(*words, str(folder / f"process{k}.npz"), **environment)
+        for k, environment in enumerate(_two_processes())
+    ]
+    answers = [processes.answer(process) for process in pair]
+    yield row | answers[0] | _difference(one, folder / "process0.npz")
+
+
+def _devices(count: int) -> dict[str, str]:
+    if jax.default_backend() != "cpu":
+        return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(count)))}
+    return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+
+
+def _two_processes() -> list[dict[str, str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    common = {"JAX_PLATFORMS": "cpu", "JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
+    # Without the cache: only process 0 writes it, and would wait for the other, which compiles, too long.
+    return [common | {"JAX_PROCESS_ID": str(k), "JAX_ENABLE_COMPILATION_CACHE": "false"} for k in range(2)]
+
+
+def _difference(one: Path, other: Path) -> dict[str, float]:
+    """How far a step's losses, its gradient (over its largest value) and the new weights lie from one device's."""
+    with np.load(one) as a, np.load(other) as b:
+        largest = {kind: max(float(np.abs(a[k] - b[k]).max()) for k in a if k.startswith(kind)) for kind in _KINDS}
+        scale = max(float(np.abs(a[k]).max()) for k in a if k.startswith("gradient"))
+    largest["gradient"] /= scale
+    return {f"{kind}_difference": rounded(value) for kind, value in largest.items()}
+
+
+_KINDS = ("loss", "gradient", "weight")
+
+
+def _step(command: str, flags: Sequence[str], path: Path) -> Row:
+    """In a process of its own: one step, whose results go to `path`."""
+    sharding.start()
+    task = make(command, *flags)
+    rows = BATCH // jax.process_count()
+    mine = slice(jax.process_index() * rows, (jax.process_index() + 1) * rows)
+    ours = Ours(task, [{name: part[mine] for name, part in random_batch(task, k).items()} for k in range(2)])
+    state, losses = jax.device_get(ours(0))
+    moments = [x for p, x in jax.tree_util.tree_leaves_with_path(state.optimiser) if ".mu" in jax.tree_util.keystr(p)]
+    found = {f"loss {name}": value for name, value in losses.items()}
+    found |= {f"gradient {k}": x for k, x in enumerate(moments)}
+    found |= {f"weight {k}": x for k, x in enumerate(jax.tree.leaves(state.params))}
+    np.savez(path, **found)
+    counted = Counter(COLLECTIVES.findall(next(iter(ours.kinds.values())).as_text()))
+    times = compare({"ours": ours}, TINY)
+    return {"collectives": dict(counted), "images_per_s": rounded(BATCH / times["ours"]["wall_s"])}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    print(json.dumps(_step(sys.argv[1], sys.argv[2:-1], Path(sys.argv[-1]))))

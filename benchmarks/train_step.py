@@ -1,0 +1,137 @@
+"""How fast the train steps are: the functions that the loop jits, on crops in memory; the published ones beside PyTorch
+writings of them, with the same weights, whose losses must first agree.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks import peers
+from benchmarks.measure import TINY, Rounds, compare, rounded, timed
+from train import cyclegan, densenet, gan, sharding
+from train.settings import Settings, parse
+from train.task import Task, compiled
+
+FULL = Rounds(5, 20.0)
+INPUTS = 2  # batches in turn
+STEPS = 1000  # length of the run that the steps are of
+COMMANDS: dict[str, tuple[type[Settings], dict[str, dict[str, Any]], type[Task]]] = {
+    "gan": (gan.GanSettings, gan.PRESETS, gan.Gan),
+    "densenet": (densenet.DenseNetSettings, densenet.PRESETS, densenet.DenseNet),
+    "cyclegan": (cyclegan.CycleGanSettings, cyclegan.PRESETS, cyclegan.CycleGan),
+}
+SMALL = {  # what the tiny size narrows
+    "gan paper": ("--network=width=8,depth=2", "--judge=width=4,depth=2"),
+    "densenet paper": ("--network=width=8,growth=4,blocks=1,layers=1,norm=batch",),
+    "cyclegan paper": ("--network=width=4,blocks=1", "--judge=width=4"),
+    "cyclegan small": ("--network=width=8,blocks=1", "--judge=width=8"),
+}
+
+
+def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
+    for command in COMMANDS:
+        for crop, batch in shapes(tiny=tiny):
+            yield row(command, "paper", crop, batch, tiny=tiny)
+    crop, batch = shapes(tiny=tiny)[-1]
+    for command in ("cyclegan",) if tiny else COMMANDS:
+        yield row(command, "small", crop, batch, tiny=tiny)
+
+
+def shapes(*, tiny: bool) -> list[tuple[int, int]]:
+    """(crop, batch)"""
+    if tiny:
+        return [(32, 2)]
+    if jax.default_backend() == "cpu":
+        return [(128, 1), (128, 4)]
+    return [(crop, batch) for crop in (128, 256) for batch in (1, 4, 16, 64)]
+
+
+def row(command: str, preset: str, crop: int, batch: int, *, tiny: bool) -> dict[str, Any]:
+    """One step, ours and, of the published ones, PyTorch's."""
+    small = SMALL[f"{command} {preset}"] if tiny else ()
+    task = make(command, f"--preset={preset}", f"--crop={crop}", f"--batch={batch}", *small)
+    facts = {"what": "step", "command": command, "preset": preset, "crop": crop, "batch": batch}
+    batches = [random_batch(task, k) for k in range(INPUTS)]
+    ours = Ours(task, batches)
+    contenders: dict[str, Callable[[int], Any]] = {"ours": ours}
+    steps = len(ours.turn())
+    if preset == "paper" and peers.available():
+        check(command, task)
+        for name, options in peers.variants(tiny=tiny).items():
+            contenders[name] = theirs(command, task, batches, **options)
+    elif preset == "paper":
+        facts["note"] = peers.MISSING
+    times = compare(contenders, TINY if tiny else FULL)
+    for found in (t for t in times.values() if "wall_s" in t):
+        found["images_per_s"] = rounded(batch * steps / found["wall_s"])
+    return facts | {"steps": steps, "compile_s": rounded(ours.compile_s), "times": times}
+
+
+def make(command: str, *flags: str) -> Task:
+    """A command's task, from its flags."""
+    kind, presets, task = COMMANDS[command]
+    return task(parse(kind, command, presets, ["--noise=gaussian", *flags]), STEPS)
+
+
+class Ours:
+    """A call is a step as the loop makes it, or, where steps of several kinds take turns, one whole turn of them."""
+
+    def __init__(self, task: Task, batches: list[dict[str, np.ndarray]]):
+        self.mesh, self.task = sharding.mesh(), task
+        self.state = sharding.replicate(self.mesh, task.init(jax.random.key(0)))
+        self.batches = [sharding.place(self.mesh, batch) for batch in batches]
+        self.kinds: dict[str, Any] = {}
+        self.compile_s = 0.0
+        for step in self.turn():
+            function = task.update(step)
+            if function.__name__ not in self.kinds:
+                self.kinds[function.__name__] = self.compile(function)
+
+    def turn(self) -> range:
+        """Steps late in the run, one of each kind and as many of it as its share is."""
+        length = 1 if getattr(self.task.settings, "joint", True) else self.task.settings.adversary_every
+        return range(STEPS - length, STEPS)
+
+    def compile(self, function: Any) -> Any:
+        jitted = compiled(function, seed=0, mesh=self.mesh)
+        lowered = jitted.lower(self.state, self.batches[0])
+        program: list[Any] = []
+        seconds, _ = timed(lambda: program.append(lowered.compile()))
+        self.compile_s += seconds
+        return program[0]
+
+    def __call__(self, k: int) -> Any:
+        for offset, step in enumerate(self.turn()):
+            program = self.kinds[self.task.update(step).__name__]
+            self.state, losses = program(self.state, self.batches[(k + offset) % INPUTS])
+        return self.state, losses
+
+
+def theirs(command: str, task: Task, batches: list[dict[str, np.ndarray]], **options: Any) -> Callable[[int], Any]:
+    from benchmarks.torch_steps import STEPS as WRITTEN
+
+    step = WRITTEN[command](task, jax.device_get(task.init(jax.random.key(0))), peers.device(), **options)
+    return lambda k: step(batches[k % INPUTS])
+
+
+def check(command: str, task: Task) -> None:
+    """Two steps without noise, dropout and pool: the losses of both must agree, the second's after an update."""
+    still: dict[str, Any] = {"levels": (0.0, 0.0), "dropout": 0.0, "batch": 2, "crop": 32}
+    if hasattr(task.settings, "pool"):
+        still["pool"] = 0
+    task = type(task)(dataclasses.replace(task.settings, **still), STEPS)
+    batches = [random_batch(task, k) for k in range(2)]
+    ours, other = Ours(task, batches), theirs(command, task, batches)
+    for k in range(2):
+        expected = {name: float(value) for name, value in ours(k)[1].items()}
+        found = other(k)
+        peers.agree(f"{command}'s step {k}", [expected[name] for name in found], list(found.values()))
+
+
+def random_batch(task: Task, k: int) -> dict[str, np.ndarray]:
+    s, rng = task.settings, np.random.default_rng(k)
+    names = ("degraded", "clean") if task.unpaired else ("clean",)
+    return {name: rng.integers(0, 256, (s.batch, s.crop, s.crop, 3), np.uint8) for name in names}

@@ -1,0 +1,299 @@
+"""The benchmarks run, say what they measured, and compare nothing that is not the same."""
+
+import copy
+import itertools
+import json
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from benchmarks import measure, peers, processes, report, run, train_step
+from eval.report import read_json
+from zoo.errors import ZooError
+from zoo.models.cyclegan import PatchConfig, ResidualConfig
+from zoo.models.densenet import DenseNetConfig
+from zoo.models.gan import DiscriminatorConfig, PlainConfig
+from zoo.models.resnet import ResNetConfig
+from zoo.models.unet import UNetConfig
+
+CONFIGS = [
+    ResNetConfig(width=8, blocks=1),
+    PlainConfig(width=8, depth=2),
+    DenseNetConfig(width=8, growth=4, blocks=1, layers=2, norm="batch"),
+    UNetConfig(width=8, growth=4, layers=1),
+    ResidualConfig(width=4, blocks=1),
+    PatchConfig(width=4),
+    DiscriminatorConfig(width=4, depth=2),
+]
+
+
+@pytest.fixture
+def torch():
+    found = pytest.importorskip("torch", reason="the extra `bench` is not installed")
+    found.set_num_threads(1)
+    return found
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """As if PyTorch were not there."""
+    monkeypatch.setattr(peers, "available", lambda: False)
+
+
+def rows_of(name: str, folder) -> list[dict]:
+    """What the tiny size of one benchmark writes, through the real main."""
+    assert run.main([f"--only={name}", "--size=tiny", f"--output={folder}"]) == 0
+    (path,) = folder.glob("*.json")
+    result = json.loads(path.read_text())
+    assert result["machine"]["cores"]
+    assert result["machine"]["versions"]["jax"] == jax.__version__
+    part = result["benchmarks"][name]
+    assert "failed" not in part
+    return part["rows"]
+
+
+def is_timed(times: dict) -> bool:
+    return times["first_call_s"] > 0 and len(times["wall_samples_s"]) == len(times["cpu_samples_s"]) >= 1
+
+
+# Measuring
+
+
+def test_contenders_take_turns_after_their_first_calls():
+    seen: list[str] = []
+    contenders = {name: lambda k, name=name: seen.append(f"{name}{k}") for name in "ab"}
+    found = measure.compare(contenders, measure.Rounds(3, 60.0))
+    assert seen == ["a0", "b0", "a0", "b0", "a1", "b1", "a2", "b2"]
+    assert all(is_timed(found[name]) and len(found[name]["wall_samples_s"]) == 3 for name in "ab")
+
+
+def test_one_round_is_run_however_long_it_takes():
+    found = measure.compare({"a": lambda k: None}, measure.Rounds(9, 0.0))
+    assert len(found["a"]["wall_samples_s"]) == 1
+
+
+def test_medians_and_spread():
+    found = measure.summary([(1.0, 2.0), (4.0, 3.0), (2.0, 9.0)])
+    assert (found["wall_s"], found["cpu_s"], found["spread"]) == (2.0, 3.0, 1.5)
+
+
+def test_who_fails_says_why_and_the_others_go_on():
+    def fail(k):
+        raise ValueError("no compiler\nand more")
+
+    found = measure.compare({"a": fail, "b": lambda k: None}, measure.TINY)
+    assert found["a"] == {"failed": "ValueError: no compiler"}
+    assert is_timed(found["b"])
+
+
+# The runner
+
+
+def test_a_benchmark_that_fails_is_recorded_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    def broken(*, tiny):
+        yield {"what": "frame", "model": "one"}
+        raise ZooError("half way")
+
+    monkeypatch.setattr(run, "BENCHMARKS", {"broken": broken, "whole": lambda *, tiny: iter([{"what": "frame"}])})
+    assert run.main(["--size=tiny", f"--output={tmp_path}"]) == 1
+    (path,) = tmp_path.glob("*.json")
+    found = json.loads(path.read_text())["benchmarks"]
+    assert found["broken"]["failed"] == "ZooError: half way"
+    assert [len(found[name]["rows"]) for name in ("broken", "whole")] == [1, 1]
+    assert "broken failed: ZooError: half way" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"), [("--only=fast", "restore"), ("--only=", "restore"), ("--sizes=tiny", "size")]
+)
+def test_bad_flags_list_the_choices(flag, said, capsys):
+    assert run.main([flag]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_later_run_of_another_benchmark_keeps_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "BENCHMARKS", dict.fromkeys("ab", lambda *, tiny: iter([{"what": "frame"}])))
+    assert run.main(["--only=a", "--size=tiny", f"--output={tmp_path}"]) == 0
+    assert run.main(["--only=b", "--size=tiny", f"--output={tmp_path}"]) == 0
+    (path,) = tmp_path.glob("*.json")
+    assert json.loads(path.read_text())["benchmarks"].keys() == {"a", "b"}
+
+
+# Each benchmark, tiny
+
+
+def test_restore(tmp_path, alone):
+    rows = rows_of("restore", tmp_path)
+    peak, *frames, memory = rows
+    assert peak["what"] == "peak"
+    assert all(peak[kind]["flops_per_s"] > 0 for kind in ("matmul", "conv"))
+    assert [row["weights"] for row in frames] == ["shipped", "random"]
+    for row in frames:
+        assert is_timed(row["times"]["ours"])
+        assert row["flop_per_px"] > 100
+        assert "not installed" in row["note"]
+    assert memory["peak_bytes"] >= memory["before_bytes"] > 2**24
+
+
+def test_train_step(tmp_path, alone):
+    rows = rows_of("train_step", tmp_path)
+    assert [(row["command"], row["preset"], row["steps"]) for row in rows] == [
+        ("gan", "paper", 1),
+        ("densenet", "paper", 1),
+        ("cyclegan", "paper", 1),
+        ("cyclegan", "small", 3),  # g_ba and d_a once, g_ab twice
+    ]
+    assert all(row["compile_s"] > 0 and row["times"]["ours"]["images_per_s"] > 0 for row in rows)
+
+
+def test_pipeline(tmp_path):
+    rows = rows_of("pipeline", tmp_path)
+    assert [row["source"] for row in rows] == ["leaves", "folder, kept in memory", "folder, decoded each time"]
+    assert all(0 <= row["waits"] < 1 and row["images_per_s"]["data"] > 0 for row in rows)
+
+
+def test_scaling(tmp_path):
+    one, two, processes_ = rows_of("scaling", tmp_path)
+    assert one["collectives"] == {}
+    for row in (two, processes_):
+        assert row["collectives"].keys() == {"all-reduce"}
+        assert row["loss_difference"] < 1e-6
+        assert row["gradient_difference"] < 1e-5
+
+
+def test_start(tmp_path):
+    rows = rows_of("start", tmp_path)
+    assert [row.get("name", row["what"]) for row in rows][:3] == list(run.start.IMPORTS)
+    frame, step = rows[3:]
+    assert (frame["what"], step["what"]) == ("first frame", "first step")
+    assert 0 < step["cached_s"] < step["cold_s"]
+
+
+def test_a_process_that_fails_says_its_last_line():
+    with pytest.raises(ZooError, match="ended with code 1: ValueError: no"):
+        processes.ask("-c", "raise ValueError('no')")
+
+
+# Against PyTorch
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: type(c).__name__)
+def test_twins_agree(config, torch):
+    network = config.build(nnx.Rngs(0))
+    graph, state = nnx.split(network)
+    rng = np.random.default_rng(0)  # statistics of batch norm included, so that none is mistaken for another
+    network = nnx.merge(graph, jax.tree.map(lambda x: x + 0.1 * rng.random(x.shape, np.float32), state))
+    network.eval()
+    channels = getattr(config, "channels", 3)
+    from benchmarks.torch_networks import convert
+
+    picture = rng.random((2, 32, 32, channels), np.float32)
+    with torch.inference_mode():
+        theirs = convert(network)(torch.from_numpy(picture).permute(0, 3, 1, 2))
+    theirs = theirs.permute(0, 2, 3, 1) if theirs.ndim == 4 else theirs
+    np.testing.assert_allclose(np.asarray(network(jax.numpy.asarray(picture))), theirs.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_twin_with_other_weights_is_refused_before_anything_is_timed(torch, monkeypatch, tmp_path):
+    from benchmarks import torch_networks
+
+    def altered(network):
+        module = convert(network)
+        with torch.no_grad():
+            next(module.parameters()).add_(0.1)
+        return module
+
+    convert, timed = torch_networks.convert, []
+    monkeypatch.setattr(torch_networks, "convert", altered)
+    monkeypatch.setattr(run.restore, "compare", lambda contenders, rounds: timed.append([*contenders]) or {})
+    monkeypatch.setattr(run.restore, "peak", lambda *a, **k: {})
+    assert run.main(["--only=restore", "--size=tiny", f"--output={tmp_path}"]) == 1
+    (path,) = tmp_path.glob("*.json")
+    assert "nothing is timed" in json.loads(path.read_text())["benchmarks"]["restore"]["failed"]
+    assert timed == []
+
+
+@pytest.mark.parametrize("command", train_step.COMMANDS)
+def test_train_steps_agree_and_an_altered_one_is_refused(command, torch, monkeypatch):
+    from benchmarks import torch_steps
+
+    task = train_step.make(command, "--preset=paper", "--crop=32", "--batch=2", *train_step.SMALL[f"{command} paper"])
+    train_step.check(command, task)
+    adam = torch_steps.adam
+
+    def altered(module, settings, *, b1):
+        optimiser = adam(module, settings, b1=b1)
+        optimiser.param_groups[0]["lr"] *= 20
+        return optimiser
+
+    monkeypatch.setattr(torch_steps, "adam", altered)
+    with pytest.raises(ZooError, match="nothing is timed"):
+        train_step.check(command, task)
+
+
+# The README
+
+
+def drawn_from() -> dict:
+    """A result with everything in it, as JSON gives it back."""
+    clock = itertools.count(1)
+    times = lambda *names: {name: measure.summary([(next(clock), 1.0)]) for name in names}
+    model = {"model": "resnet-gaussian", "also": ["gan-gaussian"], "weights": "shipped"}
+    frame = {"what": "frame", **model, "width": 720, "height": 576, "tiled": False, "flop_per_px": 1e5}
+    step = {"what": "step", "command": "gan", "preset": "paper", "crop": 128, "batch": 4, "steps": 1, "compile_s": 2.0}
+    peak = measure.summary([(1.0, 1.0)]) | {"flops_per_s": 1e12}
+    small = frame | {"times": times("ours", "torch eager", "torch compile bf16")}
+    large = frame | {"width": 4096, "height": 3112, "skipped": "would take 99 s"}
+    versions = {"jax": "1", "torch": "2"}
+    machine = {"processor": "P", "cores": 2, "device": "cpu", "devices": 1, "versions": versions, "commit": "c" * 40}
+    rows = {
+        "restore": [{"what": "peak", "matmul": peak, "conv": peak}, small, large],
+        "train_step": [step | {"times": times("torch eager", "torch eager bf16", "ours")}],
+    }
+    benchmarks = {name: {"rows": found, "seconds": 1} for name, found in rows.items()}
+    return {"size": "full", "date": "2026-01-02", "machine": machine, "benchmarks": benchmarks}
+
+
+def test_the_readme_is_drawn_from_the_result_alone(tmp_path, monkeypatch, capsys):
+    begin, end = report.MARKS
+    readme, path = tmp_path / "README.md", tmp_path / "cpu-2026-01-02.json"
+    readme.write_text(f"before\n{begin}\n{end}\nafter\n")
+    path.write_text(json.dumps(drawn_from()))
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    assert report.main([str(path)]) == 0
+    first, plot = readme.read_text(), (tmp_path / report.PLOT).read_bytes()
+    assert report.main([str(path)]) == 0
+    assert (readme.read_text(), (tmp_path / report.PLOT).read_bytes()) == (first, plot)
+    assert first.startswith("before\n")
+    assert first.endswith("after\n")
+    assert "would take 99 s" in first
+    assert "PyTorch is faster in float32 at: gan, 128 px, batch 4 (0.67)." in first
+    assert "| `resnet-gaussian` | 2411 | 4823 | - | 2 | 7234 | 3 |" in first
+    capsys.readouterr()
+
+
+def test_a_result_without_peers_says_so(tmp_path):
+    result = copy.deepcopy(drawn_from())
+    result["machine"]["versions"]["torch"] = None
+    for part in result["benchmarks"].values():
+        for row in part["rows"]:
+            row["times"] = {"ours": row["times"]["ours"]} if "times" in row else {}
+    text = report.section(result, tmp_path / "x.json", None)
+    assert "PyTorch was not there" in text
+    assert "![" not in text
+
+
+def test_what_is_no_result_is_refused(tmp_path, capsys):
+    assert report.main([str(tmp_path / "missing.json"), "--no-readme"]) == 3
+    assert "no result of benchmarks.run" in capsys.readouterr().err
+
+
+def test_the_readmes_performance_is_a_committed_result():
+    begin, end = report.MARKS
+    section = (report.ROOT / "README.md").read_text().partition(begin)[2].partition(end)[0].strip()
+    if not section:
+        pytest.skip("no benchmark was committed yet")
+    path = run.RESULTS / section.rpartition("(benchmarks/results/")[2].partition(")")[0]
+    assert section == report.section(read_json(path), path, path.with_name(report.PLOT))
