@@ -183,6 +183,17 @@ def _scaling(result: dict[str, Any]) -> list[str]:
         lines.append(
             [row["command"], where, f"{row['loss_difference']:.1g}", f"{row['gradient_difference']:.1g}", sent]
         )
+    frames = [row for row in rows(result, "scaling", "frame") if row["devices"] > 1]
+    lines += [
+        [
+            f"a frame of {row['height']} rows",
+            f"{row['devices']} devices",
+            f"{row['difference']:.1g} (pixels)",
+            NONE,
+            "nothing",
+        ]
+        for row in frames
+    ]
     what = "**Several devices** (emulated on a CPU) against one" if any(r.get("emulated") for r in found) else ""
     return [what or "**Several devices** against one", markdown(lines)] if len(lines) > 1 else []
 

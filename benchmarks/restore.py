@@ -77,7 +77,7 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
     for subject in found:
         yield from large_frames(subject, sizes[1:])
     for subject in found[:1] if tiny else found:
-        if subject.large:
+        if subject.large and subject.config.halo is not None:  # the others need far more than a tile's
             yield {"what": "memory", **subject.facts(), **memory(subject, sizes[-1])}
 
 

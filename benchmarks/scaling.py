@@ -2,7 +2,7 @@
 how far the results differ, and what the compiled program sends between the devices.
 
 A CPU plays several devices, which shows equality and what is sent, not speed; on accelerators the images a second are
-those of real devices. (A frame split over devices along its height joins here when the Restorer offers it.)
+those of real devices. A frame, cut into bands along its height, is restored on as many.
 """
 
 import json
@@ -18,17 +18,20 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import nnx
 
 from benchmarks import processes
 from benchmarks.measure import TINY, compare, rounded
-from benchmarks.train_step import SMALL, Ours, make, random_batch
+from benchmarks.train_step import Ours, make, random_batch
 from train import sharding
+from zoo import Restorer
+from zoo.models.resnet import ResNetConfig
 
 Row = dict[str, Any]
 COLLECTIVES = re.compile(r"\s(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
 BATCH = 8  # crops of the step, over all devices
-STEPS_OF = {  # Adam, whose state after one step is the gradient
-    "densenet": ("--network=width=16,growth=8,blocks=2,norm=batch"),
+STEPS_OF = {  # Adam, whose state after one step is the gradient; batch norm would send its statistics layer by layer
+    "densenet": ("--network=width=8,growth=4,blocks=1,layers=2,norm=none",),
     "cyclegan": ("--network=width=8,blocks=2", "--judge=width=8"),
 }
 
@@ -36,10 +39,11 @@ STEPS_OF = {  # Adam, whose state after one step is the gradient
 def run(*, tiny: bool) -> Iterator[Row]:
     crop = 32 if tiny else 64
     for command, network in list(STEPS_OF.items())[: 1 if tiny else None]:
-        network = SMALL[f"{command} paper"] if tiny else network
         flags = ("--preset=paper", *network, f"--crop={crop}", f"--batch={BATCH}")
         with tempfile.TemporaryDirectory() as folder:
             yield from _against_one(command, flags, Path(folder), counts=(1, 2) if tiny else (1, 2, 4, 8))
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _bands(Path(folder), tiny=tiny)
 
 
 def _against_one(command: str, flags: Sequence[str], folder: Path, *, counts: tuple[int, ...]) -> Iterator[Row]:
@@ -64,6 +68,27 @@ def _against_one(command: str, flags: Sequence[str], folder: Path, *, counts: tu
     ]
     answers = [processes.answer(process) for process in pair]
     yield row | answers[0] | _difference(one, folder / "process0.npz")
+
+
+def _bands(path: Path, *, tiny: bool) -> Iterator[Row]:
+    """One frame on several devices, whose height does not divide by them, against the frame whole on one."""
+    if jax.default_backend() != "cpu":
+        return
+    height = 203 if tiny else 1081
+    for count in (1, 2) if tiny else (1, 2, 4, 8):
+        words = ("-m", "benchmarks.scaling", "frame", str(height), str(path / f"frame{count}.npy"))
+        found = processes.ask(*words, **_devices(count))
+        whole, bands = (np.load(path / f"frame{k}.npy") for k in (1, count))
+        difference = rounded(float(np.abs(whole - bands).max()))
+        yield {"what": "frame", "height": height, "devices": count, "difference": difference, **found}
+
+
+def _frame(height: int, path: Path) -> Row:
+    """In a process of its own: a frame restored, whose result goes to `path`."""
+    network = ResNetConfig(width=16, blocks=2).build(nnx.Rngs(0))
+    frame = np.random.default_rng(0).random((height, 160, 3), np.float32)
+    np.save(path, Restorer(network)(frame))
+    return {}
 
 
 def _devices(count: int) -> dict[str, str]:
@@ -113,4 +138,5 @@ def _step(command: str, flags: Sequence[str], path: Path) -> Row:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    print(json.dumps(_step(sys.argv[1], sys.argv[2:-1], Path(sys.argv[-1]))))
+    what, *words, place = sys.argv[1:]
+    print(json.dumps(_frame(int(words[0]), Path(place)) if what == "frame" else _step(what, words, Path(place))))
