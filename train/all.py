@@ -22,6 +22,8 @@ from zoo.errors import FlagError, ZooError, choose, command
 from zoo.flags import check_names
 
 RUNS = Path("runs") / "all"
+# The rate of a fresh network would first undo what the weights know.
+GOING_ON = ["--learning-rate=3e-4", "--hold=0"]
 CROPS_A_PICTURE = 128  # of 256x256 pixels
 LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to ship beside them
 
@@ -146,6 +148,8 @@ def command_line(name: str, flags: Flags) -> list[str]:
     if begin:  # weights bring their network
         words = [word for word in words if not word.startswith(("--network=", "--weights="))]
         words += [f"--weights={begin}"]
+    if any(word.startswith("--weights=") for word in words):
+        words += GOING_ON
     length = [f"--images={flags.images}"] if flags.images else []
     if length and not data:  # enough pictures that none is seen too often
         length += [f"--leaves={min(max(256, flags.images // CROPS_A_PICTURE), 8192)}"]
