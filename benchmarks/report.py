@@ -184,16 +184,9 @@ def _scaling(result: dict[str, Any]) -> list[str]:
             [row["command"], where, f"{row['loss_difference']:.1g}", f"{row['gradient_difference']:.1g}", sent]
         )
     frames = [row for row in rows(result, "scaling", "frame") if row["devices"] > 1]
-    lines += [
-        [
-            f"a frame of {row['height']} rows",
-            f"{row['devices']} devices",
-            f"{row['difference']:.1g} (pixels)",
-            NONE,
-            "nothing",
-        ]
-        for row in frames
-    ]
+    for row in frames:
+        what, differ = f"a frame of {row['height']} rows", f"{row['difference']:.1g} (pixels)"
+        lines.append([what, f"{row['devices']} devices", differ, NONE, "nothing"])
     what = "**Several devices** (emulated on a CPU) against one" if any(r.get("emulated") for r in found) else ""
     return [what or "**Several devices** against one", markdown(lines)] if len(lines) > 1 else []
 

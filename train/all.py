@@ -31,6 +31,8 @@ LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to 
 _GAUSSIAN = "--noise=gaussian --levels=0.002,0.055"
 # Denser hits than the 0.05 it is for: more of them to learn from in each crop. The loss sees nothing else.
 _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
+# Crops well above the receptive field: in smaller ones every pixel feels the border, as few of a picture do.
+_WIDE = "--crop=128"
 _FAST = "--network=width=32,fold=4"
 _GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000"
 _AS_PUBLISHED = "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000"
@@ -38,19 +40,19 @@ _AS_PUBLISHED = "--preset=paper --network=width=16 --judge=width=16 --batch=4 --
 # What trains each model on procedural pictures; NAME-photos begins with these weights, or with the -photos weights of
 # what the recipe begins with, and goes on with photographs.
 RECIPES = {
-    "unet-gaussian": f"unet {_GAUSSIAN}",
-    "unet-salt-and-pepper": f"unet {_SALT_AND_PEPPER}",
-    "resnet-gaussian": f"resnet {_GAUSSIAN}",
-    "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER}",
-    "fast-gaussian": f"resnet {_FAST} {_GAUSSIAN}",
-    "fast-salt-and-pepper": f"resnet {_FAST} {_SALT_AND_PEPPER}",
-    "densenet-gaussian": f"densenet {_GAUSSIAN}",
-    "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER}",
+    "unet-gaussian": f"unet {_GAUSSIAN} {_WIDE}",
+    "unet-salt-and-pepper": f"unet {_SALT_AND_PEPPER} {_WIDE}",
+    "resnet-gaussian": f"resnet {_GAUSSIAN} {_WIDE}",
+    "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE}",
+    "fast-gaussian": f"resnet {_FAST} {_GAUSSIAN} {_WIDE}",
+    "fast-salt-and-pepper": f"resnet {_FAST} {_SALT_AND_PEPPER} {_WIDE}",
+    "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
+    "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore.
-    "gan-gaussian": f"gan {_GAUSSIAN} --weights=resnet-gaussian",
-    "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER} --weights=resnet-salt-and-pepper",
-    "cyclegan-gaussian": "cyclegan --noise=gaussian",
-    "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER}",
+    "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian",
+    "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER} {_WIDE} --weights=resnet-salt-and-pepper",
+    "cyclegan-gaussian": f"cyclegan --noise=gaussian {_WIDE}",
+    "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE}",
     "gan-paper-gaussian": f"gan {_GAN_AS_PUBLISHED} {_GAUSSIAN}",
     "gan-paper-salt-and-pepper": f"gan {_GAN_AS_PUBLISHED} {_SALT_AND_PEPPER}",
     "cyclegan-paper-gaussian": f"cyclegan {_AS_PUBLISHED} {_GAUSSIAN}",
