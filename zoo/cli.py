@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Restore:
-    """Restore pictures: size, bit depth, alpha, colour profile and names are kept."""
+    """Restore pictures: size, bit depth, alpha, colour profile and names are kept.
+    Or a film: every frame at its time, its sound, subtitles, chapters and colour tags are kept."""
 
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE")]
     """Files, folders (searched to their depths) or quoted globs."""
@@ -36,6 +37,32 @@ class Restore:
     """Overwrite results that exist. An input is never overwritten."""
     tile: int | None = None
     """Largest side, in pixels, of what goes through a device at once; left out: by the model."""
+    codec: Annotated[str | None, tyro.conf.arg(aliases=["-c:v"], metavar="ENCODER")] = None
+    """Films: FFmpeg's name of the encoder. Left out: ffv1 for .mkv, libx265 for .mp4, prores_ks for .mov."""
+    pix_fmt: Annotated[str | None, tyro.conf.arg(metavar="FORMAT")] = None
+    """Films: FFmpeg's pixel format to write. Left out: the film's own or nearest, never fewer bits if avoidable."""
+    e: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["-e"], metavar="KEY=VALUE"), tyro.conf.UseAppendAction] = ()
+    """Films: an option for the encoder, such as -e crf=16; may be repeated."""
+    drop: Annotated[str, tyro.conf.arg(metavar="KIND,...")] = ""
+    """Films: what is not copied: audio, subtitle, attachment, data, video (covers), chapters."""
+    colorspace: str | None = None
+    """Films: their colour matrix where the file does not say it or is wrong: bt709, smpte170m, bt470bg, bt2020nc."""
+    color_range: str | None = None
+    """Films: their range of codes: tv (limited) or pc (full)."""
+    strict_color: bool = False
+    """Films: refuse one that does not say its colour, rather than guess."""
+    force_hdr: bool = False
+    """Films: restore PQ and HLG as if they were SDR."""
+    strength: float = 1.0
+    """Films: how much of the network's change is applied, 0 to 1."""
+    keep_grain: float = 0.0
+    """Films: the share of the removed grain that flat areas get back, 0 to 1."""
+    batch: str = "auto"
+    """Films: frames that go through the device at once."""
+    restart: bool = False
+    """Films: throw away what an interrupted run left, rather than go on with it."""
+    progress: Literal["auto", "json", "off"] = "auto"
+    """Films: how progress is shown; json: a line a second on standard error."""
     dry_run: bool = False
     """Print what would be done, as JSON, and do nothing."""
 
@@ -63,6 +90,12 @@ def restore(args: Restore) -> int:
     if args.model is None:
         denoisers = ", ".join(name for name, spec in registry.SPECS.items() if spec.task == "denoise")
         raise FlagError(f"name a model or a training run's folder with -m; the models are: {denoisers}")
+    if films := [name for name in args.inputs if _is_film(name)]:
+        if len(args.inputs) > 1:
+            raise FlagError(f"{films[0]} is a film; restore films one at a time")
+        from zoo.film import command as film
+
+        return film.restore(args, args.inputs[0])
     card = registry.card(args.model)
     jobs = plan(args)
     if args.dry_run:
@@ -81,6 +114,14 @@ def restore(args: Restore) -> int:
     if failed:
         raise ZooError(f"{len(failed)} of {len(jobs)} pictures could not be restored")
     return 0
+
+
+def _is_film(name: str) -> bool:
+    """Whether an input is a file of another kind than the pictures'."""
+    from zoo import pictures
+
+    suffix = Path(name).suffix.lower()
+    return suffix not in ("", *pictures.SUFFIXES) and not Path(name).is_dir() and not glob.has_magic(name)
 
 
 def models(args: Models) -> int:

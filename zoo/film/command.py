@@ -1,0 +1,103 @@
+"""`restore` for a film: flags become a plan, the plan a file."""
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from zoo import registry
+from zoo.errors import FlagError, ZooError
+from zoo.film import encode, job, mux
+from zoo.film.job import Options, Plan
+from zoo.film.progress import Progress
+
+
+def restore(args: Any, name: str) -> int:
+    """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
+    options = _options(args)
+    output = _output(args, Path(name))
+    weights = registry.card(args.model)["sha256"]
+    plan = job.plan(name, output, options)
+    if args.dry_run:
+        print(json.dumps(_described(plan, args.model, weights, options), indent=1, default=str))
+        return 0
+    for note in plan.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+    from zoo.restorer import Restorer
+
+    restorer = Restorer(args.model, tile=args.tile)
+    with Progress(args.progress, output.name) as shown:
+        report = job.run(plan, options, restorer, weights, shown)
+    print(f"{report.frames} frames -> {output}", file=sys.stderr)
+    if report.lost or report.damaged_packets:
+        raise ZooError(
+            f"{name} is damaged: {report.damaged_packets} packets could not be decoded, about {report.lost} frames at its "
+            f"end are lost; {output} holds the {report.frames} others at their times"
+        )
+    return 0
+
+
+def _options(args: Any) -> Options:
+    for flag in ("strength", "keep_grain"):
+        if not 0 <= getattr(args, flag) <= 1:
+            raise FlagError(f"--{flag.replace('_', '-')} must be from 0 to 1, not {getattr(args, flag):g}")
+    drop = frozenset(filter(None, args.drop.split(",")))
+    if unknown := drop - set(mux.KINDS):
+        raise FlagError(f"cannot drop {', '.join(sorted(unknown))}; the kinds are: {', '.join(mux.KINDS)}")
+    pairs = [word.partition("=") for word in args.e]
+    if wrong := [key for key, equals, _ in pairs if not (key and equals)]:
+        raise FlagError(f"-e takes KEY=VALUE, such as crf=16, not {wrong[0]!r}")
+    if args.batch != "auto" and not (args.batch.isdecimal() and int(args.batch) > 0):
+        raise FlagError(f"--batch must be auto or a number of frames, not {args.batch!r}")
+    return Options(
+        encoder=args.codec,
+        pixel_format=args.pix_fmt,
+        encoder_options=tuple((key, value) for key, _, value in pairs),
+        drop=drop,
+        matrix=args.colorspace,
+        range=args.color_range,
+        strict_color=args.strict_color,
+        force_hdr=args.force_hdr,
+        strength=args.strength,
+        keep_grain=args.keep_grain,
+        batch=0 if args.batch == "auto" else int(args.batch),
+        restart=args.restart,
+    )
+
+
+def _output(args: Any, source: Path) -> Path:
+    """The file to write: as said, or beside the film; as Matroska where the film's kind is not written."""
+    usual = source if source.suffix.lower() in encode.SUFFIXES else source.with_suffix(".mkv")
+    if args.output is None:
+        output = usual.with_stem(f"{source.stem}_restored")
+    elif Path(args.output).is_dir() or str(args.output).endswith(("/", os.sep)):
+        output = Path(args.output) / usual.name
+    else:
+        output = Path(args.output)
+    if output.is_dir():
+        raise FlagError(f"{output} is a folder; choose another output with -o")
+    if output.resolve() == source.resolve():
+        raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
+    if output.exists() and not args.yes:
+        raise FlagError(f"{output} exists; overwrite it with -y, or choose another output with -o")
+    nearest = next(p for p in (output.parent, *output.resolve().parents) if p.exists())
+    if not nearest.is_dir():
+        raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
+    return output
+
+
+def _described(plan: Plan, model: str, weights: str, options: Options) -> dict[str, Any]:
+    return {
+        "model": model,
+        "sha256": weights,
+        "film": dataclasses.asdict(plan.film),
+        "output": str(plan.output),
+        "encoding": dataclasses.asdict(plan.encoding),
+        "options": dataclasses.asdict(options) | {"drop": sorted(options.drop)},
+        "notes": plan.notes,
+    }
