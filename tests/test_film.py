@@ -57,7 +57,7 @@ def test_odd_sizes_of_subsampled_chroma(folder, size):
 
 def test_a_variable_rate_keeps_every_time(folder):
     times = [0, 40, 47, 48, 500, 533, 1900]
-    clips.write(folder / "in.mkv", count=7, times=times)
+    clips.write(folder / "in.mkv", count=7, times=times, size=(64, 64))
     for name in ("out.mkv", "out.mp4", "out.mov"):
         assert restore("in.mkv", "-o", name) == 0
         assert [round(f.time * 1000) for f in clips.read(folder / name)] == times
@@ -168,7 +168,7 @@ def test_hdr_is_refused_without_force(folder, capsys, transfer):
     ],
 )
 def test_what_cannot_be_is_one_sentence(folder, capsys, words, code, sentence):
-    clips.write(folder / "in.mkv", count=2, audio=True)
+    clips.write(folder / "in.mkv", count=2, audio=True, size=(64, 64))
     (folder / "there.mkv").write_text("precious")
     (folder / "empty.mkv").touch()
     (folder / "text.mkv").write_text("hello " * 99)

@@ -95,7 +95,7 @@ def restore(args: Restore) -> int:
             raise FlagError(f"{films[0]} is a film; restore films one at a time")
         from zoo.film import command as film
 
-        return film.restore(args, args.inputs[0])
+        return film.restore(args, films[0])
     card = registry.card(args.model)
     jobs = plan(args)
     if args.dry_run:

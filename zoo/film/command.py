@@ -34,8 +34,8 @@ def restore(args: Any, name: str) -> int:
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
     if report.lost or report.damaged_packets:
         raise ZooError(
-            f"{name} is damaged: {report.damaged_packets} packets could not be decoded, about {report.lost} frames at its "
-            f"end are lost; {output} holds the {report.frames} others at their times"
+            f"{name} is damaged: {report.damaged_packets} packets could not be decoded, about {report.lost} frames at "
+            f"its end are lost; {output} holds the {report.frames} others at their times"
         )
     return 0
 

@@ -1,6 +1,8 @@
 """Which encoder and pixel format a film is written with, and the segments of it."""
 
+import contextlib
 import dataclasses
+import difflib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.codec import UnknownCodecError
+from av.error import FFmpegError
 
 from zoo.color import Layout
 from zoo.errors import FlagError, ZooError
@@ -29,6 +33,7 @@ _DEFAULTS: dict[str, tuple[str, dict[str, str], int]] = {
     ".ts": _X265,
     ".webm": ("libsvtav1", {"crf": "20", "preset": "5"}, 10),
 }
+_LEAST_X265_PX = 64  # on less it writes beyond its memory
 SUFFIXES = tuple(_DEFAULTS)
 os.environ.setdefault("SVT_LOG", "1")  # errors only; libsvtav1 has no other switch
 _QUIET = {"libx265": {"x265-params": "log-level=none"}}
@@ -58,6 +63,10 @@ def choose(
     usual, usual_options, least = _DEFAULTS[suffix]
     name = encoder or usual
     offered = _offered(name)
+    if name == "libx265" and min(film.height, film.width) < _LEAST_X265_PX:
+        raise FlagError(
+            f"libx265 breaks down on {film.width}x{film.height} px; write .mkv, or choose another with -c:v"
+        )
     if pixel_format is not None:
         formats.check_name(pixel_format, offered, name)
     else:
@@ -96,7 +105,7 @@ def _losses(film: Film, layout: Layout) -> list[str]:
 def _offered(encoder: str) -> list[str]:
     try:
         codec = av.Codec(encoder, "w")
-    except (av.codec.codec.UnknownCodecError, ValueError):
+    except (UnknownCodecError, ValueError):
         raise FlagError(f"unknown encoder {encoder!r}; near ones: {', '.join(_near_encoders(encoder))}") from None
     if codec.type != "video":
         raise FlagError(f"{encoder} is no video encoder; choose one of: ffv1, libx265, prores_ks, libsvtav1")
@@ -106,12 +115,10 @@ def _offered(encoder: str) -> list[str]:
 
 
 def _near_encoders(name: str) -> list[str]:
-    import difflib
-
     def encodes(codec: str) -> bool:
         try:
             return av.Codec(codec, "w").type == "video"
-        except (av.codec.codec.UnknownCodecError, ValueError):
+        except (UnknownCodecError, ValueError):
             return False
 
     near = difflib.get_close_matches(name, sorted(av.codecs_available), 12, 0.4)
@@ -138,24 +145,22 @@ class Segment:
         self._count += 1
         try:
             self._file.mux(self._stream.encode(frame))
-        except av.FFmpegError as e:
+        except FFmpegError as e:
             raise _encoder_error(self._encoding, e) from None
 
     def close(self):
         """Writes what the encoder still holds."""
         try:
             self._file.mux(self._stream.encode(None))
-        except av.FFmpegError as e:
+        except FFmpegError as e:
             raise _encoder_error(self._encoding, e) from None
         finally:
             self._file.close()
 
     def abandon(self):
         """Lets go of the file, whatever state it is in."""
-        try:
+        with contextlib.suppress(FFmpegError, OSError):
             self._file.close()
-        except (av.FFmpegError, OSError):
-            pass
 
 
 def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
@@ -171,7 +176,7 @@ def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
     context.color_primaries, context.color_trc = film.tags.primaries, film.tags.transfer
     try:
         context.open()
-    except (av.FFmpegError, ValueError) as e:
+    except (FFmpegError, ValueError) as e:
         raise _encoder_error(encoding, e) from None
     _check_taken(context, encoding)
     return stream
@@ -179,8 +184,6 @@ def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
 
 def _check_taken(context: Any, encoding: Encoding):
     """Options that an encoder does not know stay behind in its context; near names are listed."""
-    import difflib
-
     for name in context.options:
         known = [
             o.name for kind in (context.supported_options.private, context.supported_options.generic) for o in kind

@@ -19,7 +19,7 @@ _FLAT_LEVEL = 0.02  # deviation of restored luma at which half the grain comes b
 
 
 class Restored(NamedTuple):
-    index: int  # of the frame in the film
+    number: int  # of the frame in the film
     source: Frame
     planes: tuple[np.ndarray, ...]
 
@@ -99,5 +99,6 @@ def _blurred(x: Float[Array, "n h w"]) -> Float[Array, "n h w"]:
     x = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
     for axis in (1, 2):
         side = x.shape[axis] - 2 * reach
-        x = sum(jax.lax.slice_in_dim(x, k, k + side, axis=axis) for k in range(_FLAT_PX)) / _FLAT_PX
+        shifted = [jax.lax.slice_in_dim(x, k, k + side, axis=axis) for k in range(_FLAT_PX)]
+        x = sum(shifted[1:], shifted[0]) / _FLAT_PX
     return x

@@ -6,6 +6,7 @@ Frames of packed formats are repacked to planes of the same codes; swscale never
 import dataclasses
 import difflib
 import re
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -118,7 +119,9 @@ def planes_of(frame: av.VideoFrame, planar_name: str, layout: Layout) -> tuple[n
         frame = frame.reformat(format=planar_name)  # the same codes, in planes
     out = []
     for plane, (height, width) in zip(frame.planes, layout.shapes(frame.height, frame.width), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : width * layout.dtype.itemsize]
+        rows = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)[
+            :height, : width * layout.dtype.itemsize
+        ]
         out.append(np.ascontiguousarray(rows).view(layout.dtype))
     return tuple(out)
 
@@ -128,7 +131,7 @@ def frame_of(planes: tuple[np.ndarray, ...], planar_name: str) -> av.VideoFrame:
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, planar_name)
     for plane, samples in zip(frame.planes, planes, strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
         packed = np.ascontiguousarray(samples).view(np.uint8).reshape(samples.shape[0], -1)
         rows[: packed.shape[0], : packed.shape[1]] = packed
     return frame

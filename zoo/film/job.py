@@ -54,7 +54,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was done. `frames`: restored; `lost`: about how many frames the file promised and did not give at its end."""
+    """What was done. `frames`: restored; `lost`: about how many frames are missing at the file's end."""
 
     frames: int
     lost: int
@@ -83,9 +83,7 @@ def plan(name: str, output: Path, options: Options) -> Plan:
     if losses:
         notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
     if "first" in film.field_order:
-        notes.append(
-            f"{name} is interlaced ({film.field_order}); its fields are restored as they lie, woven into frames"
-        )
+        notes.append(f"{name} is interlaced ({film.field_order}); its fields stay woven into frames")
     return Plan(film, output, encoding, tuple(notes))
 
 
@@ -157,14 +155,14 @@ def _segments(plan: Plan, parts: Parts, restored: Iterator[Restored]) -> Iterato
     """Encodes the restored frames into segments; yields the number of each frame."""
     item = next(restored, None)
     while item is not None:
-        number, record = item.index // SEGMENT, {"pts": [], "durations": [], "input": [], "output": []}
+        number, record = item.number // SEGMENT, {"pts": [], "durations": [], "input": [], "output": []}
         with parts.writing() as part:
             segment = Segment(part, plan.film, plan.encoding)
             try:
-                while item is not None and item.index // SEGMENT == number:
+                while item is not None and item.number // SEGMENT == number:
                     segment.write(item.planes)
                     _note(record, item)
-                    yield item.index
+                    yield item.number
                     item = next(restored, None)
                 segment.close()
             except BaseException:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.error import FFmpegError
 
 from zoo.errors import FlagError, OutputError, ZooError
 from zoo.film import encode
@@ -47,7 +48,7 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
                 encode.add_stream(out, film, encoding)
                 try:
                     _copied(out, stream)
-                except (av.FFmpegError, ValueError):
+                except (FFmpegError, ValueError):
                     raise FlagError(fault) from None
                 _begin(out, fault)
 
@@ -90,7 +91,7 @@ def _format(output: Path) -> str:
 def _begin(out: Any, fault: str):
     try:
         out.start_encoding()
-    except (av.FFmpegError, ValueError):
+    except (FFmpegError, ValueError):
         raise FlagError(fault) from None
 
 
@@ -129,7 +130,7 @@ def join(
             others = _other_packets(source, copies, film, times)
             for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
                 out.mux_one(packet)
-        except av.FFmpegError as e:
+        except FFmpegError as e:
             raise ZooError(f"{film.name} could not be joined: {getattr(e, 'strerror', None) or e}") from None
         finally:
             out.close()
@@ -206,7 +207,7 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:
+        except FFmpegError:
             return
         if packet is None:
             return

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.error import FFmpegError, InvalidDataError
 
 from zoo.color import Layout
 from zoo.errors import InputError
@@ -74,7 +75,7 @@ def opened(path: str | Path, **options: Any) -> Iterator[Any]:
         container = av.open(str(path), metadata_errors="replace", **options)
     except PermissionError:
         raise InputError(f"{path}: no permission to read it") from None
-    except (av.FFmpegError, ValueError) as e:
+    except (FFmpegError, ValueError) as e:
         reason = getattr(e, "strerror", None) or e
         raise InputError(f"{path} is damaged or no film that FFmpeg reads: {reason}") from None
     with container:
@@ -187,14 +188,14 @@ def _frames(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
     while True:
         try:
             packet = next(packets, None)
-        except av.InvalidDataError:  # the file breaks off or is damaged here
+        except InvalidDataError:  # the file breaks off or is damaged here
             losses.packets += 1
             packet = None
         try:
             frames = stream.codec_context.decode(packet)
-        except av.EOFError:
+        except EOFError:
             return
-        except av.FFmpegError:
+        except FFmpegError:
             losses.packets += 1
             frames = []
         yield from frames
