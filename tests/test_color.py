@@ -96,7 +96,9 @@ def test_a_change_arrives(cell, depth, full, seed):
     layout = Layout("yuv", depth, cell, full=full)
     rng = np.random.default_rng(seed)
     middle = 2 ** (depth - 1)
-    planes = tuple(jnp.asarray(rng.integers(middle - 9, middle + 9, (1, *s)), layout.dtype) for s in layout.shapes(7, 9))
+    planes = tuple(
+        jnp.asarray(rng.integers(middle - 9, middle + 9, (1, *s)), layout.dtype) for s in layout.shapes(7, 9)
+    )
     rgb = color.to_rgb(planes, layout=layout)
     delta = jnp.broadcast_to(jnp.asarray(rng.uniform(-0.1, 0.1, 3), jnp.float32), rgb.shape)
     after = color.to_rgb(color.changed(planes, delta, source=layout, target=layout), layout=layout)
@@ -109,7 +111,7 @@ def test_nothing_changes_outside_a_mask(cell):
     planes = codes(layout, 13, 18)
     mask = (rng.random((13, 18)) < 0.8).astype(np.float32)
     delta = jnp.asarray(rng.uniform(-0.3, 0.3, (2, 13, 18, 3)), jnp.float32)
-    after = color.changed(planes, delta, jnp.asarray(mask), source=layout, target=layout)
+    after = color.changed(planes, delta, jnp.asarray(np.stack([mask, mask])), source=layout, target=layout)
     big = [np.asarray(p).repeat(cell[0], 1).repeat(cell[1], 2)[:, :13, :18] for p in (*planes[1:], *after[1:])]
     outside = mask == 0
     assert np.array_equal(planes[0][:, outside], after[0][:, outside])

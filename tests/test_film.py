@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import clips
-from zoo import cli, registry
+from zoo import cli, pictures, registry
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +66,8 @@ def test_a_variable_rate_keeps_every_time(folder):
 def test_names_in_any_script_and_one_frame(folder):
     clips.write(folder / "影片 测试.mkv", count=1)
     assert restore("影片 测试.mkv") == 0
-    assert files(folder) == ["影片 测试.mkv", "影片 测试_restored.mkv"]
-    assert clips.same(*sorted(folder.iterdir()))
+    assert files(folder) == ["影片 测试.mkv", "影片 测试_restored.mkv", "影片 测试_restored.mkv.json"]
+    assert clips.same(*sorted(folder.glob("*.mkv")))
 
 
 def test_everything_else_in_the_file_is_copied(folder):
@@ -201,3 +201,109 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(folder, capsys):
     plan = json.loads(capsys.readouterr().out)
     assert (plan["output"], plan["encoding"]["encoder"]) == ("in_restored.mkv", "ffv1")
     assert files(folder) == ["in.mkv"]
+
+
+# ---- the picture
+
+
+@pytest.fixture
+def lighter(monkeypatch):
+    """All models go halfway to white."""
+    monkeypatch.setattr(registry, "load", lambda name: clips.Lighter())
+
+
+def luma(folder, name):
+    return np.stack([clips.planes(f)[0] for f in clips.read(folder / name)]).astype(float)
+
+
+def test_the_network_sees_rgb_and_its_change_arrives(folder, lighter):
+    clips.write(folder / "in.mkv", "gray10le", 3, tags=(1, 2, 1, 1))
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    assert np.abs(luma(folder, "out.mkv") - (1023 + luma(folder, "in.mkv")) / 2).max() <= 0.5
+    assert restore("in.mkv", "-o", "half.mkv", "--strength", "0.5") == 0
+    assert np.abs(luma(folder, "half.mkv") - (1023 + 3 * luma(folder, "in.mkv")) / 4).max() <= 0.75
+
+
+def test_grain_comes_back_where_it_is_flat(folder, lighter):
+    clips.write(folder / "in.mkv", "gray", 1, tags=(1, 2, 1, 1))
+    grain = {}
+    for share in ("0", "1"):
+        assert restore("in.mkv", "-o", f"{share}.mkv", "--keep-grain", share) == 0
+        grain[share] = np.abs(luma(folder, f"{share}.mkv") - luma(folder, "in.mkv")).mean()
+    assert 0.3 * grain["0"] < grain["1"] < grain["0"], "this noise is hardly flat anywhere"
+
+
+def test_a_mask_keeps_every_pixel_outside(folder, lighter, capsys):
+    clips.write(folder / "in.mkv", "yuv444p", 3)
+    mask = np.zeros((34, 36, 1), np.uint8)
+    mask[5:20, 7:30] = 255
+    pictures.write(folder / "mask.png", pictures.Picture(mask))
+    assert restore("in.mkv", "-o", "out.mkv", "--mask", "mask.png") == 0
+    for before, after in zip(clips.read(folder / "in.mkv"), clips.read(folder / "out.mkv"), strict=True):
+        for p, q in zip(clips.planes(before), clips.planes(after), strict=True):
+            assert np.array_equal(p[mask[..., 0] == 0], q[mask[..., 0] == 0])
+    assert (luma(folder, "out.mkv") != luma(folder, "in.mkv"))[:, mask[..., 0] == 255].mean() > 0.8
+    pictures.write(folder / "small.png", pictures.Picture(mask[:9]))
+    assert restore("in.mkv", "-o", "other.mkv", "--mask", "small.png") == 3
+    assert "small.png is 36x9 px, but the film is 36x34" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("--frames 3", range(3)),
+        ("--start 0.2", range(5, 12)),
+        ("--end 0:00:00.12", range(3)),
+        ("--start 0.08 --end 1:00 --frames 2", range(2, 4)),
+    ],
+)
+def test_a_stretch_begins_at_zero_and_is_cut_alike(folder, words, kept):
+    clips.write(folder / "in.mkv", count=12, audio=True)
+    assert restore("in.mkv", "-o", "out.mkv", *words.split()) == 0
+    before, after = clips.read(folder / "in.mkv"), clips.read(folder / "out.mkv")
+    assert all(np.array_equal(clips.planes(before[k])[0], clips.planes(f)[0]) for k, f in zip(kept, after, strict=True))
+    assert [round(f.time * 25) for f in after] == list(range(len(kept)))
+    with av.open(str(folder / "out.mkv")) as film:
+        sound = [p.pts * p.time_base for p in film.demux(film.streams.audio[0]) if p.size]
+    assert all(0 <= t <= len(kept) / 25 for t in sound)
+
+
+def test_a_stretch_without_frames(folder, capsys):
+    clips.write(folder / "in.mkv")
+    assert restore("in.mkv", "-o", "out.mkv", "--start", "9") == 2
+    assert "no frame of in.mkv lies between --start and --end" in capsys.readouterr().err
+
+
+# ---- damaged films
+
+
+def test_a_film_that_breaks_off_is_restored_so_far(folder, capsys):
+    data = clips.write(folder / "in.mkv", count=40).read_bytes()
+    (folder / "in.mkv").write_bytes(data[: len(data) // 2])
+    assert restore("in.mkv", "-o", "out.mkv") == 1
+    message = capsys.readouterr().err
+    lost = int(message.split("about ")[1].split()[0])
+    assert lost + len(clips.read(folder / "out.mkv")) in (39, 40, 41)
+    assert 15 < lost < 25
+
+
+def test_damaged_packets_are_passed_by_and_counted(folder, capsys):
+    path = clips.write(folder / "in.mkv", count=20)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as film:
+        at = [p.pos for p in film.demux(video=0) if p.size]
+    data[at[9] + 40 : at[9] + 1500] = bytes(1460)
+    path.write_bytes(bytes(data))
+    code = restore("in.mkv", "-o", "out.mkv")
+    after = {round(f.time * 25): clips.planes(f)[0] for f in clips.read(folder / "out.mkv")}
+    assert after.keys() >= set(range(20)) - {9}
+    assert code == (0 if 9 in after else 1)
+
+
+def test_a_new_size_on_the_way_is_named(folder, capsys):
+    for name, size in (("a.ts", (64, 64)), ("b.ts", (96, 80))):
+        clips.write(folder / name, codec="mpeg2video", size=size)
+    (folder / "in.ts").write_bytes((folder / "a.ts").read_bytes() + (folder / "b.ts").read_bytes())
+    assert restore("in.ts", "-o", "out.mkv") == 3
+    assert "is 96x80 yuv420p after 64x64 yuv420p; cut the film there" in capsys.readouterr().err
+    assert not (folder / "out.mkv").exists()

@@ -22,7 +22,7 @@ FLOORS = [
     {"models.cyclegan", "models.unet"},
     {"registry"},
     {"restorer"},
-    {"film.formats", "film.parts", "film.progress", "film.threads"},
+    {"film.formats", "film.masks", "film.parts", "film.progress", "film.threads"},
     {"film.source"},
     {"film.encode", "film.engine"},
     {"film.mux"},

@@ -59,6 +59,16 @@ class Restore:
     """Films: the share of the removed grain that flat areas get back, 0 to 1."""
     batch: str = "auto"
     """Films: frames that go through the device at once."""
+    start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Films: where to begin: seconds, or a time such as 00:01:20.5, from the first frame."""
+    end: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Films: where to stop: the first frame that is not restored."""
+    frames: int | None = None
+    """Films: how many frames to restore, from the start."""
+    mask: Annotated[str | None, tyro.conf.arg(metavar="PICTURE|FOLDER")] = None
+    """Films: changes only what is white here; black pixels stay bit for bit. A folder holds one mask for each frame."""
+    segment: int = 100
+    """Films: frames in a finished part; an interrupted run goes on after the last one."""
     restart: bool = False
     """Films: throw away what an interrupted run left, rather than go on with it."""
     progress: Literal["auto", "json", "off"] = "auto"

@@ -92,7 +92,7 @@ def to_rgb(planes: Planes, *, layout: Layout) -> Float[Array, "n h w 3"]:
 def changed(
     planes: Planes,
     delta: Float[Array, "n h w 3"],
-    mask: Float[Array, "h w"] | None = None,
+    mask: Float[Array, "n h w"] | None = None,
     *,
     source: Layout,
     target: Layout,
@@ -188,9 +188,9 @@ def _down(full, layout: Layout) -> Float[Array, "n _ _"]:
     return full
 
 
-def _cells_within(mask: Float[Array, "h w"], layout: Layout) -> Float[Array, "_ _"]:
+def _cells_within(mask: Float[Array, "n h w"], layout: Layout) -> Float[Array, "n _ _"]:
     """1 for chroma samples whose cell lies within the mask, else 0."""
     within = (mask > 0).astype(jnp.float32)
-    cell, missing = layout.cell, [-side % part for side, part in zip(mask.shape, layout.cell, strict=True)]
-    within = jnp.pad(within, [(0, m) for m in missing], mode="edge")
-    return within.reshape(within.shape[0] // cell[0], cell[0], -1, cell[1]).min(axis=(1, 3))
+    (n, height, width), (y, x) = mask.shape, layout.cell
+    within = jnp.pad(within, ((0, 0), (0, -height % y), (0, -width % x)), mode="edge")
+    return within.reshape(n, within.shape[1] // y, y, within.shape[2] // x, x).min(axis=(2, 4))

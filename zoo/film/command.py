@@ -4,13 +4,15 @@ import dataclasses
 import json
 import os
 import sys
+import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from zoo import registry
+from zoo import files, registry
 from zoo.errors import FlagError, ZooError
 from zoo.film import encode, job, mux
-from zoo.film.job import Options, Plan
+from zoo.film.job import Options, Plan, Report
 from zoo.film.progress import Progress
 
 
@@ -29,8 +31,10 @@ def restore(args: Any, name: str) -> int:
     from zoo.restorer import Restorer
 
     restorer = Restorer(args.model, tile=args.tile)
+    begun = time.monotonic()
     with Progress(args.progress, output.name) as shown:
         report = job.run(plan, options, restorer, weights, shown)
+    _log(plan, args.model, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
     if report.lost or report.damaged_packets:
         raise ZooError(
@@ -38,6 +42,19 @@ def restore(args: Any, name: str) -> int:
             f"its end are lost; {output} holds the {report.frames} others at their times"
         )
     return 0
+
+
+def _log(plan: Plan, model: str, weights: str, options: Options, report: Report, seconds: float):
+    """What was done, beside the result: enough to do it again and to prove that it was done."""
+    done = {
+        "frames": report.frames,
+        "lost_frames": report.lost,
+        "damaged_packets": report.damaged_packets,
+        "seconds": round(seconds, 3),
+        "framemd5": {"input": report.input, "output": report.output},  # of each frame's planes, as restored
+    }
+    text = json.dumps(_described(plan, model, weights, options) | done, indent=1, default=str)
+    files.write(plan.output.with_name(f"{plan.output.name}.json"), text + "\n")
 
 
 def _options(args: Any) -> Options:
@@ -52,6 +69,9 @@ def _options(args: Any) -> Options:
         raise FlagError(f"-e takes KEY=VALUE, such as crf=16, not {wrong[0]!r}")
     if args.batch != "auto" and not (args.batch.isdecimal() and int(args.batch) > 0):
         raise FlagError(f"--batch must be auto or a number of frames, not {args.batch!r}")
+    for flag in ("segment", "frames"):
+        if getattr(args, flag) is not None and getattr(args, flag) < 1:
+            raise FlagError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
     return Options(
         encoder=args.codec,
         pixel_format=args.pix_fmt,
@@ -64,8 +84,24 @@ def _options(args: Any) -> Options:
         strength=args.strength,
         keep_grain=args.keep_grain,
         batch=0 if args.batch == "auto" else int(args.batch),
+        segment=args.segment,
+        start=None if args.start is None else _seconds("start", args.start),
+        end=None if args.end is None else _seconds("end", args.end),
+        frames=args.frames,
+        mask=None if args.mask is None else Path(args.mask),
         restart=args.restart,
     )
+
+
+def _seconds(flag: str, text: str) -> Fraction:
+    """Seconds of `90`, `1:30` or `00:01:30.5`."""
+    try:
+        parts = [Fraction(part) for part in text.split(":")]
+        if len(parts) > 3 or min(parts) < 0:
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise FlagError(f"--{flag} must be a time such as 90, 1:30 or 00:01:30.5, not {text!r}") from None
+    return sum((part * 60**k for k, part in enumerate(reversed(parts))), Fraction(0))
 
 
 def _output(args: Any, source: Path) -> Path:

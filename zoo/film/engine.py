@@ -1,6 +1,6 @@
 """Planes of integers through a restorer: converted on the device, restored as RGB, given back as planes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -28,7 +28,8 @@ class Engine:
     """Restores frames of one layout into another.
 
     `strength`: how much of the network's change is applied, 0 to 1. `keep_grain`: the share of what it took off that
-    flat areas get back, 0 to 1. `mask`: float32 [h w] in [0, 1]; where it is 0 no code changes.
+    flat areas get back, 0 to 1. `masks(number of a frame)`: float32 [h w] in [0, 1]; where it is 0 no
+    code changes.
     """
 
     def __init__(
@@ -39,12 +40,12 @@ class Engine:
         *,
         strength: float = 1.0,
         keep_grain: float = 0.0,
-        mask: np.ndarray | None = None,
+        masks: Callable[[int], np.ndarray] | None = None,
     ):
         self.restorer, self.source, self.target = restorer, source, target
         self.strength, self.keep_grain = strength, keep_grain
         self._batch = 1
-        self._mask = None if mask is None else jnp.asarray(mask)
+        self._masks = masks
 
     def run(self, frames: Iterable[tuple[int, Frame]], size: int, length: int) -> Iterator[Restored]:
         """Restores numbered frames, `size` at a time (0: as many as fill the devices). A batch ends where a segment of
@@ -75,7 +76,8 @@ class Engine:
         delta = restored - rgb
         if (self.strength, self.keep_grain) != (1, 0):
             delta = _change(rgb, restored, self.strength, self.keep_grain)
-        out = color.changed(planes, delta, self._mask, source=self.source, target=self.target)
+        mask = self._masks and jnp.asarray(np.stack([self._masks(number) for number, _ in filled]))
+        out = color.changed(planes, delta, mask, source=self.source, target=self.target)
         restored_planes = zip(*map(np.asarray, out), strict=True)
         return [Restored(index, frame, p) for (index, frame), p in zip(batch, restored_planes, strict=False)]
 

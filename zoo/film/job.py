@@ -3,15 +3,16 @@
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import files
-from zoo.errors import InputError, Interrupted
-from zoo.film import encode, formats, mux, source
+from zoo.errors import FlagError, InputError, Interrupted
+from zoo.film import encode, formats, masks, mux, source
 from zoo.film.encode import Encoding, Segment
 from zoo.film.engine import Engine, Restored
 from zoo.film.mux import Stretch
@@ -20,7 +21,6 @@ from zoo.film.source import Film, Frame, Losses
 from zoo.film.threads import ahead
 from zoo.restorer import Restorer
 
-SEGMENT = 100  # frames; a run that is killed loses at most so many
 _AHEAD = 4  # frames that wait between two stages
 
 
@@ -39,7 +39,16 @@ class Options:
     strength: float = 1.0
     keep_grain: float = 0.0
     batch: int = 0  # frames at once; 0: as many as fill the device
+    segment: int = 100  # frames; a run that is killed loses at most so many
+    start: Fraction | None = None  # seconds from the first frame
+    end: Fraction | None = None
+    frames: int | None = None
+    mask: Path | None = None  # a picture, or a folder with one for each frame
     restart: bool = False
+
+    @property
+    def cut(self) -> bool:
+        return (self.start, self.end, self.frames) != (None, None, None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +68,8 @@ class Report:
     frames: int
     lost: int
     damaged_packets: int
+    input: list[str]  # MD5 of the planes of each frame
+    output: list[str]  # likewise, as they went to the encoder
 
 
 def plan(name: str, output: Path, options: Options) -> Plan:
@@ -105,7 +116,10 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "batch": options.batch,
         "strength": options.strength,
         "keep grain": options.keep_grain,
-        "segment": SEGMENT,
+        "segment": options.segment,
+        "cut": [options.start and str(options.start), options.end and str(options.end), options.frames],
+        "mask": options.mask and [fingerprint(p) for p in masks.find(options.mask)],
+        "drop": sorted(options.drop),
     }
 
 
@@ -119,47 +133,77 @@ def run(
     film = plan.film
     parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=options.restart)
     engine = Engine(
-        restorer, film.layout, plan.encoding.layout, strength=options.strength, keep_grain=options.keep_grain
+        restorer,
+        film.layout,
+        plan.encoding.layout,
+        strength=options.strength,
+        keep_grain=options.keep_grain,
+        masks=options.mask and masks.reader(options.mask, film.height, film.width),
     )
-    losses, counted = Losses(), Count()
+    counted = Count()
     try:
-        frames = ahead(_wanted(film, parts, losses, counted), _AHEAD)
-        restored = ahead(engine.run(frames, options.batch, SEGMENT), _AHEAD)
+        frames = ahead(_wanted(film, options, parts, counted), _AHEAD)
+        restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
         with contextlib.closing(restored):
-            for index in _segments(plan, parts, restored):
-                progress(index + 1, film.expected)
-        return _finished(plan, options, parts, counted, losses)
+            for index in _segments(plan, parts, restored, options.segment):
+                progress(index + 1, _expected(film, options))
+        return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; the same command goes on with {plan.output}") from None
 
 
 @dataclasses.dataclass
 class Count:
-    """The frames that were decoded."""
+    """The frames that were decoded and are wanted; what could not be."""
 
     frames: int = 0
+    losses: Losses = dataclasses.field(default_factory=Losses)
 
 
-def _wanted(film: Film, parts: Parts, losses: Losses, counted: Count) -> Iterator[tuple[int, Frame]]:
+def _wanted(film: Film, options: Options, parts: Parts, counted: Count) -> Iterator[tuple[int, Frame]]:
     """(number, frame) of the frames whose segments are not finished."""
     wanted = True
-    for index, frame in enumerate(source.read(film, losses)):
-        counted.frames = index + 1
-        if index % SEGMENT == 0:
-            wanted = parts.record(index // SEGMENT) is None
-        if wanted:
-            yield index, frame
+    with contextlib.closing(_stretch(film, options, counted.losses)) as frames:
+        for number, frame in enumerate(frames):
+            counted.frames = number + 1
+            if number % options.segment == 0:
+                wanted = parts.record(number // options.segment) is None
+            if wanted:
+                yield number, frame
+    if not counted.frames:
+        raise FlagError(f"no frame of {film.name} lies between --start and --end; `probe` says how long it is")
 
 
-def _segments(plan: Plan, parts: Parts, restored: Iterator[Restored]) -> Iterator[int]:
+def _stretch(film: Film, options: Options, losses: Losses) -> Generator[Frame, None, None]:
+    """The film's frames, or those that it is cut to."""
+    start, end, count = options.start or 0, options.end, 0
+    for frame in source.read(film, losses):
+        at = frame.pts * film.time_base - film.begins
+        if (end is not None and at >= end) or count == options.frames:
+            return
+        if at >= start:
+            count += 1
+            yield frame
+
+
+def _expected(film: Film, options: Options) -> int | None:
+    """About how many frames will come out."""
+    if film.ends is None:
+        return options.frames
+    end = film.ends - film.begins if options.end is None else min(options.end, film.ends - film.begins)
+    count = max(1, round((end - (options.start or 0)) * film.rate))
+    return count if options.frames is None else min(count, options.frames)
+
+
+def _segments(plan: Plan, parts: Parts, restored: Iterator[Restored], length: int) -> Iterator[int]:
     """Encodes the restored frames into segments; yields the number of each frame."""
     item = next(restored, None)
     while item is not None:
-        number, record = item.number // SEGMENT, {"pts": [], "durations": [], "input": [], "output": []}
+        number, record = item.number // length, {"pts": [], "durations": [], "input": [], "output": []}
         with parts.writing() as part:
             segment = Segment(part, plan.film, plan.encoding)
             try:
-                while item is not None and item.number // SEGMENT == number:
+                while item is not None and item.number // length == number:
                     segment.write(item.planes)
                     _note(record, item)
                     yield item.number
@@ -185,15 +229,16 @@ def _md5(planes: tuple[np.ndarray, ...]) -> str:
     return digest.hexdigest()
 
 
-def _finished(plan: Plan, options: Options, parts: Parts, counted: Count, losses: Losses) -> Report:
+def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Report:
     """Joins the segments, looks whether everything is there, and gives the film its name."""
     film, count = plan.film, counted.frames
-    numbers = range(-(-count // SEGMENT))
+    numbers = range(-(-count // options.segment))
     records = [parts.record(k) or {} for k in numbers]
-    times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]])
+    times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
+    sums = ([s for r in records for s in r[side]] for side in ("input", "output"))
     with files.whole(plan.output) as part:
         mux.join(film, plan.encoding, [parts.path(k) for k in numbers], times, part, options.drop)
         mux.verify(film, times, part)
     parts.remove()
-    lost = film.lost(Frame((), times.pts[-1], times.durations[-1]))
-    return Report(count, lost, losses.packets)
+    lost = 0 if options.cut else film.lost(Frame((), times.pts[-1], times.durations[-1]))
+    return Report(count, lost, counted.losses.packets, *sums)
