@@ -24,6 +24,7 @@ FLOORS = [
     {"restorer"},
     {"film.formats", "film.masks", "film.parts", "film.progress", "film.threads"},
     {"film.source"},
+    {"film.sequence", "film.y4m"},
     {"film.encode", "film.engine"},
     {"film.mux"},
     {"film.job"},

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from zoo.restorer import Restorer
 
 
+FILM_SUFFIXES = (".mkv", ".mp4", ".m4v", ".mov", ".avi", ".webm", ".mxf", ".ts", ".nut")  # what pictures may become
+
+
 @dataclasses.dataclass(frozen=True)
 class Restore:
     """Restore pictures: size, bit depth, alpha, colour profile and names are kept.
@@ -69,6 +72,10 @@ class Restore:
     """Films: changes only what is white here; black pixels stay bit for bit. A folder holds one mask for each frame."""
     segment: int = 100
     """Films: frames in a finished part; an interrupted run goes on after the last one."""
+    rate: str = "24"
+    """Sequences of pictures: frames a second, such as 25 or 24000/1001."""
+    gaps: Literal["fail", "copy"] = "fail"
+    """Sequences of pictures: whether a missing number stops the work or becomes a copy of the frame before."""
     restart: bool = False
     """Films: throw away what an interrupted run left, rather than go on with it."""
     progress: Literal["auto", "json", "off"] = "auto"
@@ -100,7 +107,7 @@ def restore(args: Restore) -> int:
     if args.model is None:
         denoisers = ", ".join(name for name, spec in registry.SPECS.items() if spec.task == "denoise")
         raise FlagError(f"name a model or a training run's folder with -m; the models are: {denoisers}")
-    if films := [name for name in args.inputs if _is_film(name)]:
+    if films := [name for name in args.inputs if _is_film(name, args.output)]:
         if len(args.inputs) > 1:
             raise FlagError(f"{films[0]} is a film; restore films one at a time")
         from zoo.film import command as film
@@ -126,12 +133,18 @@ def restore(args: Restore) -> int:
     return 0
 
 
-def _is_film(name: str) -> bool:
-    """Whether an input is a file of another kind than the pictures'."""
+def _is_film(name: str, output: str | None) -> bool:
+    """Whether an input is a film: a pipe, a numbered sequence, a file of another kind than the pictures', or pictures
+    that are to become a film."""
     from zoo import pictures
 
-    suffix = Path(name).suffix.lower()
-    return suffix not in ("", *pictures.SUFFIXES) and not Path(name).is_dir() and not glob.has_magic(name)
+    numbered = lambda path: "%" in Path(path).name and Path(path).suffix.lower() in pictures.SUFFIXES
+    of_film = lambda path: Path(path).suffix.lower() not in ("", *pictures.SUFFIXES)
+    if name == "-" or numbered(name):
+        return True
+    if Path(name).is_dir() or glob.has_magic(name):
+        return output is not None and (numbered(output) or Path(output).suffix.lower() in FILM_SUFFIXES)
+    return of_film(name)
 
 
 def models(args: Models) -> int:

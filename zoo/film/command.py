@@ -1,5 +1,6 @@
 """`restore` for a film: flags become a plan, the plan a file."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -10,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, registry
-from zoo.errors import FlagError, ZooError
-from zoo.film import encode, job, mux
+from zoo.errors import FlagError, InputError, ZooError
+from zoo.film import encode, job, mux, sequence
 from zoo.film.job import Options, Plan, Report
 from zoo.film.progress import Progress
+from zoo.film.source import PIPE
 
 
 def restore(args: Any, name: str) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
     options = _options(args)
     output = _output(args, Path(name))
+    if str(output) == PIPE:
+        options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
     weights = registry.card(args.model)["sha256"]
     plan = job.plan(name, output, options)
     if args.dry_run:
@@ -34,7 +38,8 @@ def restore(args: Any, name: str) -> int:
     begun = time.monotonic()
     with Progress(args.progress, output.name) as shown:
         report = job.run(plan, options, restorer, weights, shown)
-    _log(plan, args.model, weights, options, report, time.monotonic() - begun)
+    if str(output) != PIPE:
+        _log(plan, args.model, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
     if report.lost or report.damaged_packets:
         raise ZooError(
@@ -81,6 +86,8 @@ def _options(args: Any) -> Options:
         range=args.color_range,
         strict_color=args.strict_color,
         force_hdr=args.force_hdr,
+        rate=_rate(args.rate),
+        gaps=args.gaps,
         strength=args.strength,
         keep_grain=args.keep_grain,
         batch=0 if args.batch == "auto" else int(args.batch),
@@ -91,6 +98,29 @@ def _options(args: Any) -> Options:
         mask=None if args.mask is None else Path(args.mask),
         restart=args.restart,
     )
+
+
+def _pattern(args: Any, output: Path, source: Path) -> Path:
+    """A sequence to write: none of its pictures exists, unless they may be overwritten or a run goes on."""
+    if source.resolve() == output.resolve():
+        raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
+    going_on = output.with_name(f"{output.name}.part").is_dir()
+    with contextlib.suppress(InputError):
+        first = sequence.find(str(output), "copy")[0][1]
+        if not (args.yes or going_on):
+            raise FlagError(f"{first} exists; overwrite it with -y, or choose another output with -o")
+    return output
+
+
+def _rate(text: str) -> Fraction:
+    """Frames a second: `24`, `23.976`, `24000/1001`."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise FlagError(f"--rate must be frames a second, such as 24 or 24000/1001, not {text!r}")
+    return rate
 
 
 def _seconds(flag: str, text: str) -> Fraction:
@@ -106,6 +136,12 @@ def _seconds(flag: str, text: str) -> Fraction:
 
 def _output(args: Any, source: Path) -> Path:
     """The file to write: as said, or beside the film; as Matroska where the film's kind is not written."""
+    if args.output == PIPE:
+        return Path(PIPE)
+    if args.output is not None and sequence.is_pattern(args.output):
+        return _pattern(args, Path(args.output), source)
+    if str(source) == PIPE and args.output is None:
+        raise FlagError("name the file to write with -o; - is standard output")
     usual = source if source.suffix.lower() in encode.SUFFIXES else source.with_suffix(".mkv")
     if args.output is None:
         output = usual.with_stem(f"{source.stem}_restored")

@@ -15,8 +15,8 @@ from av.error import FFmpegError
 
 from zoo.color import Layout
 from zoo.errors import FlagError, ZooError
-from zoo.film import formats
-from zoo.film.source import Film
+from zoo.film import formats, sequence, y4m
+from zoo.film.source import PIPE, Film
 
 # By suffix: the encoder, its options, the least bits a sample of a film of 8 bits.
 _FFV1 = ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, 8)
@@ -34,6 +34,7 @@ _DEFAULTS: dict[str, tuple[str, dict[str, str], int]] = {
     ".webm": ("libsvtav1", {"crf": "20", "preset": "5"}, 10),
 }
 _LEAST_X265_PX = 64  # on less it writes beyond its memory
+Y4M = "y4m"
 SUFFIXES = tuple(_DEFAULTS)
 os.environ.setdefault("SVT_LOG", "1")  # errors only; libsvtav1 has no other switch
 _QUIET = {"libx265": {"x265-params": "log-level=none"}}
@@ -58,6 +59,11 @@ def choose(
     Raises FlagError for what this FFmpeg does not have.
     """
     suffix = output.suffix.lower()
+    if str(output) == PIPE:
+        return Encoding(Y4M, "y4m", "y4m", y4m.layout(film), ()), []
+    if sequence.is_pattern(output):
+        layout = sequence.target_layout(film, suffix)
+        return Encoding(sequence.CONTAINER, suffix, suffix, layout, ()), _losses(film, layout)
     if suffix not in _DEFAULTS:
         raise FlagError(f"{output}: unknown film suffix {output.suffix!r}; choose one of: {', '.join(SUFFIXES)}")
     usual, usual_options, least = _DEFAULTS[suffix]
@@ -123,6 +129,13 @@ def _near_encoders(name: str) -> list[str]:
 
     near = difflib.get_close_matches(name, sorted(av.codecs_available), 12, 0.4)
     return [n for n in near if encodes(n)][:4] or ["ffv1", "libx265", "prores_ks", "libsvtav1"]
+
+
+def segment(path: Path, film: Film, encoding: Encoding) -> "Segment | sequence.PictureSegment":
+    """A segment of the kind that the encoding says."""
+    if encoding.encoder == sequence.CONTAINER:
+        return sequence.PictureSegment(path, film, encoding.pixel_format)
+    return Segment(path, film, encoding)
 
 
 class Segment:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +13,14 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import FlagError, InputError, Interrupted
-from zoo.film import encode, formats, masks, mux, source
-from zoo.film.encode import Encoding, Segment
+from zoo.film import encode, formats, masks, mux, sequence, source, y4m
+from zoo.film.encode import Encoding
 from zoo.film.engine import Engine, Restored
 from zoo.film.mux import Stretch
 from zoo.film.parts import Parts, fingerprint
 from zoo.film.source import Film, Frame, Losses
 from zoo.film.threads import ahead
+from zoo.pictures import SUFFIXES
 from zoo.restorer import Restorer
 
 _AHEAD = 4  # frames that wait between two stages
@@ -36,6 +38,8 @@ class Options:
     range: str | None = None
     strict_color: bool = False
     force_hdr: bool = False
+    rate: Fraction = Fraction(24)  # of a sequence
+    gaps: str = "fail"  # of a sequence: "copy" or "fail"
     strength: float = 1.0
     keep_grain: float = 0.0
     batch: int = 0  # frames at once; 0: as many as fill the device
@@ -72,9 +76,18 @@ class Report:
     output: list[str]  # likewise, as they went to the encoder
 
 
+@dataclasses.dataclass
+class Count:
+    """The frames that were decoded and are wanted; the first of them; what could not be decoded."""
+
+    frames: int = 0
+    first: int = 0
+    losses: Losses = dataclasses.field(default_factory=Losses)
+
+
 def plan(name: str, output: Path, options: Options) -> Plan:
     """Looks at the film and chooses how it is written. Raises what stands against it, before any work."""
-    film = source.describe(name, matrix=options.matrix, range_=options.range)
+    film = describe(name, options)
     if film.guesses and options.strict_color:
         raise InputError(f"{name} does not say its colour: {_guessed(film)} would be a guess; say it with --colorspace "
                          "and --color-range")  # fmt: skip
@@ -85,7 +98,8 @@ def plan(name: str, output: Path, options: Options) -> Plan:
         )
     chosen = dict(options.encoder_options)
     encoding, losses = encode.choose(film, output, options.encoder, options.pixel_format, chosen)
-    mux.check(film, encoding, output, options.drop)
+    if encoding.encoder not in (encode.Y4M, sequence.CONTAINER):
+        mux.check(film, encoding, output, options.drop)
     notes = []
     if film.guesses:
         notes.append(
@@ -98,6 +112,14 @@ def plan(name: str, output: Path, options: Options) -> Plan:
     return Plan(film, output, encoding, tuple(notes))
 
 
+def describe(name: str, options: Options) -> Film:
+    """What a film is: a file, numbered pictures, or a pipe."""
+    suffix = Path(name).suffix.lower()
+    if name != source.PIPE and (sequence.is_pattern(name) or suffix in ("", *SUFFIXES)):
+        return sequence.describe(name, options.rate, options.gaps)
+    return source.describe(name, matrix=options.matrix, range_=options.range)
+
+
 def _guessed(film: Film) -> str:
     return ", ".join(film.guesses)
 
@@ -106,7 +128,8 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
     """Everything that the restored frames depend on."""
     film, encoding = plan.film, plan.encoding
     return {
-        "input": fingerprint(Path(film.name)),
+        "input": _fingerprint(film),
+        "rate": str(film.rate),
         "weights": weights,
         "encoder": encoding.encoder,
         "pixel format": encoding.pixel_format,
@@ -123,6 +146,13 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
     }
 
 
+def _fingerprint(film: Film) -> str | list[str]:
+    if film.container == sequence.CONTAINER:
+        files = [path for _, path in sequence.find(film.name, film.gaps)]
+        return hashlib.sha256("".join(f"{p.name} {fingerprint(p)}" for p in files).encode()).hexdigest()
+    return fingerprint(Path(film.name)) if film.name != source.PIPE else uuid.uuid4().hex  # a pipe is never the same
+
+
 def run(
     plan: Plan, options: Options, restorer: Restorer, weights: str, progress: Callable[[int, int | None], None]
 ) -> Report:
@@ -131,7 +161,6 @@ def run(
     Raises Interrupted on Ctrl-C; what is finished by then is kept, and the same call goes on from there.
     """
     film = plan.film
-    parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=options.restart)
     engine = Engine(
         restorer,
         film.layout,
@@ -141,6 +170,10 @@ def run(
         masks=options.mask and masks.reader(options.mask, film.height, film.width),
     )
     counted = Count()
+    if plan.encoding.encoder == encode.Y4M:
+        return _piped(plan, options, engine, counted, progress)
+    restart = options.restart or film.name == source.PIPE
+    parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=restart)
     try:
         frames = ahead(_wanted(film, options, parts, counted), _AHEAD)
         restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
@@ -152,36 +185,46 @@ def run(
         raise Interrupted(f"interrupted; the same command goes on with {plan.output}") from None
 
 
-@dataclasses.dataclass
-class Count:
-    """The frames that were decoded and are wanted; what could not be."""
+def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:
+    """Restores the film to standard output, frame by frame as they come."""
+    writer = y4m.Writer(plan.film, plan.encoding.layout)
+    frames = ahead(_wanted(plan.film, options, None, counted), _AHEAD)
+    restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
+    record: dict[str, list] = {"pts": [], "durations": [], "input": [], "output": []}
+    with contextlib.closing(restored):
+        for item in restored:
+            writer.write(item.planes)
+            _note(record, item)
+            progress(item.number + 1, _expected(plan.film, options))
+    writer.close()
+    return Report(counted.frames, 0, counted.losses.packets, record["input"], record["output"])
 
-    frames: int = 0
-    losses: Losses = dataclasses.field(default_factory=Losses)
 
-
-def _wanted(film: Film, options: Options, parts: Parts, counted: Count) -> Iterator[tuple[int, Frame]]:
+def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
     """(number, frame) of the frames whose segments are not finished."""
     wanted = True
-    with contextlib.closing(_stretch(film, options, counted.losses)) as frames:
+    with contextlib.closing(_stretch(film, options, counted)) as frames:
         for number, frame in enumerate(frames):
             counted.frames = number + 1
             if number % options.segment == 0:
-                wanted = parts.record(number // options.segment) is None
+                wanted = parts is None or parts.record(number // options.segment) is None
             if wanted:
                 yield number, frame
     if not counted.frames:
         raise FlagError(f"no frame of {film.name} lies between --start and --end; `probe` says how long it is")
 
 
-def _stretch(film: Film, options: Options, losses: Losses) -> Generator[Frame, None, None]:
+def _stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:
     """The film's frames, or those that it is cut to."""
     start, end, count = options.start or 0, options.end, 0
-    for frame in source.read(film, losses):
+    frames = sequence.read(film) if film.container == sequence.CONTAINER else source.read(film, counted.losses)
+    for frame in frames:
         at = frame.pts * film.time_base - film.begins
         if (end is not None and at >= end) or count == options.frames:
             return
-        if at >= start:
+        if at < start:
+            counted.first += 1
+        else:
             count += 1
             yield frame
 
@@ -201,7 +244,7 @@ def _segments(plan: Plan, parts: Parts, restored: Iterator[Restored], length: in
     while item is not None:
         number, record = item.number // length, {"pts": [], "durations": [], "input": [], "output": []}
         with parts.writing() as part:
-            segment = Segment(part, plan.film, plan.encoding)
+            segment = encode.segment(part, plan.film, plan.encoding)
             try:
                 while item is not None and item.number // length == number:
                     segment.write(item.planes)
@@ -235,10 +278,15 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
     numbers = range(-(-count // options.segment))
     records = [parts.record(k) or {} for k in numbers]
     times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
+    lost = 0 if options.cut or film.alone else film.lost(Frame((), times.pts[-1], times.durations[-1]))
     sums = ([s for r in records for s in r[side]] for side in ("input", "output"))
+    paths = [parts.path(k) for k in numbers]
+    if plan.encoding.encoder == sequence.CONTAINER:
+        sequence.join(film, paths, plan.output, counted.first, count)
+        parts.remove()
+        return Report(count, lost, counted.losses.packets, *sums)
     with files.whole(plan.output) as part:
-        mux.join(film, plan.encoding, [parts.path(k) for k in numbers], times, part, options.drop)
+        mux.join(film, plan.encoding, paths, times, part, options.drop)
         mux.verify(film, times, part)
     parts.remove()
-    lost = 0 if options.cut else film.lost(Frame((), times.pts[-1], times.durations[-1]))
     return Report(count, lost, counted.losses.packets, *sums)

@@ -1,5 +1,6 @@
 """Joins the restored segments with everything else that the film holds: audio, subtitles, attachments, chapters."""
 
+import contextlib
 import dataclasses
 import heapq
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ class Stretch:
 def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) -> None:
     """Writes a header to nowhere. Raises FlagError, naming the stream, where the output's kind cannot hold a stream or
     the encoder's pictures."""
-    with opened(film.name) as source:
+    with _everything(film) as source:
         kept = _kept(source, film, drop)
         with _nowhere(output) as out:
             encode.add_stream(out, film, encoding)
@@ -51,6 +52,11 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
                 except (FFmpegError, ValueError):
                     raise FlagError(fault) from None
                 _begin(out, fault)
+
+
+def _everything(film: Film) -> Any:
+    """The film's file, or None where there is nothing in it to copy."""
+    return contextlib.nullcontext() if film.alone else opened(film.name)
 
 
 def _named(stream: Any) -> str:
@@ -97,7 +103,7 @@ def _begin(out: Any, fault: str):
 
 def _kept(source: Any, film: Film, drop: frozenset[str]) -> list[Any]:
     """The other streams that are copied."""
-    return [s for s in source.streams if s.index != film.stream and s.type not in drop]
+    return [s for s in (source.streams if source else ()) if s.index != film.stream and s.type not in drop]
 
 
 def _copied(out: Any, stream: Any) -> Any:
@@ -115,19 +121,22 @@ def join(
 
     Raises ZooError where the segments do not fit together.
     """
-    with opened(film.name) as source, av.open(str(segments[0])) as first:
+    with _everything(film) as source, av.open(str(segments[0])) as first:
         out = av.open(str(part), "w", format=_format(part), options=_MUXER_OPTIONS)
         try:
             target, copies = None, {}
-            for stream in source.streams:
+            if source is None:
+                target = _pictures(out, first.streams.video[0], None, film)
+            for stream in source.streams if source else ():
                 if stream.index == film.stream:
                     target = _pictures(out, first.streams.video[0], stream, film)
                 elif stream.type not in drop:
                     copies[stream.index] = _copied(out, stream)
-            _tag(out, source, film, times, drop)
+            if source:
+                _tag(out, source, film, times, drop)
             out.start_encoding()
             pictures = _picture_packets(film, segments, times, target)
-            others = _other_packets(source, copies, film, times)
+            others = iter(()) if source is None else _other_packets(source, copies, film, times)
             for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
                 out.mux_one(packet)
         except FFmpegError as e:
@@ -139,8 +148,9 @@ def join(
 def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     target = out.add_stream_from_template(template, opaque=True)
     target.time_base = film.time_base
-    target.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
-    target.disposition = stream.disposition
+    if stream:
+        target.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
+        target.disposition = stream.disposition
     if film.rotation:
         target.set_display_rotation(film.rotation)
     return target

@@ -1,7 +1,7 @@
 """The workspace of a film that is being restored: `OUTPUT.part/` with a manifest and the finished segments.
 
-A segment is an encoded file and, written after it, a JSON record; what has a record is finished. The same command run
-again goes on after the last one. Several processes may share a workspace, each with its own segments.
+A segment is an encoded file, or a folder of pictures, and, written after it, a JSON record; what has a record is
+finished. The same command run again goes on after it.
 """
 
 import contextlib
@@ -66,6 +66,8 @@ class Parts:
         try:
             yield part
         finally:
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
             part.unlink(missing_ok=True)
 
     def finish(self, segment: int, part: Path, record: dict[str, Any]):
@@ -75,12 +77,10 @@ class Parts:
 
     def record(self, segment: int) -> dict[str, Any] | None:
         """What `finish` was given, or None for a segment that is not finished."""
+        if not self.path(segment).exists():
+            return None
         try:
-            return (
-                json.loads(self.path(segment).with_suffix(".json").read_text())
-                if self.path(segment).is_file()
-                else None
-            )
+            return json.loads(self.path(segment).with_suffix(".json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import itertools
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -47,6 +49,12 @@ class Film:
     field_order: str
     begins: Fraction  # seconds: the time of the first frame
     stream: int  # the index of the picture stream
+    gaps: str = "fail"  # of a sequence: what a missing number means
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nothing else to copy: pictures and pipes have no other streams."""
+        return self.container == "pictures" or self.name == PIPE
 
     @property
     def expected(self) -> int | None:
@@ -61,6 +69,8 @@ class Film:
         return max(0, int((self.ends - end) * self.rate))
 
 
+PIPE = "-"  # standard input
+_piped: list[Any] = []  # its container, stream and first frame: a pipe can be read only once
 FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: "top first", 3: "bottom first", 4: "top first", 5: "bottom first"}
 
 
@@ -87,12 +97,27 @@ def describe(path: str | Path, *, matrix: str | None = None, range_: str | None 
 
     `matrix`, `range_`: the user's word about colour where the file is wrong. Raises InputError for no pictures.
     """
+    if path == PIPE:
+        container, stream, first = _pipe()
+        return _film(path, container, stream, first, matrix, range_)
     with opened(path) as container:
         stream = picture_stream(container, path)
         first = next(_frames(container, stream, Losses()), None)
         if first is None:
             raise InputError(f"no frame of {path} can be decoded; the file is damaged")
         return _film(path, container, stream, first, matrix, range_)
+
+
+def _pipe() -> list[Any]:
+    """The y4m stream on standard input: its container, stream and first frame."""
+    if not _piped:
+        try:
+            container = av.open(sys.stdin.buffer, format="yuv4mpegpipe")
+            frames = _frames(container, container.streams.video[0], Losses())
+            _piped.extend([container, container.streams.video[0], next(frames), frames])
+        except (FFmpegError, StopIteration):
+            raise InputError("standard input is no y4m stream; pipe one in, as from: ffmpeg -f yuv4mpegpipe") from None
+    return _piped[:3]
 
 
 def picture_stream(container: Any, path: str | Path) -> Any:
@@ -166,9 +191,14 @@ def read(film: Film, losses: Losses) -> Iterator[Frame]:
 
     Raises InputError where the size or pixel format changes on the way.
     """
-    with opened(film.name) as container:
+    with contextlib.ExitStack() as held:
         last = None
-        for k, frame in enumerate(_frames(container, container.streams[film.stream], losses)):
+        if film.name == PIPE:
+            frames = itertools.chain([_piped[2]], _piped[3])
+        else:
+            container = held.enter_context(opened(film.name))
+            frames = _frames(container, container.streams[film.stream], losses)
+        for k, frame in enumerate(frames):
             if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
                 raise InputError(
                     f"{film.name}: frame {k} is {frame.width}x{frame.height} {frame.format.name} after "
