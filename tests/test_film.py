@@ -71,7 +71,7 @@ def test_names_in_any_script_and_one_frame(folder):
 
 
 def test_everything_else_in_the_file_is_copied(folder):
-    clips.write(folder / "in.mkv", audio=True, aspect=Fraction(16, 15), tags=(9, 2, 9, 14))
+    clips.write(folder / "in.mkv", audio=True, tags=(9, 2, 9, 14))
     assert restore("in.mkv", "-o", "out.mkv") == 0
     held = []
     for name in ("in.mkv", "out.mkv"):
@@ -87,7 +87,6 @@ def test_everything_else_in_the_file_is_copied(folder):
                     [int(s.disposition) for s in film.streams],
                     picture.metadata.get("title"),
                     film.metadata.get("title"),
-                    picture.sample_aspect_ratio,
                     [int(n) for n in (context.colorspace, context.color_range)],
                     [int(n) for n in (context.color_primaries, context.color_trc)],
                     [(c["start"] * c["time_base"], c["metadata"]) for c in film.chapters()],
@@ -112,6 +111,15 @@ def test_other_containers_have_their_codec_ten_bits_and_the_tags(folder, name, c
     assert frames[0].format.components[0].bits == depth
     tags = frames[0].colorspace, frames[0].color_range, frames[0].color_primaries, frames[0].color_trc
     assert [int(t) for t in tags] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_the_aspect_of_a_sample_is_kept(folder, capsys, name):
+    clips.write(folder / "in.mp4", codec="libx264", size=(64, 64), aspect=Fraction(16, 15))
+    assert restore("in.mp4", "-o", name) == 0
+    with av.open(str(folder / name)) as film:
+        aspect = film.streams.video[0].sample_aspect_ratio
+    assert aspect == Fraction(16, 15)
 
 
 def test_encoder_and_pixel_format_by_flags(folder):
@@ -307,3 +315,44 @@ def test_a_new_size_on_the_way_is_named(folder, capsys):
     assert restore("in.ts", "-o", "out.mkv") == 3
     assert "is 96x80 yuv420p after 64x64 yuv420p; cut the film there" in capsys.readouterr().err
     assert not (folder / "out.mkv").exists()
+
+
+# ---- what a film is
+
+
+def test_probe_says_what_it_is(folder, capsys):
+    clips.write(folder / "in.mkv", "yuv420p10le", audio=True)
+    assert cli.main(["probe", "in.mkv"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert (about["width"], about["height"], about["pixel_format"]) == (36, 34, "yuv420p10le")
+    assert [s["type"] for s in about["streams"]] == ["video", "audio", "attachment"]
+    assert about["chapters"] == 1
+    assert about["woven from fields"] is None
+    assert cli.main(["probe", "none.mkv"]) == 3
+
+
+@pytest.mark.parametrize("woven", [False, True])
+def test_fields_are_found_and_announced(folder, capsys, woven):
+    """A bar that moves between the fields of a frame, and one that moves only between frames."""
+    with av.open("in.mkv", "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "gray"
+        for k in range(30):
+            picture = np.full((64, 96), 40, np.uint8)
+            for line in range(64):
+                at = 3 * (2 * k + (line % 2 if woven else 0)) % 80
+                picture[line, at : at + 12] = 220 - line
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "gray")))
+        out.mux(stream.encode(None))
+    assert restore("in.mkv", "--dry-run") == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any("is interlaced (top first)" in note for note in notes) == woven
+
+
+def test_progress_as_json_lines(folder, capsys, monkeypatch):
+    monkeypatch.setattr("zoo.film.progress._EVERY_S", {"json": 0.0})
+    clips.write(folder / "in.mkv")
+    assert restore("in.mkv", "-o", "out.mkv", "--progress", "json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    assert [line["frame"] for line in lines] == [1, 2, 3, 4, 5, 5]
+    assert lines[-1]["percent"] == 100

@@ -82,7 +82,7 @@ def test_a_folder_becomes_a_film():
         ("f%03d.png -o g%03d.png", 3, "f009.png missing; --gaps copy repeats the frame before"),
         ("h%03d.png -o g%03d.png", 3, "no picture is called h%03d.png, such as h001.png"),
         ("f%03d.png -o f%03d.png -y", 2, "f%03d.png is an original"),
-        ("f%03d.png -o g%03d.gif", 2, "unknown film suffix '.gif'"),
+        ("old%03d.png -o g%03d.gif", 2, "unknown picture suffix '.gif'"),
         ("f%03d.png -o f.mkv --rate none", 2, "--rate must be frames a second"),
         ("m%03d.png -o g%03d.png", 3, "m002.png is 27x20 px with 1 channels of 8 bits after 27x20 with 3 of 8"),
         ("m%03d.png -o old%03d.png", 2, "old004.png exists; overwrite it with -y"),

@@ -85,6 +85,14 @@ class Restore:
 
 
 @dataclasses.dataclass(frozen=True)
+class Probe:
+    """Say what a film is, as JSON: size, rate, colour, fields, streams; and what `restore` would say to it."""
+
+    film: Annotated[str, tyro.conf.Positional]
+    """A film, or numbered pictures such as frame.%%06d.dpx."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Models:
     """List the models of the zoo."""
 
@@ -95,9 +103,13 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Models)
-    commands: Any = Restore | Models
+    check_names(argv, Restore, Probe, Models)
+    commands: Any = Restore | Probe | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
+    if isinstance(chosen, Probe):
+        from zoo.film import command as film
+
+        return film.probe(chosen.film)
     return restore(chosen) if isinstance(chosen, Restore) else models(chosen)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from zoo import files, registry
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.film import encode, job, mux, sequence
+from zoo.film import probe as look
 from zoo.film.job import Options, Plan, Report
 from zoo.film.progress import Progress
 from zoo.film.source import PIPE
@@ -46,6 +47,13 @@ def restore(args: Any, name: str) -> int:
             f"{name} is damaged: {report.damaged_packets} packets could not be decoded, about {report.lost} frames at "
             f"its end are lost; {output} holds the {report.frames} others at their times"
         )
+    return 0
+
+
+def probe(name: str) -> int:
+    """Prints what a film is; returns the exit code."""
+    film = job.describe(name, Options())
+    print(json.dumps(look.facts(film), indent=1, default=str, ensure_ascii=False))
     return 0
 
 

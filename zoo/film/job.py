@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import FlagError, InputError, Interrupted
-from zoo.film import encode, formats, masks, mux, sequence, source, y4m
+from zoo.film import encode, formats, masks, mux, probe, sequence, source, y4m
 from zoo.film.encode import Encoding
 from zoo.film.engine import Engine, Restored
 from zoo.film.mux import Stretch
@@ -105,10 +105,13 @@ def plan(name: str, output: Path, options: Options) -> Plan:
         notes.append(
             f"{name} does not say its colour; guessed: {_guessed(film)}. --colorspace, --color-range say better"
         )
+    if film.aspect not in (None, 1) and output.suffix.lower() in (".avi", ".nut"):
+        losses.append(f"the shape of its samples, {film.aspect}")
     if losses:
         notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
-    if "first" in film.field_order:
-        notes.append(f"{name} is interlaced ({film.field_order}); its fields stay woven into frames")
+    woven = film.field_order if "first" in film.field_order else None if film.alone else probe.interlaced(name)
+    if woven:
+        notes.append(f"{name} is interlaced ({woven}) and restored with its fields woven; deinterlace it first: bwdif")
     return Plan(film, output, encoding, tuple(notes))
 
 

@@ -12,7 +12,7 @@ import av
 from av.error import FFmpegError
 
 from zoo.errors import FlagError, OutputError, ZooError
-from zoo.film import encode
+from zoo.film import encode, matroska
 from zoo.film.encode import Encoding
 from zoo.film.source import Film, opened
 
@@ -143,11 +143,18 @@ def join(
             raise ZooError(f"{film.name} could not be joined: {getattr(e, 'strerror', None) or e}") from None
         finally:
             out.close()
+    if _format(part) in ("matroska", "webm") and film.aspect not in (None, 1):
+        try:
+            matroska.set_aspect(part, film.width, film.height, film.aspect)
+        except ValueError as e:
+            raise OutputError(f"the shape of the samples could not be written: {e}; write .mp4 or .mov") from None
 
 
 def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     target = out.add_stream_from_template(template, opaque=True)
     target.time_base = film.time_base
+    if film.aspect:
+        target.codec_context.sample_aspect_ratio = film.aspect
     if stream:
         target.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
         target.disposition = stream.disposition

@@ -102,7 +102,7 @@ def describe(path: str | Path, *, matrix: str | None = None, range_: str | None 
         return _film(path, container, stream, first, matrix, range_)
     with opened(path) as container:
         stream = picture_stream(container, path)
-        first = next(_frames(container, stream, Losses()), None)
+        first = next(decoded(container, stream, Losses()), None)
         if first is None:
             raise InputError(f"no frame of {path} can be decoded; the file is damaged")
         return _film(path, container, stream, first, matrix, range_)
@@ -113,7 +113,7 @@ def _pipe() -> list[Any]:
     if not _piped:
         try:
             container = av.open(sys.stdin.buffer, format="yuv4mpegpipe")
-            frames = _frames(container, container.streams.video[0], Losses())
+            frames = decoded(container, container.streams.video[0], Losses())
             _piped.extend([container, container.streams.video[0], next(frames), frames])
         except (FFmpegError, StopIteration):
             raise InputError("standard input is no y4m stream; pipe one in, as from: ffmpeg -f yuv4mpegpipe") from None
@@ -197,7 +197,7 @@ def read(film: Film, losses: Losses) -> Iterator[Frame]:
             frames = itertools.chain([_piped[2]], _piped[3])
         else:
             container = held.enter_context(opened(film.name))
-            frames = _frames(container, container.streams[film.stream], losses)
+            frames = decoded(container, container.streams[film.stream], losses)
         for k, frame in enumerate(frames):
             if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
                 raise InputError(
@@ -212,7 +212,8 @@ def read(film: Film, losses: Losses) -> Iterator[Frame]:
             yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, duration)
 
 
-def _frames(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
+def decoded(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
+    """Every frame that decodes, as PyAV gives it."""
     stream.thread_type = "AUTO"
     packets = container.demux(stream)
     while True:
