@@ -122,6 +122,18 @@ def test_the_aspect_of_a_sample_is_kept(folder, capsys, name):
     assert aspect == Fraction(16, 15)
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+@pytest.mark.parametrize("degrees", [90, 180, -90])
+def test_a_film_shot_upright_stays_upright(folder, name, degrees):
+    with av.open("in.mp4", "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.set_display_rotation(degrees)
+        out.mux([*stream.encode(clips.frame("yuv420p", 0, 64, 64)), *stream.encode(None)])
+    assert restore("in.mp4", "-o", name) == 0
+    assert clips.read(folder / name)[0].rotation == clips.read(folder / "in.mp4")[0].rotation != 0
+
+
 def test_encoder_and_pixel_format_by_flags(folder):
     clips.write(folder / "in.mkv", "yuv420p10le")
     assert restore("in.mkv", "-o", "out.mkv", "-c:v", "libx264", "--pix-fmt", "yuv444p10le", "-e", "qp=0") == 0

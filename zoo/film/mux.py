@@ -153,13 +153,15 @@ def join(
 def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     target = out.add_stream_from_template(template, opaque=True)
     target.time_base = film.time_base
+    if film.rotation:
+        target.set_display_rotation(film.rotation)
+    if _format(Path(out.name)) in ("mp4", "mov") and target.codec_context.codec.canonical_name == "hevc":
+        target.codec_context.codec_tag = "hvc1"  # the only one that Apple's players take
     if film.aspect:
         target.codec_context.sample_aspect_ratio = film.aspect
     if stream:
         target.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
         target.disposition = stream.disposition
-    if film.rotation:
-        target.set_display_rotation(film.rotation)
     return target
 
 
