@@ -127,6 +127,34 @@ def test_the_log_says_what_was_done(film):
     assert len(log["framemd5"]["input"]) == len(set(log["framemd5"]["output"])) == 14
 
 
+def test_shards_in_any_order_give_the_same_film(film, capsys):
+    assert restore(*WORDS, "--shard", "3/3") == 0
+    assert "segments are left to other shards" in capsys.readouterr().err
+    assert restore(*WORDS, "--shard", "1/3") == 0
+    assert not (film / "out.mkv").exists()
+    assert restore(*WORDS, "--shard", "2/3") == 0
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+    assert files(film) == ["in.mkv", "out.mkv", "out.mkv.json", "whole.mkv", "whole.mkv.json"]
+    assert restore(*WORDS, "--shard", "4/3", "-y") == 2
+
+
+def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: F811
+    clips.write(folder / "in.mkv", count=24, size=(96, 80))
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(clips.__file__))}  # noqa: PTH120
+    command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=2", "--batch=1"]
+    start = lambda *words: subprocess.Popen([*command, *words], env=environment, cwd=folder)
+    shards = [start("-o", "out.mkv", f"--shard={k}/2") for k in (1, 2)]
+    deadline = time.monotonic() + 60
+    while not (folder / "out.mkv.part" / "000000.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    shards[0].kill()
+    assert shards[0].wait() == -signal.SIGKILL
+    assert shards[1].wait() == 0
+    assert start("-o", "out.mkv", "--shard=1/2").wait() == 0
+    assert start("-o", "whole.mkv").wait() == 0
+    assert clips.same(folder / "out.mkv", folder / "whole.mkv")
+
+
 def test_killed_and_started_again(folder):  # noqa: F811
     """The real command, killed at some moment of its work with no chance to tidy up."""
     clips.write(folder / "in.mkv", count=40, size=(96, 80))

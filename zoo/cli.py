@@ -72,6 +72,8 @@ class Restore:
     """Films: changes only what is white here; black pixels stay bit for bit. A folder holds one mask for each frame."""
     segment: int = 100
     """Films: frames in a finished part; an interrupted run goes on after the last one."""
+    shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "1/1"
+    """Films: do the I-th of N shares of the parts; the process that is last joins them all."""
     rate: str = "24"
     """Sequences of pictures: frames a second, such as 25 or 24000/1001."""
     gaps: Literal["fail", "copy"] = "fail"

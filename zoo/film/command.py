@@ -39,7 +39,10 @@ def restore(args: Any, name: str) -> int:
     begun = time.monotonic()
     with Progress(args.progress, output.name) as shown:
         report = job.run(plan, options, restorer, weights, shown)
-    if str(output) != PIPE:
+    if report.waiting:
+        print(f"{report.waiting} segments are left to other shards; the last one joins {output}", file=sys.stderr)
+        return 0
+    if str(output) != PIPE and report.output:
         _log(plan, args.model, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
     if report.lost or report.damaged_packets:
@@ -100,6 +103,7 @@ def _options(args: Any) -> Options:
         keep_grain=args.keep_grain,
         batch=0 if args.batch == "auto" else int(args.batch),
         segment=args.segment,
+        shard=_shard(args.shard, output=args.output),
         start=None if args.start is None else _seconds("start", args.start),
         end=None if args.end is None else _seconds("end", args.end),
         frames=args.frames,
@@ -118,6 +122,16 @@ def _pattern(args: Any, output: Path, source: Path) -> Path:
         if not (args.yes or going_on):
             raise FlagError(f"{first} exists; overwrite it with -y, or choose another output with -o")
     return output
+
+
+def _shard(text: str, output: str | None) -> tuple[int, int]:
+    """`3/8`: the third of eight processes."""
+    which, slash, of = text.partition("/")
+    if not (slash and which.isdecimal() and of.isdecimal() and 1 <= int(which) <= int(of)):
+        raise FlagError(f"--shard must be such as 3/8, the third of eight processes, not {text!r}")
+    if int(of) > 1 and output == PIPE:
+        raise FlagError("standard output cannot be shared by several shards; write a file with -o")
+    return int(which), int(of)
 
 
 def _rate(text: str) -> Fraction:

@@ -48,6 +48,7 @@ class Options:
     end: Fraction | None = None
     frames: int | None = None
     mask: Path | None = None  # a picture, or a folder with one for each frame
+    shard: tuple[int, int] = (1, 1)  # this process does every so many-th segment: (which, of how many)
     restart: bool = False
 
     @property
@@ -72,6 +73,7 @@ class Report:
     frames: int
     lost: int
     damaged_packets: int
+    waiting: int  # segments that other processes have not finished; where there are any, no film is written yet
     input: list[str]  # MD5 of the planes of each frame
     output: list[str]  # likewise, as they went to the encoder
 
@@ -183,7 +185,8 @@ def run(
         with contextlib.closing(restored):
             for index in _segments(plan, parts, restored, options.segment):
                 progress(index + 1, _expected(film, options))
-        return _finished(plan, options, parts, counted)
+        with parts.joining():
+            return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; the same command goes on with {plan.output}") from None
 
@@ -200,7 +203,7 @@ def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progres
             _note(record, item)
             progress(item.number + 1, _expected(plan.film, options))
     writer.close()
-    return Report(counted.frames, 0, counted.losses.packets, record["input"], record["output"])
+    return Report(counted.frames, 0, counted.losses.packets, 0, record["input"], record["output"])
 
 
 def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
@@ -210,11 +213,17 @@ def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -
         for number, frame in enumerate(frames):
             counted.frames = number + 1
             if number % options.segment == 0:
-                wanted = parts is None or parts.record(number // options.segment) is None
+                which = number // options.segment
+                wanted = parts is None or (_own(which, options) and parts.record(which) is None)
             if wanted:
                 yield number, frame
     if not counted.frames:
         raise FlagError(f"no frame of {film.name} lies between --start and --end; `probe` says how long it is")
+
+
+def _own(segment: int, options: Options) -> bool:
+    which, of = options.shard
+    return segment % of == which - 1
 
 
 def _stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:
@@ -279,7 +288,10 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
     """Joins the segments, looks whether everything is there, and gives the film its name."""
     film, count = plan.film, counted.frames
     numbers = range(-(-count // options.segment))
-    records = [parts.record(k) or {} for k in numbers]
+    records = [record for k in numbers if (record := parts.record(k))]
+    if waiting := len(numbers) - len(records):
+        done_by_another = waiting == len(numbers)  # the process that was last has joined them meanwhile
+        return Report(count, 0, counted.losses.packets, 0 if done_by_another else waiting, [], [])
     times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
     lost = 0 if options.cut or film.alone else film.lost(Frame((), times.pts[-1], times.durations[-1]))
     sums = ([s for r in records for s in r[side]] for side in ("input", "output"))
@@ -287,9 +299,9 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
     if plan.encoding.encoder == sequence.CONTAINER:
         sequence.join(film, paths, plan.output, counted.first, count)
         parts.remove()
-        return Report(count, lost, counted.losses.packets, *sums)
+        return Report(count, lost, counted.losses.packets, 0, *sums)
     with files.whole(plan.output) as part:
         mux.join(film, plan.encoding, paths, times, part, options.drop)
         mux.verify(film, times, part)
     parts.remove()
-    return Report(count, lost, counted.losses.packets, *sums)
+    return Report(count, lost, counted.losses.packets, 0, *sums)

@@ -84,5 +84,17 @@ class Parts:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
 
+    @contextlib.contextmanager
+    def joining(self) -> Iterator[None]:
+        """Holds other processes off while one looks whether all is there and joins it. Gone with its process."""
+        with (self.folder / "joining").open("w") as lock:
+            try:
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except (ImportError, OSError):  # Windows, or a file system without locks: the last rename wins
+                pass
+            yield
+
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
