@@ -27,6 +27,7 @@ FLOORS = [
     {"film.probe", "film.sequence", "film.y4m"},
     {"film.encode", "film.engine"},
     {"film.mux"},
+    {"film.plan"},
     {"film.job"},
     {"film.command"},
     {"cli"},

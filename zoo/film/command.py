@@ -12,9 +12,10 @@ from typing import Any
 
 from zoo import files, registry
 from zoo.errors import FlagError, InputError, ZooError
-from zoo.film import encode, job, mux, sequence
+from zoo.film import encode, job, mux, plan, sequence
 from zoo.film import probe as look
-from zoo.film.job import Options, Plan, Report
+from zoo.film.job import Report
+from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
 from zoo.film.source import PIPE
 
@@ -26,11 +27,11 @@ def restore(args: Any, name: str) -> int:
     if str(output) == PIPE:
         options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
     weights = registry.card(args.model)["sha256"]
-    plan = job.plan(name, output, options)
+    planned = plan.plan(name, output, options)
     if args.dry_run:
-        print(json.dumps(_described(plan, args.model, weights, options), indent=1, default=str))
+        print(json.dumps(_described(planned, args.model, weights, options), indent=1, default=str))
         return 0
-    for note in plan.notes:
+    for note in planned.notes:
         print(f"note: {note}", file=sys.stderr)
 
     from zoo.restorer import Restorer
@@ -38,12 +39,12 @@ def restore(args: Any, name: str) -> int:
     restorer = Restorer(args.model, tile=args.tile)
     begun = time.monotonic()
     with Progress(args.progress, output.name) as shown:
-        report = job.run(plan, options, restorer, weights, shown)
+        report = job.run(planned, options, restorer, weights, shown)
     if report.waiting:
         print(f"{report.waiting} segments are left to other shards; the last one joins {output}", file=sys.stderr)
         return 0
     if str(output) != PIPE and report.output:
-        _log(plan, args.model, weights, options, report, time.monotonic() - begun)
+        _log(planned, args.model, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
     if report.lost or report.damaged_packets:
         raise ZooError(
@@ -55,7 +56,7 @@ def restore(args: Any, name: str) -> int:
 
 def probe(name: str) -> int:
     """Prints what a film is; returns the exit code."""
-    film = job.describe(name, Options())
+    film = plan.describe(name, Options())
     print(json.dumps(look.facts(film), indent=1, default=str, ensure_ascii=False))
     return 0
 

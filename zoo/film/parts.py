@@ -87,6 +87,9 @@ class Parts:
     @contextlib.contextmanager
     def joining(self) -> Iterator[None]:
         """Holds other processes off while one looks whether all is there and joins it. Gone with its process."""
+        if not self.folder.is_dir():  # another process has joined it and tidied up
+            yield
+            return
         with (self.folder / "joining").open("w") as lock:
             try:
                 import fcntl
