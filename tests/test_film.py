@@ -368,3 +368,12 @@ def test_progress_as_json_lines(folder, capsys, monkeypatch):
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
     assert [line["frame"] for line in lines] == [1, 2, 3, 4, 5, 5]
     assert lines[-1]["percent"] == 100
+
+
+def test_doctor_restores_a_frame(capsys, monkeypatch):
+    monkeypatch.undo()
+    assert cli.main(["doctor"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["encoders"]["ffv1"]
+    assert "cpu" in about["devices"][0]
+    assert " ms, after " in about["one frame"]

@@ -22,7 +22,7 @@ FLOORS = [
     {"models.cyclegan", "models.unet"},
     {"registry"},
     {"restorer"},
-    {"film.formats", "film.masks", "film.matroska", "film.parts", "film.progress", "film.threads"},
+    {"film.doctor", "film.formats", "film.masks", "film.matroska", "film.parts", "film.progress", "film.threads"},
     {"film.source"},
     {"film.probe", "film.sequence", "film.y4m"},
     {"film.encode", "film.engine"},

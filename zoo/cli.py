@@ -95,6 +95,11 @@ class Probe:
 
 
 @dataclasses.dataclass(frozen=True)
+class Doctor:
+    """Say, as JSON, whether this installation works: versions, devices, encoders, and one frame restored."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Models:
     """List the models of the zoo."""
 
@@ -105,13 +110,18 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Probe, Models)
-    commands: Any = Restore | Probe | Models
+    check_names(argv, Restore, Probe, Doctor, Models)
+    commands: Any = Restore | Probe | Doctor | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
     if isinstance(chosen, Probe):
         from zoo.film import command as film
 
         return film.probe(chosen.film)
+    if isinstance(chosen, Doctor):
+        from zoo.film import doctor
+
+        print(json.dumps(doctor.report(), indent=1))
+        return 0
     return restore(chosen) if isinstance(chosen, Restore) else models(chosen)
 
 
