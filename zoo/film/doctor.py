@@ -25,7 +25,7 @@ def report() -> dict[str, object]:
         "packages": {name: _version(name) for name in _PACKAGES},
         "ffmpeg": {name: ".".join(map(str, v)) for name, v in av.library_versions.items()},
         "devices": [f"{d.platform}: {d.device_kind}" for d in jax.local_devices()],
-        "compilation cache": jax.config.read("jax_compilation_cache_dir"),
+        "compilation cache": jax.config.values["jax_compilation_cache_dir"],
         "encoders": {name: _encodes(name) for name in _ENCODERS},
         "models with weights": [name for name in registry.names() if registry.has_weights(name)],
         "one frame": _one_frame(),
