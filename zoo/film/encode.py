@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import difflib
+import errno
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from av.codec.codec import UnknownCodecError
 from av.error import FFmpegError
 
 from zoo.color import Layout
-from zoo.errors import FlagError, ZooError
+from zoo.errors import FlagError
 from zoo.film import formats, sequence, y4m
 from zoo.film.source import PIPE, Film
 
@@ -224,7 +225,9 @@ def _numbers(film: Film, layout: Layout) -> tuple[int, int]:
     return film.tags.matrix, film.tags.range or (formats.FULL if layout.full and layout.family == "yuv" else 0)
 
 
-def _encoder_error(encoding: Encoding, error: Exception) -> ZooError:
+def _encoder_error(encoding: Encoding, error: Exception) -> Exception:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return OSError(errno.ENOSPC, "no space left", "the output's folder")  # said, and resumed, as any full disk
     words = " ".join(f"-e {k}={v}" for k, v in encoding.options)
     reason = getattr(error, "strerror", None) or error
     return FlagError(f"{encoding.encoder} does not take {encoding.pixel_format} with {words or 'no options'}: {reason}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import heapq
 from collections.abc import Iterator
 from fractions import Fraction
@@ -140,6 +141,8 @@ def join(
             for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
                 out.mux_one(packet)
         except FFmpegError as e:
+            if getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise OSError(errno.ENOSPC, "no space left", str(part.parent)) from None
             raise ZooError(f"{film.name} could not be joined: {getattr(e, 'strerror', None) or e}") from None
         finally:
             out.close()
