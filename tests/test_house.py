@@ -17,11 +17,19 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 FLOORS = [
     {"errors"},
     {"files", "flags", "filters", "noise", "leaves"},
-    {"pictures", "models.layers"},
+    {"color", "pictures", "models.layers"},
     {"models.gan", "models.densenet", "models.resnet"},
     {"models.cyclegan", "models.unet"},
     {"registry"},
     {"restorer"},
+    {"film.doctor", "film.formats", "film.masks", "film.matroska", "film.parts", "film.progress", "film.threads"},
+    {"film.source"},
+    {"film.probe", "film.sequence", "film.y4m"},
+    {"film.encode", "film.engine"},
+    {"film.mux"},
+    {"film.plan"},
+    {"film.job"},
+    {"film.command"},
     {"cli"},
     {"__main__", "__init__"},
 ]
@@ -88,7 +96,7 @@ def test_names_are_kebab_case_and_rows_are_whole(name):
 @pytest.mark.parametrize(
     ("use", "heavy"),
     [
-        ("import zoo.cli", ["jax", "flax"]),
+        ("import zoo.cli", ["jax", "flax", "av"]),
         ("import zoo; zoo.Restorer", ["orbax", "grain", "tensorflow_datasets", "skimage", "matplotlib"]),
     ],
 )

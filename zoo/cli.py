@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from zoo.restorer import Restorer
 
 
+FILM_SUFFIXES = (".mkv", ".mp4", ".m4v", ".mov", ".avi", ".webm", ".mxf", ".ts", ".nut")  # what pictures may become
+
+
 @dataclasses.dataclass(frozen=True)
 class Restore:
-    """Restore pictures: size, bit depth, alpha, colour profile and names are kept."""
+    """Restore pictures: size, bit depth, alpha, colour profile and names are kept.
+    Or a film: every frame at its time, its sound, subtitles, chapters and colour tags are kept."""
 
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE")]
     """Files, folders (searched to their depths) or quoted globs."""
@@ -36,8 +40,63 @@ class Restore:
     """Overwrite results that exist. An input is never overwritten."""
     tile: int | None = None
     """Largest side, in pixels, of what goes through a device at once; left out: by the model."""
+    codec: Annotated[str | None, tyro.conf.arg(aliases=["-c:v"], metavar="ENCODER")] = None
+    """Films: FFmpeg's name of the encoder. Left out: ffv1 for .mkv, libx265 for .mp4, prores_ks for .mov."""
+    pix_fmt: Annotated[str | None, tyro.conf.arg(metavar="FORMAT")] = None
+    """Films: FFmpeg's pixel format to write. Left out: the film's own or nearest, never fewer bits if avoidable."""
+    e: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["-e"], metavar="KEY=VALUE"), tyro.conf.UseAppendAction] = ()
+    """Films: an option for the encoder, such as -e crf=16; may be repeated."""
+    drop: Annotated[str, tyro.conf.arg(metavar="KIND,...")] = ""
+    """Films: what is not copied: audio, subtitle, attachment, data, video (covers), chapters."""
+    colorspace: str | None = None
+    """Films: their colour matrix where the file does not say it or is wrong: bt709, smpte170m, bt470bg, bt2020nc."""
+    color_range: str | None = None
+    """Films: their range of codes: tv (limited) or pc (full)."""
+    strict_color: bool = False
+    """Films: refuse one that does not say its colour, rather than guess."""
+    force_hdr: bool = False
+    """Films: restore PQ and HLG as if they were SDR."""
+    strength: float = 1.0
+    """Films: how much of the network's change is applied, 0 to 1."""
+    keep_grain: float = 0.0
+    """Films: the share of the removed grain that flat areas get back, 0 to 1."""
+    batch: str = "auto"
+    """Films: frames that go through the device at once."""
+    start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Films: where to begin: seconds, or a time such as 00:01:20.5, from the first frame."""
+    end: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Films: where to stop: the first frame that is not restored."""
+    frames: int | None = None
+    """Films: how many frames to restore, from the start."""
+    mask: Annotated[str | None, tyro.conf.arg(metavar="PICTURE|FOLDER")] = None
+    """Films: changes only what is white here; black pixels stay bit for bit. A folder holds one mask for each frame."""
+    segment: int = 100
+    """Films: frames in a finished part; an interrupted run goes on after the last one."""
+    shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "1/1"
+    """Films: do the I-th of N shares of the parts; the process that is last joins them all."""
+    rate: str = "24"
+    """Sequences of pictures: frames a second, such as 25 or 24000/1001."""
+    gaps: Literal["fail", "copy"] = "fail"
+    """Sequences of pictures: whether a missing number stops the work or becomes a copy of the frame before."""
+    restart: bool = False
+    """Films: throw away what an interrupted run left, rather than go on with it."""
+    progress: Literal["auto", "json", "off"] = "auto"
+    """Films: how progress is shown; json: a line a second on standard error."""
     dry_run: bool = False
     """Print what would be done, as JSON, and do nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """Say what a film is, as JSON: size, rate, colour, fields, streams; and what `restore` would say to it."""
+
+    film: Annotated[str, tyro.conf.Positional]
+    """A film, or numbered pictures such as frame.%%06d.dpx."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Doctor:
+    """Say, as JSON, whether this installation works: versions, devices, encoders, and one frame restored."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +110,18 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Models)
-    commands: Any = Restore | Models
+    check_names(argv, Restore, Probe, Doctor, Models)
+    commands: Any = Restore | Probe | Doctor | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
+    if isinstance(chosen, Probe):
+        from zoo.film import command as film
+
+        return film.probe(chosen.film)
+    if isinstance(chosen, Doctor):
+        from zoo.film import doctor
+
+        print(json.dumps(doctor.report(), indent=1))
+        return 0
     return restore(chosen) if isinstance(chosen, Restore) else models(chosen)
 
 
@@ -63,6 +131,12 @@ def restore(args: Restore) -> int:
     if args.model is None:
         denoisers = ", ".join(name for name, spec in registry.SPECS.items() if spec.task == "denoise")
         raise FlagError(f"name a model or a training run's folder with -m; the models are: {denoisers}")
+    if films := [name for name in args.inputs if _is_film(name, args.output)]:
+        if len(args.inputs) > 1:
+            raise FlagError(f"{films[0]} is a film; restore films one at a time")
+        from zoo.film import command as film
+
+        return film.restore(args, films[0])
     card = registry.card(args.model)
     jobs = plan(args)
     if args.dry_run:
@@ -81,6 +155,20 @@ def restore(args: Restore) -> int:
     if failed:
         raise ZooError(f"{len(failed)} of {len(jobs)} pictures could not be restored")
     return 0
+
+
+def _is_film(name: str, output: str | None) -> bool:
+    """Whether an input is a film: a pipe, a numbered sequence, a file of another kind than the pictures', or pictures
+    that are to become a film."""
+    from zoo import pictures
+
+    numbered = lambda path: "%" in Path(path).name and Path(path).suffix.lower() in pictures.SUFFIXES
+    of_film = lambda path: Path(path).suffix.lower() not in ("", *pictures.SUFFIXES)
+    if name == "-" or numbered(name):
+        return True
+    if Path(name).is_dir() or glob.has_magic(name):
+        return output is not None and (numbered(output) or Path(output).suffix.lower() in FILM_SUFFIXES)
+    return of_film(name)
 
 
 def models(args: Models) -> int:

@@ -1,7 +1,8 @@
 """What goes wrong for a user: one sentence that names the thing and the mend, and an exit code.
 
 Library calls raise these; commands print the sentence on standard error and leave with the code:
-0 done, 1 failed, 2 bad flags, 3 unreadable input, 4 out of memory, 130 interrupted.
+0 done, 1 failed, 2 bad flags, 3 unreadable input, 4 out of memory, 5 output check
+failed, 130 interrupted.
 """
 
 import errno
@@ -32,6 +33,18 @@ class OutOfMemory(ZooError, MemoryError):
     """The device's memory is too small, even after every retry."""
 
     exit_code = 4
+
+
+class OutputError(ZooError):
+    """What was written does not hold what it must."""
+
+    exit_code = 5
+
+
+class Interrupted(ZooError):
+    """Stopped by the user; the same command goes on."""
+
+    exit_code = 130
 
 
 def choose(kind: str, value: str, choices) -> str:

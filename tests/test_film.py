@@ -1,0 +1,379 @@
+import json
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from tests import clips
+from zoo import cli, pictures, registry
+
+
+@pytest.fixture(autouse=True)
+def identity(monkeypatch):
+    """All models change nothing."""
+    monkeypatch.setattr(registry, "load", lambda name: clips.Identity())
+    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working directory, empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def restore(*words: str) -> int:
+    return cli.main(["restore", *words, "-m", "any"])
+
+
+def files(folder):
+    return sorted(p.name for p in folder.rglob("*"))
+
+
+# ---- nothing is lost
+
+
+LOSSLESS = ["yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv420p10le", "yuv422p10le", "yuv444p12le", "yuv420p16le"]
+LOSSLESS += ["yuva420p", "yuva444p10le", "gray", "gray10le", "gray16le", "gbrp10le", "gbrp16le", "gbrap12le", "bgr0"]
+
+
+@pytest.mark.parametrize("pixel_format", LOSSLESS)
+def test_what_is_not_changed_is_the_same_code_for_code(folder, pixel_format):
+    rgb = pixel_format.startswith(("gbr", "bgr"))
+    clips.write(folder / "in.mkv", pixel_format, 3, tags=(0, 2, 1, 1) if rgb else (1, 1, 1, 1))
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    before, after = clips.read(folder / "in.mkv"), clips.read(folder / "out.mkv")
+    assert after[0].format.name == before[0].format.name
+    assert clips.same(folder / "in.mkv", folder / "out.mkv")
+
+
+@pytest.mark.parametrize("size", [(35, 33), (1, 1), (17, 2)])
+def test_odd_sizes_of_subsampled_chroma(folder, size):
+    clips.write(folder / "in.mkv", "yuv420p", 2, size=size)
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    assert clips.same(folder / "in.mkv", folder / "out.mkv")
+
+
+def test_a_variable_rate_keeps_every_time(folder):
+    times = [0, 40, 47, 48, 500, 533, 1900]
+    clips.write(folder / "in.mkv", count=7, times=times, size=(64, 64))
+    for name in ("out.mkv", "out.mp4", "out.mov"):
+        assert restore("in.mkv", "-o", name) == 0
+        assert [round(f.time * 1000) for f in clips.read(folder / name)] == times
+
+
+def test_names_in_any_script_and_one_frame(folder):
+    clips.write(folder / "影片 测试.mkv", count=1)
+    assert restore("影片 测试.mkv") == 0
+    assert files(folder) == ["影片 测试.mkv", "影片 测试_restored.mkv", "影片 测试_restored.mkv.json"]
+    assert clips.same(*sorted(folder.glob("*.mkv")))
+
+
+def test_everything_else_in_the_file_is_copied(folder):
+    clips.write(folder / "in.mkv", audio=True, tags=(9, 2, 9, 14))
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    held = []
+    for name in ("in.mkv", "out.mkv"):
+        with av.open(str(folder / name)) as film:
+            picture = film.streams.video[0]
+            context = picture.codec_context
+            sound = [bytes(p) for p in film.demux(film.streams.audio[0]) if p.size]
+            attached = [(s.name, s.mimetype, bytes(s.data)) for s in film.streams.attachments]
+            held.append(
+                [
+                    [s.type for s in film.streams],
+                    [s.metadata.get("language") for s in film.streams],
+                    [int(s.disposition) for s in film.streams],
+                    picture.metadata.get("title"),
+                    film.metadata.get("title"),
+                    [int(n) for n in (context.colorspace, context.color_range)],
+                    [int(n) for n in (context.color_primaries, context.color_trc)],
+                    [(c["start"] * c["time_base"], c["metadata"]) for c in film.chapters()],
+                    sound,
+                    attached,
+                ]
+            )
+    assert held[0] == held[1]
+    assert held[0][4] == "Probe"
+    assert held[0][-1] == [("font.ttf", "application/x-truetype-font", b"not quite a font")]
+
+
+@pytest.mark.parametrize(("name", "codec", "depth"), [("out.mp4", "hevc", 10), ("out.mov", "prores", 10)])
+def test_other_containers_have_their_codec_ten_bits_and_the_tags(folder, name, codec, depth):
+    clips.write(folder / "in.mkv", "yuv420p10le", 12, tags=(1, 1, 1, 1), size=(64, 64))
+    assert restore("in.mkv", "-o", name) == 0
+    with av.open(str(folder / name)) as film:
+        stream = film.streams.video[0]
+        frames = list(film.decode(stream))
+        assert stream.codec_context.name == codec
+    assert len(frames) == 12
+    assert frames[0].format.components[0].bits == depth
+    tags = frames[0].colorspace, frames[0].color_range, frames[0].color_primaries, frames[0].color_trc
+    assert [int(t) for t in tags] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_the_aspect_of_a_sample_is_kept(folder, capsys, name):
+    clips.write(folder / "in.mp4", codec="libx264", size=(64, 64), aspect=Fraction(16, 15))
+    assert restore("in.mp4", "-o", name) == 0
+    with av.open(str(folder / name)) as film:
+        aspect = film.streams.video[0].sample_aspect_ratio
+    assert aspect == Fraction(16, 15)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+@pytest.mark.parametrize("degrees", [90, 180, -90])
+def test_a_film_shot_upright_stays_upright(folder, name, degrees):
+    with av.open("in.mp4", "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.set_display_rotation(degrees)
+        out.mux([*stream.encode(clips.frame("yuv420p", 0, 64, 64)), *stream.encode(None)])
+    assert restore("in.mp4", "-o", name) == 0
+    assert clips.read(folder / name)[0].rotation == clips.read(folder / "in.mp4")[0].rotation != 0
+
+
+def test_encoder_and_pixel_format_by_flags(folder):
+    clips.write(folder / "in.mkv", "yuv420p10le")
+    assert restore("in.mkv", "-o", "out.mkv", "-c:v", "libx264", "--pix-fmt", "yuv444p10le", "-e", "qp=0") == 0
+    with av.open(str(folder / "out.mkv")) as film:
+        assert film.streams.video[0].codec_context.name == "h264"
+        assert film.streams.video[0].codec_context.pix_fmt == "yuv444p10le"
+        assert len(list(film.decode(video=0))) == 5
+
+
+# ---- what is said and refused
+
+
+def test_a_colour_that_is_not_said_is_guessed_aloud(folder, capsys):
+    clips.write(folder / "in.mkv", tags=(2, 0, 2, 2))
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    assert "guessed: matrix smpte170m (by its size, 36x34), limited range (tv)" in capsys.readouterr().err
+    assert restore("in.mkv", "-o", "other.mkv", "--strict-color") == 3
+    assert restore("in.mkv", "-o", "other.mkv", "--strict-color", "--colorspace=bt709", "--color-range=tv") == 0
+    assert [int(clips.read(folder / "other.mkv")[0].colorspace)] == [1]
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_is_refused_without_force(folder, capsys, transfer):
+    clips.write(folder / "in.mkv", "yuv420p10le", 1, tags=(9, 1, 9, transfer))
+    assert restore("in.mkv", "-o", "out.mkv") == 3
+    assert "--force-hdr" in capsys.readouterr().err
+    assert restore("in.mkv", "-o", "out.mkv", "--force-hdr") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        ("in.mkv -o in.mkv -y", 2, "in.mkv is an original, which is never overwritten"),
+        ("in.mkv -o there.mkv", 2, "there.mkv exists; overwrite it with -y"),
+        ("in.mkv -o out.foo", 2, "unknown film suffix '.foo'; choose one of: .mkv"),
+        ("in.mkv -o out.mkv -c:v libx266", 2, "unknown encoder 'libx266'; near ones: libx26"),
+        ("in.mkv -o out.mkv -c:v aac", 2, "aac is no video encoder"),
+        ("in.mkv -o out.mkv --pix-fmt yuv420p11", 2, "does not take the pixel format 'yuv420p11'; near ones: yuv420p"),
+        ("in.mkv -o out.mp4 -e crv=3", 2, "libx265 has no option 'crv'; near ones: crf"),
+        ("in.mkv -o out.mkv -e level", 2, "-e takes KEY=VALUE"),
+        ("in.mkv -o out.webm", 2, ".webm cannot hold stream 1 of the film (audio, pcm_s16le); write .mkv, or leave it"),
+        ("in.mkv -o out.mkv --drop sound", 2, "cannot drop sound; the kinds are: audio"),
+        ("in.mkv -o out.mkv --strength 2", 2, "--strength must be from 0 to 1"),
+        ("in.mkv -o out.mkv --batch many", 2, "--batch must be auto or a number"),
+        ("in.mkv -o out.mkv --colorspace bt601", 2, "unknown colour matrix 'bt601'; choose one of: bt709"),
+        ("in.mkv -o there.mkv/x.mkv", 2, "there.mkv is a file, not a folder"),
+        ("in.mkv in.mkv -o out.mkv", 2, "restore films one at a time"),
+        ("none.mkv -o out.mkv", 3, "none.mkv is missing: no such file"),
+        ("empty.mkv -o out.mkv", 3, "empty.mkv is empty"),
+        ("text.mkv -o out.mkv", 3, "text.mkv is damaged or no film"),
+        ("sound.wav -o out.mkv", 3, "sound.wav holds no moving pictures, only audio"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(folder, capsys, words, code, sentence):
+    clips.write(folder / "in.mkv", count=2, audio=True, size=(64, 64))
+    (folder / "there.mkv").write_text("precious")
+    (folder / "empty.mkv").touch()
+    (folder / "text.mkv").write_text("hello " * 99)
+    with av.open(str(folder / "sound.wav"), "w") as out:
+        sound = out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
+        heard.sample_rate = 8000
+        out.mux(sound.encode(heard))
+    before = files(folder)
+    assert restore(*words.split()) == code
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert sentence in message
+    assert files(folder) == before
+    assert (folder / "there.mkv").read_text() == "precious"
+
+
+def test_dropped_streams_are_not_in_the_result(folder):
+    clips.write(folder / "in.mkv", audio=True)
+    assert restore("in.mkv", "-o", "out.webm", "--drop", "audio,attachment,chapters") == 0
+    with av.open(str(folder / "out.webm")) as film:
+        assert [s.type for s in film.streams] == ["video"]
+        assert film.chapters() == []
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(folder, capsys):
+    clips.write(folder / "in.mkv")
+    assert restore("in.mkv", "--dry-run") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["output"], plan["encoding"]["encoder"]) == ("in_restored.mkv", "ffv1")
+    assert files(folder) == ["in.mkv"]
+
+
+# ---- the picture
+
+
+@pytest.fixture
+def lighter(monkeypatch):
+    """All models go halfway to white."""
+    monkeypatch.setattr(registry, "load", lambda name: clips.Lighter())
+
+
+def luma(folder, name):
+    return np.stack([clips.planes(f)[0] for f in clips.read(folder / name)]).astype(float)
+
+
+def test_the_network_sees_rgb_and_its_change_arrives(folder, lighter):
+    clips.write(folder / "in.mkv", "gray10le", 3, tags=(1, 2, 1, 1))
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    assert np.abs(luma(folder, "out.mkv") - (1023 + luma(folder, "in.mkv")) / 2).max() <= 0.5
+    assert restore("in.mkv", "-o", "half.mkv", "--strength", "0.5") == 0
+    assert np.abs(luma(folder, "half.mkv") - (1023 + 3 * luma(folder, "in.mkv")) / 4).max() <= 0.75
+
+
+def test_grain_comes_back_where_it_is_flat(folder, lighter):
+    clips.write(folder / "in.mkv", "gray", 1, tags=(1, 2, 1, 1))
+    grain = {}
+    for share in ("0", "1"):
+        assert restore("in.mkv", "-o", f"{share}.mkv", "--keep-grain", share) == 0
+        grain[share] = np.abs(luma(folder, f"{share}.mkv") - luma(folder, "in.mkv")).mean()
+    assert 0.3 * grain["0"] < grain["1"] < grain["0"], "this noise is hardly flat anywhere"
+
+
+def test_a_mask_keeps_every_pixel_outside(folder, lighter, capsys):
+    clips.write(folder / "in.mkv", "yuv444p", 3)
+    mask = np.zeros((34, 36, 1), np.uint8)
+    mask[5:20, 7:30] = 255
+    pictures.write(folder / "mask.png", pictures.Picture(mask))
+    assert restore("in.mkv", "-o", "out.mkv", "--mask", "mask.png") == 0
+    for before, after in zip(clips.read(folder / "in.mkv"), clips.read(folder / "out.mkv"), strict=True):
+        for p, q in zip(clips.planes(before), clips.planes(after), strict=True):
+            assert np.array_equal(p[mask[..., 0] == 0], q[mask[..., 0] == 0])
+    assert (luma(folder, "out.mkv") != luma(folder, "in.mkv"))[:, mask[..., 0] == 255].mean() > 0.8
+    pictures.write(folder / "small.png", pictures.Picture(mask[:9]))
+    assert restore("in.mkv", "-o", "other.mkv", "--mask", "small.png") == 3
+    assert "small.png is 36x9 px, but the film is 36x34" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("--frames 3", range(3)),
+        ("--start 0.2", range(5, 12)),
+        ("--end 0:00:00.12", range(3)),
+        ("--start 0.08 --end 1:00 --frames 2", range(2, 4)),
+    ],
+)
+def test_a_stretch_begins_at_zero_and_is_cut_alike(folder, words, kept):
+    clips.write(folder / "in.mkv", count=12, audio=True)
+    assert restore("in.mkv", "-o", "out.mkv", *words.split()) == 0
+    before, after = clips.read(folder / "in.mkv"), clips.read(folder / "out.mkv")
+    assert all(np.array_equal(clips.planes(before[k])[0], clips.planes(f)[0]) for k, f in zip(kept, after, strict=True))
+    assert [round(f.time * 25) for f in after] == list(range(len(kept)))
+    with av.open(str(folder / "out.mkv")) as film:
+        sound = [p.pts * p.time_base for p in film.demux(film.streams.audio[0]) if p.size]
+    assert all(0 <= t <= len(kept) / 25 for t in sound)
+
+
+def test_a_stretch_without_frames(folder, capsys):
+    clips.write(folder / "in.mkv")
+    assert restore("in.mkv", "-o", "out.mkv", "--start", "9") == 2
+    assert "no frame of in.mkv lies between --start and --end" in capsys.readouterr().err
+
+
+# ---- damaged films
+
+
+def test_a_film_that_breaks_off_is_restored_so_far(folder, capsys):
+    data = clips.write(folder / "in.mkv", count=40).read_bytes()
+    (folder / "in.mkv").write_bytes(data[: len(data) // 2])
+    assert restore("in.mkv", "-o", "out.mkv") == 1
+    message = capsys.readouterr().err
+    lost = int(message.split("about ")[1].split()[0])
+    assert lost + len(clips.read(folder / "out.mkv")) in (39, 40, 41)
+    assert 15 < lost < 25
+
+
+def test_damaged_packets_are_passed_by_and_counted(folder, capsys):
+    path = clips.write(folder / "in.mkv", count=20)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as film:
+        at = [p.pos for p in film.demux(video=0) if p.size]
+    data[at[9] + 40 : at[9] + 1500] = bytes(1460)
+    path.write_bytes(bytes(data))
+    code = restore("in.mkv", "-o", "out.mkv")
+    after = {round(f.time * 25): clips.planes(f)[0] for f in clips.read(folder / "out.mkv")}
+    assert after.keys() >= set(range(20)) - {9}
+    assert code == (0 if 9 in after else 1)
+
+
+def test_a_new_size_on_the_way_is_named(folder, capsys):
+    for name, size in (("a.ts", (64, 64)), ("b.ts", (96, 80))):
+        clips.write(folder / name, codec="mpeg2video", size=size)
+    (folder / "in.ts").write_bytes((folder / "a.ts").read_bytes() + (folder / "b.ts").read_bytes())
+    assert restore("in.ts", "-o", "out.mkv") == 3
+    assert "is 96x80 yuv420p after 64x64 yuv420p; cut the film there" in capsys.readouterr().err
+    assert not (folder / "out.mkv").exists()
+
+
+# ---- what a film is
+
+
+def test_probe_says_what_it_is(folder, capsys):
+    clips.write(folder / "in.mkv", "yuv420p10le", audio=True)
+    assert cli.main(["probe", "in.mkv"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert (about["width"], about["height"], about["pixel_format"]) == (36, 34, "yuv420p10le")
+    assert [s["type"] for s in about["streams"]] == ["video", "audio", "attachment"]
+    assert about["chapters"] == 1
+    assert about["woven from fields"] is None
+    assert cli.main(["probe", "none.mkv"]) == 3
+
+
+@pytest.mark.parametrize("woven", [False, True])
+def test_fields_are_found_and_announced(folder, capsys, woven):
+    """A bar that moves between the fields of a frame, and one that moves only between frames."""
+    with av.open("in.mkv", "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "gray"
+        for k in range(30):
+            picture = np.full((64, 96), 40, np.uint8)
+            for line in range(64):
+                at = 3 * (2 * k + (line % 2 if woven else 0)) % 80
+                picture[line, at : at + 12] = 220 - line
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "gray")))
+        out.mux(stream.encode(None))
+    assert restore("in.mkv", "--dry-run") == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any("is interlaced (top first)" in note for note in notes) == woven
+
+
+def test_progress_as_json_lines(folder, capsys, monkeypatch):
+    monkeypatch.setattr("zoo.film.progress._EVERY_S", {"json": 0.0})
+    clips.write(folder / "in.mkv")
+    assert restore("in.mkv", "-o", "out.mkv", "--progress", "json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    assert [line["frame"] for line in lines] == [1, 2, 3, 4, 5, 5]
+    assert lines[-1]["percent"] == 100
+
+
+def test_doctor_restores_a_frame(capsys, monkeypatch):
+    monkeypatch.undo()
+    assert cli.main(["doctor"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["encoders"]["ffv1"]
+    assert "cpu" in about["devices"][0]
+    assert " ms, after " in about["one frame"]

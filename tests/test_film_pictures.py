@@ -1,0 +1,135 @@
+"""Films as numbered pictures and as y4m pipes."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests import clips
+from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
+from zoo import pictures
+from zoo.pictures import Picture
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+
+def draw(pattern: str, dtype, channels: int = 3, numbers=range(7, 12), **facts):
+    """Random pictures under the numbers; returns their samples."""
+    held = {}
+    for n in numbers:
+        rng = np.random.default_rng(n)
+        shape = (20, 27, channels)
+        high = 1 if dtype is np.float32 else np.iinfo(dtype).max
+        held[n] = (rng.random(shape) * high).astype(dtype) if high == 1 else rng.integers(0, high, shape, dtype, True)
+        if facts.get("bits"):
+            codes = held[n] >> (16 - facts["bits"])
+            held[n] = (codes << (16 - facts["bits"]) | codes >> (2 * facts["bits"] - 16)).astype(dtype)
+        pictures.write(pattern % n, Picture(held[n], **facts))
+    return held
+
+
+@pytest.mark.parametrize(
+    ("pattern", "dtype", "channels", "facts"),
+    [
+        ("f.%06d.dpx", np.uint16, 3, {"bits": 10}),
+        ("f.%06d.dpx", np.uint16, 3, {"bits": 16}),
+        ("f-%d.png", np.uint8, 4, {}),
+        ("f%04d.png", np.uint16, 1, {}),
+        ("f_%03d.tif", np.uint16, 3, {"dpi": (2000.0, 2000.0)}),
+        ("f_%03d.exr", np.float32, 3, {}),
+    ],
+)
+def test_a_sequence_keeps_numbers_bits_and_every_sample(pattern, dtype, channels, facts):
+    held = draw(pattern, dtype, channels, **facts)
+    assert restore(pattern, "-o", f"new/{pattern}", "--segment", "2") == 0
+    written = sorted(p.name for p in Path("new").iterdir() if p.suffix != ".json")
+    assert written == sorted(pattern % n for n in held)
+    for n, samples in held.items():
+        after = pictures.read(Path("new") / (pattern % n))
+        if dtype is np.float32:
+            assert np.allclose(after.samples, pictures.read(pattern % n).samples, atol=1e-6)
+        else:
+            assert np.array_equal(after.samples, samples)
+        assert after.dpi == facts.get("dpi")
+        assert after.bits == facts.get("bits")
+
+
+def test_a_sequence_becomes_a_film_and_back():
+    held = draw("f%03d.tif", np.uint16)
+    assert restore("f%03d.tif", "-o", "film.mkv", "--rate", "24000/1001") == 0
+    with av.open("film.mkv") as film:
+        assert film.streams.video[0].codec_context.pix_fmt == "gbrp16le"
+        assert [round(f.time * 24000 / 1001) for f in film.decode(video=0)] == list(range(5))
+    assert restore("film.mkv", "-o", "out/g%03d.tif") == 0
+    for k, samples in enumerate(held.values()):
+        assert np.array_equal(pictures.read(f"out/g{k:03}.tif").samples, samples)
+
+
+def test_a_folder_becomes_a_film():
+    draw("scan/%d.png", np.uint8) if Path("scan").mkdir() is None else None
+    assert restore("scan", "-o", "film.mkv") == 0
+    assert len(clips.read(Path("film.mkv"))) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        ("f%03d.png -o g%03d.png", 3, "f009.png missing; --gaps copy repeats the frame before"),
+        ("h%03d.png -o g%03d.png", 3, "no picture is called h%03d.png, such as h001.png"),
+        ("f%03d.png -o f%03d.png -y", 2, "f%03d.png is an original"),
+        ("old%03d.png -o g%03d.gif", 2, "unknown picture suffix '.gif'"),
+        ("f%03d.png -o f.mkv --rate none", 2, "--rate must be frames a second"),
+        ("m%03d.png -o g%03d.png", 3, "m002.png is 27x20 px with 1 channels of 8 bits after 27x20 with 3 of 8"),
+        ("m%03d.png -o old%03d.png", 2, "old004.png exists; overwrite it with -y"),
+    ],
+)
+def test_sequences_that_cannot_be(capsys, words, code, sentence):
+    draw("f%03d.png", np.uint8, numbers=(7, 8, 10))
+    draw("m%03d.png", np.uint8, numbers=(1,))
+    draw("m%03d.png", np.uint8, 1, numbers=(2,))
+    draw("old%03d.png", np.uint8, numbers=(4,))
+    assert restore(*words.split()) == code
+    message = capsys.readouterr().err
+    assert sentence in message
+    assert message.count("\n") == 1
+    assert not list(Path().glob("g*.png"))
+
+
+def test_a_gap_becomes_a_copy_when_asked():
+    held = draw("f%03d.png", np.uint8, numbers=(7, 8, 10))
+    assert restore("f%03d.png", "-o", "g%03d.png", "--gaps", "copy") == 0
+    assert np.array_equal(pictures.read("g009.png").samples, held[8])
+    assert np.array_equal(pictures.read("g010.png").samples, held[10])
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p", "gray"])
+def test_a_film_on_standard_output(monkeypatch, pixel_format):
+    clips.write(Path("in.mkv"), pixel_format, 4)
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
+    assert restore("in.mkv", "-o", "-") == 0
+    with av.open(io.BytesIO(pipe.getvalue()), format="yuv4mpegpipe") as film:
+        after = list(film.decode(video=0))
+    before = clips.read(Path("in.mkv"))
+    for one, other in zip(before, after, strict=True):
+        assert other.format.name == one.format.name
+        assert all(np.array_equal(p, q) for p, q in zip(clips.planes(one), clips.planes(other), strict=True))
+
+
+def test_a_pipe_from_end_to_end(folder):  # noqa: F811
+    """The real command between two pipes."""
+    clips.write(folder / "in.mkv", "yuv420p", 3, size=(64, 48))
+    root = str(Path(clips.__file__).parents[1])
+    command = [sys.executable, "-m", "zoo", "restore", "-m", "resnet-gaussian"]
+    run = lambda *words, **pipes: subprocess.run(
+        [*command, *words], env=os.environ | {"PYTHONPATH": root}, cwd=folder, capture_output=True, check=True, **pipes
+    )
+    first = run("in.mkv", "-o", "-").stdout
+    run("-", "-o", "out.mkv", input=first)
+    assert len(clips.read(folder / "out.mkv")) == 3
+    assert files(folder) == ["in.mkv", "out.mkv", "out.mkv.json"]

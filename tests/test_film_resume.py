@@ -1,0 +1,175 @@
+"""A film that was broken off goes on, and becomes what the unbroken run gives."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import pytest
+
+from tests import clips
+from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
+from zoo import registry
+from zoo.film.encode import Segment
+from zoo.restorer import Restorer
+
+WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
+
+
+@pytest.fixture
+def film(folder, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(registry, "load", lambda name: clips.Lighter())
+    clips.write(folder / "in.mkv", count=14, times=[3 * k * k for k in range(14)], audio=True)
+    assert restore("in.mkv", "-o", "whole.mkv", "--segment", "4", "--batch", "2") == 0
+    return folder
+
+
+def break_at(monkeypatch, number, error):
+    """The encoder raises `error` once, at its frame `number`."""
+    write, count = Segment.write, []
+
+    def breaking(self, planes):
+        count.append(1)
+        if len(count) == number:
+            raise error
+        write(self, planes)
+
+    monkeypatch.setattr(Segment, "write", breaking)
+    return count
+
+
+@pytest.mark.parametrize(("at", "again"), [(3, 14), (6, 10), (13, 2)])
+def test_control_c_is_resumed_after_the_last_segment(film, monkeypatch, capsys, at, again):
+    count = break_at(monkeypatch, at, KeyboardInterrupt())
+    assert restore(*WORDS) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert not (film / "out.mkv").exists()
+    assert not [name for name in files(film / "out.mkv.part") if name.startswith(".")], "no half segment"
+    count.append(99)
+    assert restore(*WORDS) == 0
+    assert len(count) == at + 1 + again, "only what was not finished"
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+    assert (film / "out.mkv").stat().st_size == (film / "whole.mkv").stat().st_size
+    assert not (film / "out.mkv.part").exists()
+
+
+def test_other_settings_are_refused_by_name(film, monkeypatch, capsys):
+    break_at(monkeypatch, 6, KeyboardInterrupt())
+    assert restore(*WORDS) == 130
+    capsys.readouterr()
+    assert restore(*WORDS, "--strength", "0.5") == 2
+    message = capsys.readouterr().err
+    assert "strength was 1.0 and is now 0.5" in message
+    assert "--restart" in message
+    clips.write(film / "in.mkv", count=13)
+    assert restore(*WORDS) == 2
+    assert "input was" in capsys.readouterr().err
+    assert restore(*WORDS, "--restart") == 0
+    assert len(clips.read(film / "out.mkv")) == 13
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [(OSError(28, "No space left on device"), 1, "the disk is full"), (ValueError("a mistake"), None, "")],
+)
+def test_what_goes_wrong_in_the_encoder_leaves_no_film(film, monkeypatch, capsys, error, code, sentence):
+    break_at(monkeypatch, 7, error)
+    if code is None:
+        with pytest.raises(ValueError, match="a mistake"):
+            restore(*WORDS)
+    else:
+        assert restore(*WORDS) == code
+        assert sentence in capsys.readouterr().err
+    assert not (film / "out.mkv").exists()
+    assert restore(*WORDS) == 0
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+def test_out_of_memory_halves_the_tile_and_does_the_same_frames_again(film, monkeypatch, caplog):
+    run, failed = Restorer._run, []
+
+    def full(self, plan, *rest):
+        if self.tile > 512:
+            failed.append(self.tile)
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        run(self, plan, *rest)
+
+    monkeypatch.setattr(Restorer, "_run", full)
+    assert restore(*WORDS) == 0
+    assert failed == [1024]
+    assert "out of memory" in caplog.text
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+def test_out_of_memory_after_all_is_code_4(film, monkeypatch, capsys):
+    def full(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr(Restorer, "_run", full)
+    assert restore(*WORDS) == 4
+    assert "error: out of memory" in capsys.readouterr().err
+    assert not (film / "out.mkv").exists()
+
+
+def test_a_frame_too_few_is_code_5(film, monkeypatch, capsys):
+    write = Segment.write
+    monkeypatch.setattr(Segment, "write", lambda self, planes: None if self._count == 2 else write(self, planes))
+    assert restore(*WORDS) == 5
+    assert not (film / "out.mkv").exists()
+
+
+def test_the_log_says_what_was_done(film):
+    log = json.loads((film / "whole.mkv.json").read_text())
+    assert (log["frames"], log["lost_frames"], log["sha256"]) == (14, 0, "0" * 64)
+    assert len(log["framemd5"]["input"]) == len(set(log["framemd5"]["output"])) == 14
+
+
+def test_shards_in_any_order_give_the_same_film(film, capsys):
+    assert restore(*WORDS, "--shard", "3/3") == 0
+    assert "segments are left to other shards" in capsys.readouterr().err
+    assert restore(*WORDS, "--shard", "1/3") == 0
+    assert not (film / "out.mkv").exists()
+    assert restore(*WORDS, "--shard", "2/3") == 0
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+    assert files(film) == ["in.mkv", "out.mkv", "out.mkv.json", "whole.mkv", "whole.mkv.json"]
+    assert restore(*WORDS, "--shard", "4/3", "-y") == 2
+
+
+def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: F811
+    clips.write(folder / "in.mkv", count=24, size=(96, 80))
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(clips.__file__))}  # noqa: PTH120
+    command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=2", "--batch=1"]
+    start = lambda *words: subprocess.Popen([*command, *words], env=environment, cwd=folder)
+    shards = [start("-o", "out.mkv", f"--shard={k}/2") for k in (1, 2)]
+    deadline = time.monotonic() + 60
+    while not (folder / "out.mkv.part" / "000000.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    shards[0].kill()
+    assert shards[0].wait() == -signal.SIGKILL
+    assert shards[1].wait() == 0
+    assert start("-o", "out.mkv", "--shard=1/2").wait() == 0
+    assert start("-o", "whole.mkv").wait() == 0
+    assert clips.same(folder / "out.mkv", folder / "whole.mkv")
+
+
+def test_killed_and_started_again(folder):  # noqa: F811
+    """The real command, killed at some moment of its work with no chance to tidy up."""
+    clips.write(folder / "in.mkv", count=40, size=(96, 80))
+    root = os.path.dirname(os.path.dirname(clips.__file__))  # noqa: PTH120
+    environment = os.environ | {"PYTHONPATH": root}
+    command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=5", "--batch=1"]
+    assert subprocess.run([*command, "-o", "whole.mkv"], env=environment, cwd=folder).returncode == 0
+    process = subprocess.Popen([*command, "-o", "out.mkv"], env=environment, cwd=folder)
+    deadline = time.monotonic() + 60
+    while not (folder / "out.mkv.part" / "000001.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = files(folder / "out.mkv.part")
+    assert "000001.json" in done
+    assert "000007.json" not in done
+    assert subprocess.run([*command, "-o", "out.mkv"], env=environment, cwd=folder).returncode == 0
+    assert clips.same(folder / "out.mkv", folder / "whole.mkv")

@@ -1,0 +1,198 @@
+"""`restore` for a film: flags become a plan, the plan a file."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from zoo import files, registry
+from zoo.errors import FlagError, InputError, ZooError
+from zoo.film import encode, job, mux, plan, sequence
+from zoo.film import probe as look
+from zoo.film.job import Report
+from zoo.film.plan import Options, Plan
+from zoo.film.progress import Progress
+from zoo.film.source import PIPE
+
+
+def restore(args: Any, name: str) -> int:
+    """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
+    options = _options(args)
+    output = _output(args, Path(name))
+    if str(output) == PIPE:
+        options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
+    weights = registry.card(args.model)["sha256"]
+    planned = plan.plan(name, output, options)
+    if args.dry_run:
+        print(json.dumps(_described(planned, args.model, weights, options), indent=1, default=str))
+        return 0
+    for note in planned.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+    from zoo.restorer import Restorer
+
+    restorer = Restorer(args.model, tile=args.tile)
+    begun = time.monotonic()
+    with Progress(args.progress, output.name) as shown:
+        report = job.run(planned, options, restorer, weights, shown)
+    if report.waiting:
+        print(f"{report.waiting} segments are left to other shards; the last one joins {output}", file=sys.stderr)
+        return 0
+    if str(output) != PIPE and report.output:
+        _log(planned, args.model, weights, options, report, time.monotonic() - begun)
+    print(f"{report.frames} frames -> {output}", file=sys.stderr)
+    if report.lost or report.damaged_packets:
+        raise ZooError(
+            f"{name} is damaged: {report.damaged_packets} packets could not be decoded, about {report.lost} frames at "
+            f"its end are lost; {output} holds the {report.frames} others at their times"
+        )
+    return 0
+
+
+def probe(name: str) -> int:
+    """Prints what a film is; returns the exit code."""
+    film = plan.describe(name, Options())
+    print(json.dumps(look.facts(film), indent=1, default=str, ensure_ascii=False))
+    return 0
+
+
+def _log(plan: Plan, model: str, weights: str, options: Options, report: Report, seconds: float):
+    """What was done, beside the result: enough to do it again and to prove that it was done."""
+    done = {
+        "frames": report.frames,
+        "lost_frames": report.lost,
+        "damaged_packets": report.damaged_packets,
+        "seconds": round(seconds, 3),
+        "framemd5": {"input": report.input, "output": report.output},  # of each frame's planes, as restored
+    }
+    text = json.dumps(_described(plan, model, weights, options) | done, indent=1, default=str)
+    files.write(plan.output.with_name(f"{plan.output.name}.json"), text + "\n")
+
+
+def _options(args: Any) -> Options:
+    for flag in ("strength", "keep_grain"):
+        if not 0 <= getattr(args, flag) <= 1:
+            raise FlagError(f"--{flag.replace('_', '-')} must be from 0 to 1, not {getattr(args, flag):g}")
+    drop = frozenset(filter(None, args.drop.split(",")))
+    if unknown := drop - set(mux.KINDS):
+        raise FlagError(f"cannot drop {', '.join(sorted(unknown))}; the kinds are: {', '.join(mux.KINDS)}")
+    pairs = [word.partition("=") for word in args.e]
+    if wrong := [key for key, equals, _ in pairs if not (key and equals)]:
+        raise FlagError(f"-e takes KEY=VALUE, such as crf=16, not {wrong[0]!r}")
+    if args.batch != "auto" and not (args.batch.isdecimal() and int(args.batch) > 0):
+        raise FlagError(f"--batch must be auto or a number of frames, not {args.batch!r}")
+    for flag in ("segment", "frames"):
+        if getattr(args, flag) is not None and getattr(args, flag) < 1:
+            raise FlagError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
+    return Options(
+        encoder=args.codec,
+        pixel_format=args.pix_fmt,
+        encoder_options=tuple((key, value) for key, _, value in pairs),
+        drop=drop,
+        matrix=args.colorspace,
+        range=args.color_range,
+        strict_color=args.strict_color,
+        force_hdr=args.force_hdr,
+        rate=_rate(args.rate),
+        gaps=args.gaps,
+        strength=args.strength,
+        keep_grain=args.keep_grain,
+        batch=0 if args.batch == "auto" else int(args.batch),
+        segment=args.segment,
+        shard=_shard(args.shard, output=args.output),
+        start=None if args.start is None else _seconds("start", args.start),
+        end=None if args.end is None else _seconds("end", args.end),
+        frames=args.frames,
+        mask=None if args.mask is None else Path(args.mask),
+        restart=args.restart,
+    )
+
+
+def _pattern(args: Any, output: Path, source: Path) -> Path:
+    """A sequence to write: none of its pictures exists, unless they may be overwritten or a run goes on."""
+    if source.resolve() == output.resolve():
+        raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
+    going_on = output.with_name(f"{output.name}.part").is_dir()
+    with contextlib.suppress(InputError):
+        first = sequence.find(str(output), "copy")[0][1]
+        if not (args.yes or going_on):
+            raise FlagError(f"{first} exists; overwrite it with -y, or choose another output with -o")
+    return output
+
+
+def _shard(text: str, output: str | None) -> tuple[int, int]:
+    """`3/8`: the third of eight processes."""
+    which, slash, of = text.partition("/")
+    if not (slash and which.isdecimal() and of.isdecimal() and 1 <= int(which) <= int(of)):
+        raise FlagError(f"--shard must be such as 3/8, the third of eight processes, not {text!r}")
+    if int(of) > 1 and output == PIPE:
+        raise FlagError("standard output cannot be shared by several shards; write a file with -o")
+    return int(which), int(of)
+
+
+def _rate(text: str) -> Fraction:
+    """Frames a second: `24`, `23.976`, `24000/1001`."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise FlagError(f"--rate must be frames a second, such as 24 or 24000/1001, not {text!r}")
+    return rate
+
+
+def _seconds(flag: str, text: str) -> Fraction:
+    """Seconds of `90`, `1:30` or `00:01:30.5`."""
+    try:
+        parts = [Fraction(part) for part in text.split(":")]
+        if len(parts) > 3 or min(parts) < 0:
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise FlagError(f"--{flag} must be a time such as 90, 1:30 or 00:01:30.5, not {text!r}") from None
+    return sum((part * 60**k for k, part in enumerate(reversed(parts))), Fraction(0))
+
+
+def _output(args: Any, source: Path) -> Path:
+    """The file to write: as said, or beside the film; as Matroska where the film's kind is not written."""
+    if args.output == PIPE:
+        return Path(PIPE)
+    if args.output is not None and sequence.is_pattern(args.output):
+        return _pattern(args, Path(args.output), source)
+    if str(source) == PIPE and args.output is None:
+        raise FlagError("name the file to write with -o; - is standard output")
+    usual = source if source.suffix.lower() in encode.SUFFIXES else source.with_suffix(".mkv")
+    if args.output is None:
+        output = usual.with_stem(f"{source.stem}_restored")
+    elif Path(args.output).is_dir() or str(args.output).endswith(("/", os.sep)):
+        output = Path(args.output) / usual.name
+    else:
+        output = Path(args.output)
+    if output.is_dir():
+        raise FlagError(f"{output} is a folder; choose another output with -o")
+    if output.resolve() == source.resolve():
+        raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
+    if output.exists() and not args.yes:
+        raise FlagError(f"{output} exists; overwrite it with -y, or choose another output with -o")
+    nearest = next(p for p in (output.parent, *output.resolve().parents) if p.exists())
+    if not nearest.is_dir():
+        raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
+    return output
+
+
+def _described(plan: Plan, model: str, weights: str, options: Options) -> dict[str, Any]:
+    return {
+        "model": model,
+        "sha256": weights,
+        "film": dataclasses.asdict(plan.film),
+        "output": str(plan.output),
+        "encoding": dataclasses.asdict(plan.encoding),
+        "options": dataclasses.asdict(options) | {"drop": sorted(options.drop)},
+        "notes": plan.notes,
+    }

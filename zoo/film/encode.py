@@ -1,0 +1,233 @@
+"""Which encoder and pixel format a film is written with, and the segments of it."""
+
+import contextlib
+import dataclasses
+import difflib
+import errno
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.codec.codec import UnknownCodecError
+from av.error import FFmpegError
+
+from zoo.color import Layout
+from zoo.errors import FlagError
+from zoo.film import formats, sequence, y4m
+from zoo.film.source import PIPE, Film
+
+# By suffix: the encoder, its options, the least bits a sample of a film of 8 bits.
+_FFV1 = ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, 8)
+_X265 = ("libx265", {"crf": "14", "preset": "medium", "x265-params": "log-level=none"}, 10)
+_PRORES = ("prores_ks", {"vendor": "apl0"}, 10)
+_DEFAULTS: dict[str, tuple[str, dict[str, str], int]] = {
+    ".mkv": _FFV1,
+    ".avi": _FFV1,
+    ".nut": _FFV1,
+    ".mov": _PRORES,
+    ".mxf": _PRORES,
+    ".mp4": _X265,
+    ".m4v": _X265,
+    ".ts": _X265,
+    ".webm": ("libsvtav1", {"crf": "20", "preset": "5"}, 10),
+}
+_LEAST_X265_PX = 64  # on less it writes beyond its memory
+Y4M = "y4m"
+SUFFIXES = tuple(_DEFAULTS)
+os.environ.setdefault("SVT_LOG", "1")  # errors only; libsvtav1 has no other switch
+_QUIET = {"libx265": {"x265-params": "log-level=none"}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """How a film is encoded. `pixel_format`: the encoder's; `planar`: of the planes that it is given."""
+
+    encoder: str
+    pixel_format: str
+    planar: str
+    layout: Layout
+    options: tuple[tuple[str, str], ...]
+
+
+def choose(
+    film: Film, output: Path, encoder: str | None, pixel_format: str | None, options: dict[str, str]
+) -> tuple[Encoding, list[str]]:
+    """(the encoding for an output file, by its suffix where the user does not say; what the film loses by it).
+
+    Raises FlagError for what this FFmpeg does not have.
+    """
+    suffix = output.suffix.lower()
+    if str(output) == PIPE:
+        return Encoding(Y4M, "y4m", "y4m", y4m.layout(film), ()), []
+    if sequence.is_pattern(output):
+        layout = sequence.target_layout(film, suffix)
+        return Encoding(sequence.CONTAINER, suffix, suffix, layout, ()), _losses(film, layout)
+    if suffix not in _DEFAULTS:
+        raise FlagError(f"{output}: unknown film suffix {output.suffix!r}; choose one of: {', '.join(SUFFIXES)}")
+    usual, usual_options, least = _DEFAULTS[suffix]
+    name = encoder or usual
+    offered = _offered(name)
+    if name == "libx265" and min(film.height, film.width) < _LEAST_X265_PX:
+        raise FlagError(
+            f"libx265 breaks down on {film.width}x{film.height} px; write .mkv, or choose another with -c:v"
+        )
+    if pixel_format is not None:
+        formats.check_name(pixel_format, offered, name)
+    else:
+        least = max(least if name == usual else 8, 10 if film.layout.depth > 8 else 8)
+        pixel_format = formats.nearest(film.planar, offered, least)
+    planar = formats.planar(pixel_format)
+    layout = target_layout(film, pixel_format)
+    chosen = (usual_options if name == usual else _QUIET.get(name, {})) | options
+    return Encoding(name, pixel_format, planar, layout, tuple(sorted(chosen.items()))), _losses(film, layout)
+
+
+def target_layout(film: Film, pixel_format: str) -> Layout:
+    """What the planes written mean: like the film's own, where the pixel format lets them."""
+    base, _ = formats.layout(pixel_format, film.tags, film.height, film.width)
+    if base.family == "rgb":
+        return base
+    full = film.layout.full and (film.layout.family != "rgb" or base.family == "grey")
+    return dataclasses.replace(
+        base, full=full or pixel_format.startswith("yuvj"), matrix=base.matrix, siting=film.layout.siting
+    )
+
+
+def _losses(film: Film, layout: Layout) -> list[str]:
+    losses, source = [], film.layout
+    if layout.depth < source.depth:
+        losses.append(f"{source.depth} bits become {layout.depth}")
+    if source.family != "grey" and layout.family == "grey":
+        losses.append("its colour")
+    elif layout.family == "yuv" and source.family != "grey" and layout.cell > source.cell:
+        losses.append("some of its resolution of colour")
+    if source.alpha and not layout.alpha:
+        losses.append("its alpha channel")
+    return losses
+
+
+def _offered(encoder: str) -> list[str]:
+    try:
+        codec = av.Codec(encoder, "w")
+    except (UnknownCodecError, ValueError):
+        raise FlagError(f"unknown encoder {encoder!r}; near ones: {', '.join(_near_encoders(encoder))}") from None
+    if codec.type != "video":
+        raise FlagError(f"{encoder} is no video encoder; choose one of: ffv1, libx265, prores_ks, libsvtav1")
+    if codec.video_formats:
+        return [f.name for f in codec.video_formats]
+    return [f"yuv{c}p{d}" for c in ("420", "422", "444") for d in ("", "10le", "16le")] + ["gray", "gray16le"]
+
+
+def _near_encoders(name: str) -> list[str]:
+    def encodes(codec: str) -> bool:
+        try:
+            return av.Codec(codec, "w").type == "video"
+        except (UnknownCodecError, ValueError):
+            return False
+
+    near = difflib.get_close_matches(name, sorted(av.codecs_available), 12, 0.4)
+    return [n for n in near if encodes(n)][:4] or ["ffv1", "libx265", "prores_ks", "libsvtav1"]
+
+
+def segment(path: Path, film: Film, encoding: Encoding) -> "Segment | sequence.PictureSegment":
+    """A segment of the kind that the encoding says."""
+    if encoding.encoder == sequence.CONTAINER:
+        return sequence.PictureSegment(path, film, encoding.pixel_format)
+    return Segment(path, film, encoding)
+
+
+class Segment:
+    """A stretch of the film, encoded for itself into a Matroska file: frame k stands at k milliseconds there, and the
+    film's own timestamps come when the segments are joined."""
+
+    def __init__(self, path: Path, film: Film, encoding: Encoding):
+        self._film, self._encoding, self._count = film, encoding, 0
+        self._file = av.open(str(path), "w", format="matroska", options={"avoid_negative_ts": "disabled"})
+        try:
+            self._stream = add_stream(self._file, film, encoding)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, planes: tuple[np.ndarray, ...]):
+        """Encodes one frame [h w] of the encoding's layout."""
+        frame = picture(planes, self._film, self._encoding)
+        frame.pts, frame.time_base = self._count, Fraction(1, 1000)
+        self._count += 1
+        try:
+            self._file.mux(self._stream.encode(frame))
+        except FFmpegError as e:
+            raise _encoder_error(self._encoding, e) from None
+
+    def close(self):
+        """Writes what the encoder still holds."""
+        try:
+            self._file.mux(self._stream.encode(None))
+        except FFmpegError as e:
+            raise _encoder_error(self._encoding, e) from None
+        finally:
+            self._file.close()
+
+    def abandon(self):
+        """Lets go of the file, whatever state it is in."""
+        with contextlib.suppress(FFmpegError, OSError):
+            self._file.close()
+
+
+def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
+    """A video stream with the film's size, colour tags and aspect. Raises FlagError for options that cannot be."""
+    stream = container.add_stream(encoding.encoder, rate=film.rate, options=dict(encoding.options))
+    context = stream.codec_context
+    context.width, context.height, context.pix_fmt = film.width, film.height, encoding.pixel_format
+    context.time_base = Fraction(1, 1000)
+    if film.aspect:
+        context.sample_aspect_ratio = film.aspect
+    matrix, range_ = _numbers(film, encoding.layout)
+    context.colorspace, context.color_range = matrix, range_
+    context.color_primaries, context.color_trc = film.tags.primaries, film.tags.transfer
+    try:
+        context.open()
+    except (FFmpegError, ValueError) as e:
+        raise _encoder_error(encoding, e) from None
+    _check_taken(context, encoding)
+    return stream
+
+
+def _check_taken(context: Any, encoding: Encoding):
+    """Options that an encoder does not know stay behind in its context; near names are listed."""
+    for name in context.options:
+        known = [
+            o.name for kind in (context.supported_options.private, context.supported_options.generic) for o in kind
+        ]
+        near = difflib.get_close_matches(name, known, 4, 0.4) or known[:8]
+        raise FlagError(f"{encoding.encoder} has no option {name!r}; near ones: {', '.join(near)}")
+
+
+def picture(planes: tuple[np.ndarray, ...], film: Film, encoding: Encoding) -> Any:
+    """A frame for the encoder, tagged: ProRes takes its tags from the frames."""
+    frame = formats.frame_of(planes, encoding.planar)
+    if encoding.pixel_format.replace("yuvj", "yuv") != encoding.planar:
+        frame = frame.reformat(format=encoding.pixel_format)  # the same codes, packed
+    frame.colorspace, frame.color_range = _numbers(film, encoding.layout)
+    frame.color_primaries, frame.color_trc = film.tags.primaries, film.tags.transfer
+    return frame
+
+
+def _numbers(film: Film, layout: Layout) -> tuple[int, int]:
+    """FFmpeg's matrix and range of what is written: the film's own tags, or none where it has none."""
+    if layout.family == "rgb":
+        return formats.RGB, formats.FULL
+    if film.layout.family == "rgb":
+        return formats.MATRIX_NUMBERS[layout.matrix], 1 + layout.full
+    return film.tags.matrix, film.tags.range or (formats.FULL if layout.full and layout.family == "yuv" else 0)
+
+
+def _encoder_error(encoding: Encoding, error: Exception) -> Exception:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return OSError(errno.ENOSPC, "no space left", "the output's folder")  # said, and resumed, as any full disk
+    words = " ".join(f"-e {k}={v}" for k, v in encoding.options)
+    reason = getattr(error, "strerror", None) or error
+    return FlagError(f"{encoding.encoder} does not take {encoding.pixel_format} with {words or 'no options'}: {reason}")

@@ -1,0 +1,191 @@
+"""One film from its file to the restored file: decoded, restored and encoded at the same time, in finished segments."""
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Callable, Generator, Iterator
+
+import numpy as np
+
+from zoo import files
+from zoo.errors import FlagError, Interrupted
+from zoo.film import encode, masks, mux, sequence, source, y4m
+from zoo.film.engine import Engine, Restored
+from zoo.film.mux import Stretch
+from zoo.film.parts import Parts
+from zoo.film.plan import Options, Plan, settings
+from zoo.film.source import Film, Frame, Losses
+from zoo.film.threads import ahead
+from zoo.restorer import Restorer
+
+_AHEAD = 4  # frames that wait between two stages
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was done. `frames`: restored; `lost`: about how many frames are missing at the file's end."""
+
+    frames: int
+    lost: int
+    damaged_packets: int
+    waiting: int  # segments that other processes have not finished; where there are any, no film is written yet
+    input: list[str]  # MD5 of the planes of each frame
+    output: list[str]  # likewise, as they went to the encoder
+
+
+@dataclasses.dataclass
+class Count:
+    """The frames that were decoded and are wanted; the first of them; what could not be decoded."""
+
+    frames: int = 0
+    first: int = 0
+    losses: Losses = dataclasses.field(default_factory=Losses)
+
+
+def run(
+    plan: Plan, options: Options, restorer: Restorer, weights: str, progress: Callable[[int, int | None], None]
+) -> Report:
+    """Restores the whole film. `weights`: their sha256. `progress(frame, of)` is called after each frame.
+
+    Raises Interrupted on Ctrl-C; what is finished by then is kept, and the same call goes on from there.
+    """
+    film = plan.film
+    engine = Engine(
+        restorer,
+        film.layout,
+        plan.encoding.layout,
+        strength=options.strength,
+        keep_grain=options.keep_grain,
+        masks=options.mask and masks.reader(options.mask, film.height, film.width),
+    )
+    counted = Count()
+    if plan.encoding.encoder == encode.Y4M:
+        return _piped(plan, options, engine, counted, progress)
+    restart = options.restart or film.name == source.PIPE
+    parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=restart)
+    try:
+        frames = ahead(_wanted(film, options, parts, counted), _AHEAD)
+        restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
+        with contextlib.closing(restored):
+            for index in _segments(plan, parts, restored, options.segment):
+                progress(index + 1, _expected(film, options))
+        with parts.joining():
+            return _finished(plan, options, parts, counted)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; the same command goes on with {plan.output}") from None
+
+
+def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:
+    """Restores the film to standard output, frame by frame as they come."""
+    writer = y4m.Writer(plan.film, plan.encoding.layout)
+    frames = ahead(_wanted(plan.film, options, None, counted), _AHEAD)
+    restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
+    record: dict[str, list] = {"pts": [], "durations": [], "input": [], "output": []}
+    with contextlib.closing(restored):
+        for item in restored:
+            writer.write(item.planes)
+            _note(record, item)
+            progress(item.number + 1, _expected(plan.film, options))
+    writer.close()
+    return Report(counted.frames, 0, counted.losses.packets, 0, record["input"], record["output"])
+
+
+def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
+    """(number, frame) of the frames whose segments are not finished."""
+    wanted = True
+    with contextlib.closing(_stretch(film, options, counted)) as frames:
+        for number, frame in enumerate(frames):
+            counted.frames = number + 1
+            if number % options.segment == 0:
+                which = number // options.segment
+                wanted = parts is None or (_own(which, options) and parts.record(which) is None)
+            if wanted:
+                yield number, frame
+    if not counted.frames:
+        raise FlagError(f"no frame of {film.name} lies between --start and --end; `probe` says how long it is")
+
+
+def _own(segment: int, options: Options) -> bool:
+    which, of = options.shard
+    return segment % of == which - 1
+
+
+def _stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:
+    """The film's frames, or those that it is cut to."""
+    start, end, count = options.start or 0, options.end, 0
+    frames = sequence.read(film) if film.container == sequence.CONTAINER else source.read(film, counted.losses)
+    for frame in frames:
+        at = frame.pts * film.time_base - film.begins
+        if (end is not None and at >= end) or count == options.frames:
+            return
+        if at < start:
+            counted.first += 1
+        else:
+            count += 1
+            yield frame
+
+
+def _expected(film: Film, options: Options) -> int | None:
+    """About how many frames will come out."""
+    if film.ends is None:
+        return options.frames
+    end = film.ends - film.begins if options.end is None else min(options.end, film.ends - film.begins)
+    count = max(1, round((end - (options.start or 0)) * film.rate))
+    return count if options.frames is None else min(count, options.frames)
+
+
+def _segments(plan: Plan, parts: Parts, restored: Iterator[Restored], length: int) -> Iterator[int]:
+    """Encodes the restored frames into segments; yields the number of each frame."""
+    item = next(restored, None)
+    while item is not None:
+        number, record = item.number // length, {"pts": [], "durations": [], "input": [], "output": []}
+        with parts.writing() as part:
+            segment = encode.segment(part, plan.film, plan.encoding)
+            try:
+                while item is not None and item.number // length == number:
+                    segment.write(item.planes)
+                    _note(record, item)
+                    yield item.number
+                    item = next(restored, None)
+                segment.close()
+            except BaseException:
+                segment.abandon()
+                raise
+            parts.finish(number, part, record)
+
+
+def _note(record: dict[str, list], item: Restored):
+    record["pts"].append(item.source.pts)
+    record["durations"].append(item.source.duration)
+    record["input"].append(_md5(item.source.planes))
+    record["output"].append(_md5(item.planes))
+
+
+def _md5(planes: tuple[np.ndarray, ...]) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for plane in planes:
+        digest.update(np.ascontiguousarray(plane).data)
+    return digest.hexdigest()
+
+
+def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Report:
+    """Joins the segments, looks whether everything is there, and gives the film its name."""
+    film, count = plan.film, counted.frames
+    numbers = range(-(-count // options.segment))
+    records = [record for k in numbers if (record := parts.record(k))]
+    if waiting := len(numbers) - len(records):
+        done_by_another = waiting == len(numbers)  # the process that was last has joined them meanwhile
+        return Report(count, 0, counted.losses.packets, 0 if done_by_another else waiting, [], [])
+    times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
+    lost = 0 if options.cut or film.alone else film.lost(Frame((), times.pts[-1], times.durations[-1]))
+    sums = ([s for r in records for s in r[side]] for side in ("input", "output"))
+    paths = [parts.path(k) for k in numbers]
+    if plan.encoding.encoder == sequence.CONTAINER:
+        sequence.join(film, paths, plan.output, counted.first, count)
+        parts.remove()
+        return Report(count, lost, counted.losses.packets, 0, *sums)
+    with files.whole(plan.output) as part:
+        mux.join(film, plan.encoding, paths, times, part, options.drop)
+        mux.verify(film, times, part)
+    parts.remove()
+    return Report(count, lost, counted.losses.packets, 0, *sums)

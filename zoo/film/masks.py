@@ -1,0 +1,42 @@
+"""Masks: pictures that say where a film may be changed."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from zoo import pictures
+from zoo.errors import InputError
+
+
+def find(path: Path) -> list[Path]:
+    """One mask for all frames, or a folder's, sorted, one for each."""
+    return pictures.find(path)
+
+
+def reader(path: Path, height: int, width: int) -> Callable[[int], np.ndarray]:
+    """number of a frame -> its mask [h w], float32, 1 where everything may change and 0 where nothing.
+
+    Raises InputError for a mask of another size than the film's, and for a frame that has none.
+    """
+    found = find(path)
+    single = path.is_file()
+
+    @lru_cache(maxsize=2)
+    def read(which: Path) -> np.ndarray:
+        samples = pictures.read(which).samples
+        if samples.shape[:2] != (height, width):
+            size = f"{samples.shape[1]}x{samples.shape[0]}"
+            raise InputError(f"the mask {which} is {size} px, but the film is {width}x{height}; make them equal")
+        top = np.iinfo(samples.dtype).max if samples.dtype.kind == "u" else 1
+        colour = samples[..., : 1 if samples.shape[2] < 3 else 3]
+        return np.clip(colour.astype(np.float32).mean(axis=2) / top, 0, 1)
+
+    def mask_of(number: int) -> np.ndarray:
+        if not single and number >= len(found):
+            raise InputError(f"{path} holds {len(found)} masks, none for frame {number}; give one for each frame")
+        return read(found[0 if single else number])
+
+    mask_of(0)
+    return mask_of

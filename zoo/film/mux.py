@@ -1,0 +1,262 @@
+"""Joins the restored segments with everything else that the film holds: audio, subtitles, attachments, chapters."""
+
+import contextlib
+import dataclasses
+import errno
+import heapq
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+
+from zoo.errors import FlagError, OutputError, ZooError
+from zoo.film import encode, matroska
+from zoo.film.encode import Encoding
+from zoo.film.source import Film, opened
+
+KINDS = ("audio", "subtitle", "attachment", "data", "video", "chapters")  # what can be left out; video: covers
+_OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
+_MUXER_OPTIONS = {"avoid_negative_ts": "disabled"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+    """The times of the frames that are kept. `pts`, `durations`: of each, in the film's time base. `cut`: whether the
+    film was cut, so that the first frame becomes time 0 and other streams are cut alike."""
+
+    pts: list[int]
+    durations: list[int]
+    cut: bool = False
+
+    @property
+    def shift(self) -> int:
+        return self.pts[0] if self.cut else 0
+
+
+def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) -> None:
+    """Writes a header to nowhere. Raises FlagError, naming the stream, where the output's kind cannot hold a stream or
+    the encoder's pictures."""
+    with _everything(film) as source:
+        kept = _kept(source, film, drop)
+        with _nowhere(output) as out:
+            encode.add_stream(out, film, encoding)
+            _begin(out, f"{output.suffix} cannot hold pictures of {encoding.encoder}; choose another with -c:v")
+        for stream in kept:
+            fault = f"{output.suffix} cannot hold {_named(stream)}; write .mkv, or leave it out: --drop {stream.type}"
+            with _nowhere(output) as out:
+                encode.add_stream(out, film, encoding)
+                try:
+                    _copied(out, stream)
+                except (FFmpegError, ValueError):
+                    raise FlagError(fault) from None
+                _begin(out, fault)
+
+
+def _everything(film: Film) -> Any:
+    """The film's file, or None where there is nothing in it to copy."""
+    return contextlib.nullcontext() if film.alone else opened(film.name)
+
+
+def _named(stream: Any) -> str:
+    codec = getattr(getattr(stream, "codec_context", None), "name", None)
+    return f"stream {stream.index} of the film ({stream.type}{f', {codec}' if codec else ''})"
+
+
+def _nowhere(output: Path) -> Any:
+    return av.open(_Null(), "w", format=_format(output))
+
+
+class _Null:
+    """Swallows what is written."""
+
+    def __init__(self):
+        self.at = 0
+
+    def write(self, data: bytes) -> int:
+        self.at += len(data)
+        return len(data)
+
+    def seek(self, to: int, whence: int = 0) -> int:
+        self.at = to if whence == 0 else self.at
+        return self.at
+
+    def tell(self) -> int:
+        return self.at
+
+    def close(self):
+        pass
+
+
+def _format(output: Path) -> str:
+    with_name = {".mkv": "matroska", ".m4v": "mp4", ".ts": "mpegts"}
+    return with_name.get(output.suffix.lower(), output.suffix[1:].lower())
+
+
+def _begin(out: Any, fault: str):
+    try:
+        out.start_encoding()
+    except (FFmpegError, ValueError):
+        raise FlagError(fault) from None
+
+
+def _kept(source: Any, film: Film, drop: frozenset[str]) -> list[Any]:
+    """The other streams that are copied."""
+    return [s for s in (source.streams if source else ()) if s.index != film.stream and s.type not in drop]
+
+
+def _copied(out: Any, stream: Any) -> Any:
+    """A stream of the output that takes the packets of `stream` as they are."""
+    copy = out.add_stream_from_template(stream, opaque=True)  # no encoder of its codec is needed
+    copy.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
+    copy.disposition = stream.disposition
+    return copy
+
+
+def join(
+    film: Film, encoding: Encoding, segments: list[Path], times: Stretch, part: Path, drop: frozenset[str]
+) -> None:
+    """Writes the whole film to `part`: the segments' packets with the film's own timestamps, and the other streams.
+
+    Raises ZooError where the segments do not fit together.
+    """
+    with _everything(film) as source, av.open(str(segments[0])) as first:
+        out = av.open(str(part), "w", format=_format(part), options=_MUXER_OPTIONS)
+        try:
+            target, copies = None, {}
+            if source is None:
+                target = _pictures(out, first.streams.video[0], None, film)
+            for stream in source.streams if source else ():
+                if stream.index == film.stream:
+                    target = _pictures(out, first.streams.video[0], stream, film)
+                elif stream.type not in drop:
+                    copies[stream.index] = _copied(out, stream)
+            if source:
+                _tag(out, source, film, times, drop)
+            out.start_encoding()
+            pictures = _picture_packets(film, segments, times, target)
+            others = iter(()) if source is None else _other_packets(source, copies, film, times)
+            for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
+                out.mux_one(packet)
+        except FFmpegError as e:
+            if getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise OSError(errno.ENOSPC, "no space left", str(part.parent)) from None
+            raise ZooError(f"{film.name} could not be joined: {getattr(e, 'strerror', None) or e}") from None
+        finally:
+            out.close()
+    if _format(part) in ("matroska", "webm") and film.aspect not in (None, 1):
+        try:
+            matroska.set_aspect(part, film.width, film.height, film.aspect)
+        except ValueError as e:
+            raise OutputError(f"the shape of the samples could not be written: {e}; write .mp4 or .mov") from None
+
+
+def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
+    target = out.add_stream_from_template(template, opaque=True)
+    target.time_base = film.time_base
+    if film.rotation:
+        target.set_display_rotation(film.rotation)
+    if _format(Path(out.name)) in ("mp4", "mov") and target.codec_context.codec.canonical_name == "hevc":
+        target.codec_context.codec_tag = "hvc1"  # the only one that Apple's players take
+    if film.aspect:
+        target.codec_context.sample_aspect_ratio = film.aspect
+    if stream:
+        target.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
+        target.disposition = stream.disposition
+    return target
+
+
+def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]):
+    out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS})
+    chapters = [] if "chapters" in drop else source.chapters()
+    if times.cut:
+        first, last = (t * film.time_base for t in (times.pts[0], times.pts[-1] + max(times.durations[-1], 1)))
+        chapters = [c for c in (_cut(chapter, first, last) for chapter in chapters) if c]
+    if chapters:
+        out.set_chapters(chapters)
+
+
+def _cut(chapter: dict[str, Any], first: Fraction, last: Fraction) -> dict[str, Any] | None:
+    """The chapter between two times in seconds, counted from the first; None where it lies outside."""
+    base = chapter["time_base"]
+    start, end = (min(max(chapter[k] * base, first), last) - first for k in ("start", "end"))
+    return chapter | {"start": round(start / base), "end": round(end / base)} if start < end else None
+
+
+def _picture_packets(film: Film, segments: list[Path], times: Stretch, target: Any) -> Iterator[tuple[float, Any]]:
+    """(decoding time in seconds, packet): timestamps from `times`, decoding times the earliest that fit them all."""
+    order = [index for index, _ in _indexed(segments)]
+    if sorted(order) != list(range(len(times.pts))):
+        raise OutputError(
+            f"{film.name}: {len(order)} frames were encoded of {len(times.pts)}; run again with --restart"
+        )
+    delay = max(k - index for k, index in enumerate(order))  # frames that the encoder looked ahead
+    step = max(1, times.pts[1] - times.pts[0] if len(times.pts) > 1 else 1)
+    for k, (index, packet) in enumerate(_indexed(segments)):
+        packet.pts = times.pts[index] - times.shift
+        packet.dts = (times.pts[k - delay] if k >= delay else times.pts[0] - (delay - k) * step) - times.shift
+        packet.duration, packet.time_base = times.durations[index], film.time_base
+        packet.stream = target
+        yield float(packet.dts * film.time_base), packet
+
+
+def _indexed(segments: list[Path]) -> Iterator[tuple[int, Any]]:
+    """(the frame's number in the film, its packet), in the order of decoding."""
+    first, header = 0, None
+    for path in segments:
+        count = 0
+        with av.open(str(path)) as segment:
+            extra = segment.streams.video[0].codec_context.extradata
+            if header is not None and extra != header:
+                raise ZooError(f"{path} was encoded in another way than the segments before it; run with --restart")
+            header = extra
+            for packet in segment.demux(segment.streams.video[0]):
+                if packet.size and packet.pts is not None:
+                    count += 1
+                    yield first + round(packet.pts * packet.time_base * 1000), packet
+        first += count
+
+
+def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stretch) -> Iterator[tuple[float, Any]]:
+    """(decoding time in seconds, packet) of the streams that are copied; a cut film's within its first and last
+    frame. Where the file breaks off, so do they."""
+    streams = [s for s in source.streams if s.index in copies and s.type != "attachment"]
+    begin, end = (times.pts[k] * film.time_base for k in (0, -1))
+    latest = 0.0
+    packets = source.demux(streams) if streams else iter(())
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError:
+            return
+        if packet is None:
+            return
+        if packet.size == 0 or (packet.dts is None and packet.pts is None):
+            continue
+        at = (packet.dts if packet.pts is None else packet.pts) * packet.time_base
+        if times.cut:
+            if not begin <= at <= end:
+                continue
+            shift = round(begin / packet.time_base)
+            packet.pts, packet.dts = (None if t is None else t - shift for t in (packet.pts, packet.dts))
+            at -= begin
+        latest = max(latest, float(at))
+        packet.stream = copies[packet.stream_index]
+        yield latest, packet
+
+
+def verify(film: Film, times: Stretch, part: Path) -> None:
+    """Raises OutputError where the written file does not hold every frame at its time."""
+    with opened(part) as written:
+        stream = written.streams.video[0] if film.stream >= len(written.streams) else None
+        stream = stream or next(s for s in written.streams.video if not s.disposition & s.disposition.attached_pic)
+        found = sorted(p.pts * p.time_base for p in written.demux(stream) if p.size and p.pts is not None)
+        tick = stream.time_base
+    wanted = [(t - times.shift) * film.time_base for t in times.pts]
+    if len(found) != len(wanted):
+        raise OutputError(f"{film.name} has {len(wanted)} frames, but {len(found)} were written; the parts are kept")
+    late = [k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if abs(a - b - (found[0] - wanted[0])) > tick]
+    if late:
+        raise OutputError(f"{film.name}: the timestamp of frame {late[0]} was not kept; the parts are kept")

@@ -1,0 +1,103 @@
+"""The workspace of a film that is being restored: `OUTPUT.part/` with a manifest and the finished segments.
+
+A segment is an encoded file, or a folder of pictures, and, written after it, a JSON record; what has a record is
+finished. The same command run again goes on after it.
+"""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.errors import FlagError
+
+MANIFEST = "manifest.json"
+_BLOCK = 2**20
+_BLOCKS = 64
+
+
+def fingerprint(path: Path) -> str:
+    """Tells one file from another: sha256 of its size and of up to 64 MiB in blocks spread evenly over it."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as f:
+        for k in range(min(_BLOCKS, -(-size // _BLOCK))):
+            f.seek(k * _BLOCK if size <= _BLOCKS * _BLOCK else k * (size - _BLOCK) // (_BLOCKS - 1))
+            digest.update(f.read(_BLOCK))
+    return digest.hexdigest()
+
+
+class Parts:
+    """`settings`: everything that the result depends on; another set of them is refused. `restart` throws away what an
+    earlier run left.
+
+    Raises FlagError, naming the difference, where the folder holds the parts of other settings.
+    """
+
+    def __init__(self, output: Path, settings: dict[str, Any], *, restart: bool = False):
+        self.folder = output.with_name(f"{output.name}.part")
+        settings = json.loads(json.dumps(settings))
+        if restart and self.folder.is_dir():
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        manifest = self.folder / MANIFEST
+        try:
+            begun = json.loads(manifest.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            files.write(manifest, json.dumps(settings, indent=1) + "\n")
+            return
+        changed = [k for k in sorted(settings.keys() | begun.keys()) if settings.get(k) != begun.get(k)]
+        if changed:
+            was = "; ".join(f"{k} was {begun.get(k)!r} and is now {settings.get(k)!r}" for k in changed)
+            raise FlagError(f"{self.folder} holds a run with other settings ({was}); --restart throws it away")
+
+    def path(self, segment: int) -> Path:
+        return self.folder / f"{segment:06}.mkv"
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Path]:
+        """A temporary path for a segment, gone at the end of the block unless `finish` took it."""
+        part = self.folder / f".{uuid.uuid4().hex[:8]}.mkv"
+        try:
+            yield part
+        finally:
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            part.unlink(missing_ok=True)
+
+    def finish(self, segment: int, part: Path, record: dict[str, Any]):
+        """Keeps a segment that is whole."""
+        part.replace(self.path(segment))
+        files.write(self.path(segment).with_suffix(".json"), json.dumps(record))
+
+    def record(self, segment: int) -> dict[str, Any] | None:
+        """What `finish` was given, or None for a segment that is not finished."""
+        if not self.path(segment).exists():
+            return None
+        try:
+            return json.loads(self.path(segment).with_suffix(".json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    @contextlib.contextmanager
+    def joining(self) -> Iterator[None]:
+        """Holds other processes off while one looks whether all is there and joins it. Gone with its process."""
+        if not self.folder.is_dir():  # another process has joined it and tidied up
+            yield
+            return
+        with (self.folder / "joining").open("w") as lock:
+            try:
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except (ImportError, OSError):  # Windows, or a file system without locks: the last rename wins
+                pass
+            yield
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)

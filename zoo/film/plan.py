@@ -1,0 +1,127 @@
+"""What is to be done with a film: known, and everything that stands against it said, before any work."""
+
+import dataclasses
+import hashlib
+import uuid
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import InputError
+from zoo.film import encode, formats, masks, mux, probe, sequence, source
+from zoo.film.encode import Encoding
+from zoo.film.parts import fingerprint
+from zoo.film.source import Film
+from zoo.pictures import SUFFIXES
+from zoo.restorer import Restorer
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a film is restored and written; None: by the film, the output's suffix and the device."""
+
+    encoder: str | None = None
+    pixel_format: str | None = None
+    encoder_options: tuple[tuple[str, str], ...] = ()
+    drop: frozenset[str] = frozenset()
+    matrix: str | None = None  # the film's, where its tags are wrong or missing
+    range: str | None = None
+    strict_color: bool = False
+    force_hdr: bool = False
+    rate: Fraction = Fraction(24)  # of a sequence
+    gaps: str = "fail"  # of a sequence: "copy" or "fail"
+    strength: float = 1.0
+    keep_grain: float = 0.0
+    batch: int = 0  # frames at once; 0: as many as fill the device
+    segment: int = 100  # frames; a run that is killed loses at most so many
+    start: Fraction | None = None  # seconds from the first frame
+    end: Fraction | None = None
+    frames: int | None = None
+    mask: Path | None = None  # a picture, or a folder with one for each frame
+    shard: tuple[int, int] = (1, 1)  # this process does every so many-th segment: (which, of how many)
+    restart: bool = False
+
+    @property
+    def cut(self) -> bool:
+        return (self.start, self.end, self.frames) != (None, None, None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What will be done, known before any work."""
+
+    film: Film
+    output: Path
+    encoding: Encoding
+    notes: tuple[str, ...]  # sentences for the user
+
+
+def plan(name: str, output: Path, options: Options) -> Plan:
+    """Looks at the film and chooses how it is written. Raises what stands against it, before any work."""
+    film = describe(name, options)
+    if film.guesses and options.strict_color:
+        raise InputError(f"{name} does not say its colour: {_guessed(film)} would be a guess; say it with --colorspace "
+                         "and --color-range")  # fmt: skip
+    if film.tags.transfer in formats.HDR and not options.force_hdr:
+        raise InputError(
+            f"{name} is HDR, {formats.HDR[film.tags.transfer]}, and the networks learned from SDR pictures; "
+            "restore an SDR version, or try it with --force-hdr"
+        )
+    chosen = dict(options.encoder_options)
+    encoding, losses = encode.choose(film, output, options.encoder, options.pixel_format, chosen)
+    if encoding.encoder not in (encode.Y4M, sequence.CONTAINER):
+        mux.check(film, encoding, output, options.drop)
+    notes = []
+    if film.guesses:
+        notes.append(
+            f"{name} does not say its colour; guessed: {_guessed(film)}. --colorspace, --color-range say better"
+        )
+    if film.aspect not in (None, 1) and output.suffix.lower() in (".avi", ".nut"):
+        losses.append(f"the shape of its samples, {film.aspect}")
+    if losses:
+        notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
+    woven = film.field_order if "first" in film.field_order else None if film.alone else probe.interlaced(name)
+    if woven:
+        notes.append(f"{name} is interlaced ({woven}) and restored with its fields woven; deinterlace it first: bwdif")
+    return Plan(film, output, encoding, tuple(notes))
+
+
+def describe(name: str, options: Options) -> Film:
+    """What a film is: a file, numbered pictures, or a pipe."""
+    suffix = Path(name).suffix.lower()
+    if name != source.PIPE and (sequence.is_pattern(name) or suffix in ("", *SUFFIXES)):
+        return sequence.describe(name, options.rate, options.gaps)
+    return source.describe(name, matrix=options.matrix, range_=options.range)
+
+
+def _guessed(film: Film) -> str:
+    return ", ".join(film.guesses)
+
+
+def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> dict[str, Any]:
+    """Everything that the restored frames depend on."""
+    film, encoding = plan.film, plan.encoding
+    return {
+        "input": _fingerprint(film),
+        "rate": str(film.rate),
+        "weights": weights,
+        "encoder": encoding.encoder,
+        "pixel format": encoding.pixel_format,
+        "encoder options": dict(encoding.options),
+        "colour": dataclasses.asdict(film.layout),
+        "tile": restorer.tile,
+        "batch": options.batch,
+        "strength": options.strength,
+        "keep grain": options.keep_grain,
+        "segment": options.segment,
+        "cut": [options.start and str(options.start), options.end and str(options.end), options.frames],
+        "mask": options.mask and [fingerprint(p) for p in masks.find(options.mask)],
+        "drop": sorted(options.drop),
+    }
+
+
+def _fingerprint(film: Film) -> str | list[str]:
+    if film.container == sequence.CONTAINER:
+        files = [path for _, path in sequence.find(film.name, film.gaps)]
+        return hashlib.sha256("".join(f"{p.name} {fingerprint(p)}" for p in files).encode()).hexdigest()
+    return fingerprint(Path(film.name)) if film.name != source.PIPE else uuid.uuid4().hex  # a pipe is never the same

@@ -1,0 +1,54 @@
+"""How far a film is: a line on a terminal, JSON lines for programs, nothing in a pipe."""
+
+import collections
+import json
+import sys
+import time
+from typing import Any
+
+_WINDOW_S = 30.0
+_EVERY_S = {"line": 0.2, "json": 1.0}
+
+
+class Progress:
+    """Called with (frames done, of how many or None). `mode`: auto (a line on a terminal), json or off."""
+
+    def __init__(self, mode: str, name: str):
+        self._kind = "json" if mode == "json" else "line" if mode == "auto" and sys.stderr.isatty() else None
+        self._name, self._shown, self._wrote = name, 0.0, False
+        self._times: collections.deque[tuple[float, int]] = collections.deque()
+        self._last: tuple[int, int | None] | None = None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: Any):
+        if self._last and self._kind:
+            self._show(*self._last)
+        if self._wrote and self._kind == "line":
+            print(file=sys.stderr)
+
+    def __call__(self, frame: int, of: int | None):
+        now = time.monotonic()
+        self._times.append((now, frame))
+        while len(self._times) > 2 and now - self._times[0][0] > _WINDOW_S:
+            self._times.popleft()
+        self._last = frame, of
+        if self._kind and now - self._shown >= _EVERY_S[self._kind]:
+            self._shown = now
+            self._show(frame, of)
+
+    def _show(self, frame: int, of: int | None):
+        (begun, first), (now, last) = self._times[0], self._times[-1]
+        fps = (last - first) / (now - begun) if now > begun else None  # of the last half minute
+        left = None if fps is None or of is None else max(of - frame, 0) / fps
+        self._wrote = True
+        if self._kind == "json":
+            percent = None if of is None else round(100 * frame / of, 2)
+            state = {"frame": frame, "of": of, "percent": percent, "fps": fps, "eta_s": left}
+            print(json.dumps(state), file=sys.stderr, flush=True)
+            return
+        share = "" if of is None else f"/{of} ({100 * frame / of:.2f}%)"
+        clock = "" if left is None else time.strftime(" eta=%H:%M:%S", time.gmtime(left))
+        speed = "" if fps is None else f" fps={fps:.3g}"
+        print(f"\r{self._name} frame={frame}{share}{speed}{clock}   ", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,166 @@
+"""Films that lie in numbered pictures, `frame.%06d.dpx`, in a folder or a glob: read, and written."""
+
+import dataclasses
+import re
+import shutil
+from collections.abc import Generator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from zoo import pictures
+from zoo.color import Layout
+from zoo.errors import FlagError, InputError, OutputError
+from zoo.film.formats import RGB, Tags
+from zoo.film.source import Film, Frame
+from zoo.pictures import Picture
+
+CONTAINER = "pictures"
+_NUMBER = re.compile(r"%0?(\d*)d")
+_DEPTHS = {"uint8": 8, "uint16": 16, "float32": 32}
+# The most bits that a kind of file holds; DPX is always of 16, of which fewer may count.
+_MOST = {".png": 16, ".tif": 32, ".tiff": 32, ".exr": 32, ".dpx": 16, ".jpg": 8, ".jpeg": 8, ".webp": 8}
+_LEAST = {".exr": 32, ".dpx": 16}
+
+
+def is_pattern(name: str | Path) -> bool:
+    return bool(_NUMBER.search(Path(name).name))
+
+
+def find(name: str, gaps: str = "fail") -> list[tuple[int, Path]]:
+    """(number, file) of every frame. `gaps`: "copy" puts the frame before in a missing one's place, "fail" refuses.
+
+    Raises InputError, naming what is missing.
+    """
+    if not is_pattern(name):
+        return list(enumerate(pictures.find(name)))
+    path = Path(name)
+    before, after = path.name[: _NUMBER.search(path.name).start()], path.name[_NUMBER.search(path.name).end() :]  # type: ignore[union-attr]
+    written = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    held = (path.parent.iterdir()) if path.parent.is_dir() else ()
+    numbers = [int(match[1]) for match in (written.fullmatch(p.name) for p in held) if match]
+    numbers = sorted(n for n in numbers if numbered(name, n).is_file())
+    if not numbers:
+        raise InputError(f"no picture is called {name}, such as {numbered(name, 1)}")
+    missing = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
+    if missing and gaps == "fail":
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"{numbered(name, missing[0])}{more} missing; --gaps copy repeats the frame before")
+    found, last = [], numbers[0]
+    for n in range(numbers[0], numbers[-1] + 1):
+        last = last if n in set(missing) else n
+        found.append((n, numbered(name, last)))
+    return found
+
+
+def numbered(pattern: str | Path, number: int) -> Path:
+    """The file of one frame."""
+    path = Path(pattern)
+    return path.with_name(_NUMBER.sub(lambda m: f"{number:0{int(m[1] or 0)}d}", path.name, count=1))
+
+
+def describe(name: str, rate: Fraction, gaps: str = "fail") -> Film:
+    """What a sequence is, by its first picture. `rate`: frames a second, which pictures do not say."""
+    files = find(name, gaps)
+    first = pictures.read(files[0][1])
+    height, width, channels = first.samples.shape
+    depth = _DEPTHS[first.samples.dtype.name]
+    layout = Layout("grey" if channels < 3 else "rgb", depth, alpha=channels in (2, 4), full=True)
+    kind = "gray" if channels < 3 else "gbrap" if layout.alpha else "gbrp"
+    bits = {8: "", 16: "16le", 32: "f32le"}[depth]
+    return Film(
+        name=str(name),
+        container=CONTAINER,
+        codec=files[0][1].suffix[1:].lower(),
+        pixel_format=kind + bits,
+        planar=kind + bits.replace("f32", "16"),
+        layout=layout,
+        tags=Tags(RGB if channels >= 3 else 2, 2, 2, 2),
+        guesses=(),
+        height=height,
+        width=width,
+        rate=rate,
+        time_base=1 / rate,
+        aspect=None,
+        rotation=0,
+        begins=Fraction(0),
+        ends=len(files) / rate,
+        field_order="unknown",
+        stream=0,
+        gaps=gaps,
+    )
+
+
+def read(film: Film) -> Generator[Frame, None, None]:
+    """Every frame. Raises InputError for a picture of another size or kind than the first."""
+    for k, (_, path) in enumerate(find(film.name, film.gaps)):
+        samples = pictures.read(path).samples
+        height, width, channels = samples.shape
+        depth, wanted = _DEPTHS[samples.dtype.name], len(film.layout.shapes(1, 1))
+        if (height, width, depth, channels) != (film.height, film.width, film.layout.depth, wanted):
+            raise InputError(
+                f"{path} is {width}x{height} px with {channels} channels of {depth} bits after "
+                f"{film.width}x{film.height} with {wanted} of {film.layout.depth}; make them alike"
+            )
+        planes = [np.ascontiguousarray(samples[..., c]) for c in range(channels)]
+        if channels >= 3:
+            planes[:3] = planes[1], planes[2], planes[0]
+        yield Frame(tuple(planes), k, 1)
+
+
+# ---- writing
+
+
+def target_layout(film: Film, suffix: str) -> Layout:
+    """What the planes of written pictures mean: RGB or grey, of the film's bits or the next more that a file holds."""
+    if suffix not in _MOST:
+        raise FlagError(f"unknown picture suffix {suffix!r}; choose one of: {', '.join(_MOST)}")
+    depth = next(d for d in (8, 16, 32) if d >= max(_LEAST.get(suffix, 8), min(film.layout.depth, _MOST[suffix])))
+    family = "grey" if film.layout.family == "grey" else "rgb"
+    alpha = film.layout.alpha and suffix not in (".jpg", ".jpeg")
+    return Layout(family, depth, alpha=alpha, full=True)
+
+
+class PictureSegment:
+    """A stretch of the film as a folder of pictures, `000000.png` and on."""
+
+    def __init__(self, folder: Path, film: Film, suffix: str):
+        folder.mkdir()
+        self._folder, self._suffix, self._count = folder, suffix, 0
+        bits = film.layout.depth if film.layout.depth in (10, 12) else None
+        self._like = Picture(np.zeros((1, 1, 1), np.uint8), bits=bits)
+        if film.container == CONTAINER:
+            self._like = pictures.read(find(film.name, film.gaps)[0][1])  # its profile, resolution and bits
+
+    def write(self, planes: tuple[np.ndarray, ...]):
+        if len(planes) >= 3:
+            planes = (planes[2], planes[0], planes[1], *planes[3:])
+        picture = dataclasses.replace(self._like, samples=np.stack(planes, axis=-1))
+        pictures.write(self._folder / f"{self._count:06}{self._suffix}", picture)
+        self._count += 1
+
+    def close(self):
+        pass
+
+    def abandon(self):
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def numbers(film: Film) -> list[int] | None:
+    """The frames' numbers in a sequence that is read, which one that is written keeps."""
+    return [n for n, _ in find(film.name, film.gaps)] if film.container == CONTAINER else None
+
+
+def join(film: Film, segments: list[Path], output: Path, first: int, count: int):
+    """Moves the pictures of all segments to their places: frame k of what was restored gets the number of frame
+    `first` + k of the sequence it came from; a film's frames count from 0. Raises OutputError where one is missing."""
+    names = numbers(film)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    k = 0
+    for segment in segments:
+        for path in sorted(segment.iterdir()):
+            path.replace(numbered(output, names[first + k] if names else k))
+            k += 1
+    if k != count:
+        raise OutputError(f"{film.name}: {k} pictures were written of {count}; run again with --restart")

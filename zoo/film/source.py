@@ -1,0 +1,234 @@
+"""A film file read frame by frame: every frame that decodes, with its exact timestamp, as planes of integers."""
+
+import contextlib
+import dataclasses
+import itertools
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.error import FFmpegError, InvalidDataError
+
+from zoo.color import Layout
+from zoo.errors import InputError
+from zoo.film import formats
+from zoo.film.formats import Tags
+
+
+class Frame(NamedTuple):
+    """`planes`: [h w] each. `pts`, `duration`: in units of the film's time base; duration 0 where the file has none."""
+
+    planes: tuple[np.ndarray, ...]
+    pts: int
+    duration: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """What a film is, as far as restoring it needs to know."""
+
+    name: str  # a path, or "-" for standard input
+    container: str
+    codec: str
+    pixel_format: str  # as the file has it
+    planar: str  # the pixel format that `Frame.planes` are in
+    layout: Layout
+    tags: Tags
+    guesses: tuple[str, ...]  # what the file does not say about its colour
+    height: int
+    width: int
+    rate: Fraction  # mean frames a second
+    time_base: Fraction  # seconds a tick
+    aspect: Fraction | None  # of a sample
+    rotation: int  # degrees, of the display matrix
+    ends: Fraction | None  # seconds, as the file says; None where it does not
+    field_order: str
+    begins: Fraction  # seconds: the time of the first frame
+    stream: int  # the index of the picture stream
+    gaps: str = "fail"  # of a sequence: what a missing number means
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nothing else to copy: pictures and pipes have no other streams."""
+        return self.container == "pictures" or self.name == PIPE
+
+    @property
+    def expected(self) -> int | None:
+        """About how many frames there are, by time and mean rate."""
+        return None if self.ends is None else max(1, round((self.ends - self.begins) * self.rate))
+
+    def lost(self, frame: "Frame") -> int:
+        """About how many frames the file says that there are after `frame`."""
+        if self.ends is None:
+            return 0
+        end = frame.pts * self.time_base + max(frame.duration * self.time_base, 1 / self.rate)
+        return max(0, int((self.ends - end) * self.rate))
+
+
+PIPE = "-"  # standard input
+_piped: list[Any] = []  # its container, stream and first frame: a pipe can be read only once
+FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: "top first", 3: "bottom first", 4: "top first", 5: "bottom first"}
+
+
+@contextlib.contextmanager
+def opened(path: str | Path, **options: Any) -> Iterator[Any]:
+    """The file at `path`, open for reading. Raises InputError where it is no film."""
+    if not Path(path).is_file():
+        raise InputError(f"{path} is {'a folder, not a film' if Path(path).is_dir() else 'missing: no such file'}")
+    if Path(path).stat().st_size == 0:
+        raise InputError(f"{path} is empty")
+    try:
+        container = av.open(str(path), metadata_errors="replace", **options)
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read it") from None
+    except (FFmpegError, ValueError) as e:
+        reason = getattr(e, "strerror", None) or e
+        raise InputError(f"{path} is damaged or no film that FFmpeg reads: {reason}") from None
+    with container:
+        yield container
+
+
+def describe(path: str | Path, *, matrix: str | None = None, range_: str | None = None) -> Film:
+    """What the film at `path` is; its first frame is decoded, which knows more than the header.
+
+    `matrix`, `range_`: the user's word about colour where the file is wrong. Raises InputError for no pictures.
+    """
+    if path == PIPE:
+        container, stream, first = _pipe()
+        return _film(path, container, stream, first, matrix, range_)
+    with opened(path) as container:
+        stream = picture_stream(container, path)
+        first = next(decoded(container, stream, Losses()), None)
+        if first is None:
+            raise InputError(f"no frame of {path} can be decoded; the file is damaged")
+        return _film(path, container, stream, first, matrix, range_)
+
+
+def _pipe() -> list[Any]:
+    """The y4m stream on standard input: its container, stream and first frame."""
+    if not _piped:
+        try:
+            container = av.open(sys.stdin.buffer, format="yuv4mpegpipe")
+            frames = decoded(container, container.streams.video[0], Losses())
+            _piped.extend([container, container.streams.video[0], next(frames), frames])
+        except (FFmpegError, StopIteration):
+            raise InputError("standard input is no y4m stream; pipe one in, as from: ffmpeg -f yuv4mpegpipe") from None
+    return _piped[:3]
+
+
+def picture_stream(container: Any, path: str | Path) -> Any:
+    """The film's own stream: the first of pictures that is no cover."""
+    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+    if not streams:
+        held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise InputError(f"{path} holds no moving pictures, only {held}")
+    if streams[0].codec_context is None:
+        raise InputError(f"{path}: no decoder for its pictures")
+    return streams[0]
+
+
+def _film(path, container, stream, frame, matrix, range_) -> Film:
+    context = stream.codec_context
+    tags = Tags(
+        int(frame.colorspace) if int(frame.colorspace) != formats.UNTAGGED else int(context.colorspace),
+        int(frame.color_range) or int(context.color_range),
+        *(
+            int(f) if int(f) != formats.UNTAGGED else int(c)
+            for f, c in [(frame.color_primaries, context.color_primaries), (frame.color_trc, context.color_trc)]
+        ),
+    )
+    tags = formats.retagged(tags, matrix, range_)
+    layout, guesses = formats.layout(frame.format.name, tags, frame.height, frame.width)
+    return Film(
+        name=str(path),
+        container=container.format.name,
+        codec=context.codec.name,
+        pixel_format=frame.format.name,
+        planar=formats.planar(frame.format.name),
+        layout=layout,
+        tags=tags,
+        guesses=tuple(guesses),
+        height=frame.height,
+        width=frame.width,
+        rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+        time_base=stream.time_base,
+        aspect=stream.sample_aspect_ratio or context.sample_aspect_ratio or None,
+        rotation=frame.rotation,
+        ends=_ends(container, stream),
+        field_order=FIELD_ORDERS.get(context.field_order, "unknown"),
+        begins=(frame.pts or 0) * stream.time_base,
+        stream=stream.index,
+    )
+
+
+def _ends(container: Any, stream: Any) -> Fraction | None:
+    """When the last frame ends, in seconds, as the file says."""
+    start = (stream.start_time or 0) * stream.time_base
+    if stream.duration:
+        return start + stream.duration * stream.time_base
+    if clock := stream.metadata.get("DURATION"):  # Matroska's "00:00:09.080000000", counted from 0
+        with contextlib.suppress(ValueError):
+            hours, minutes, rest = clock.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + Fraction(rest)
+    if len(container.streams) == 1 and container.duration:
+        return start + Fraction(container.duration, av.time_base)
+    return None
+
+
+@dataclasses.dataclass
+class Losses:
+    """What could not be read, counted while frames are."""
+
+    packets: int = 0
+
+
+def read(film: Film, losses: Losses) -> Iterator[Frame]:
+    """Every frame of the film, in the order of display. Damaged packets are passed by and counted in `losses`.
+
+    Raises InputError where the size or pixel format changes on the way.
+    """
+    with contextlib.ExitStack() as held:
+        last = None
+        if film.name == PIPE:
+            frames = itertools.chain([_piped[2]], _piped[3])
+        else:
+            container = held.enter_context(opened(film.name))
+            frames = decoded(container, container.streams[film.stream], losses)
+        for k, frame in enumerate(frames):
+            if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
+                raise InputError(
+                    f"{film.name}: frame {k} is {frame.width}x{frame.height} {frame.format.name} after "
+                    f"{film.width}x{film.height} {film.pixel_format}; cut the film there and restore its parts"
+                )
+            duration = frame.duration or 0
+            pts = frame.pts
+            if pts is None or (last is not None and pts <= last):  # some files have none: frames follow one another
+                pts = 0 if last is None else last + (duration or max(1, round(1 / (film.rate * film.time_base))))
+            last = pts
+            yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, duration)
+
+
+def decoded(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
+    """Every frame that decodes, as PyAV gives it."""
+    stream.thread_type = "AUTO"
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except InvalidDataError:  # the file breaks off or is damaged here
+            losses.packets += 1
+            packet = None
+        try:
+            frames = stream.codec_context.decode(packet)
+        except EOFError:
+            return
+        except FFmpegError:
+            losses.packets += 1
+            frames = []
+        yield from frames
+        if packet is None:
+            return
