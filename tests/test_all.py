@@ -100,6 +100,13 @@ def test_the_weakest_goes_on_from_its_weights(zoo_folder, folder):
     assert after["validation"]["restored_db"] >= began or after["sha256"] == before["sha256"]
 
 
+def test_further_goes_on_whatever_is_weakest(zoo_folder):
+    assert run(f"--name={NAME}") == 0
+    sha256 = zoo.card(NAME)["sha256"]
+    assert run(f"--name={NAME}", "--further") == 0
+    assert zoo.card(everything.RUNS / f"{NAME}-{sha256[:8]}")["recipe"]["weights"] == f"{NAME} {sha256}"
+
+
 def test_a_budget_stops_a_run_which_then_continues(folder, tmp_path, capsys):
     """`--minutes` ends with code 0 and a checkpoint; the whole is then bit for bit the unbroken run."""
     assert resnet.main(flags("resnet", folder, tmp_path / "whole")) == 0
@@ -130,6 +137,7 @@ def test_weights_bring_their_network(folder, tmp_path, capsys):
         (["--name=resnt-gaussian"], "resnet-gaussian"),
         (["--name=resnet-gaussian-photos"], "--photos=FOLDER"),
         (["--missing", "--budget-minutes=0"], "more than 0"),
+        (["--missing", "--further"], "--name=NAME"),
     ],
 )
 def test_bad_flags_get_one_sentence(words, said, capsys):

@@ -70,6 +70,8 @@ class Flags:
     """the model farthest behind the best of its noise and data, from its weights on"""
     name: str | None = None
     """this model"""
+    further: bool = False
+    """with --name: from the weights that it has on"""
     photos: str | None = None
     """FOLDER of photographs, for the models whose names end in -photos"""
     budget_minutes: float | None = None
@@ -109,6 +111,8 @@ def chosen(flags: Flags) -> list[str]:
         raise FlagError("give one of --missing, --weakest and --name=NAME")
     if flags.budget_minutes is not None and not flags.budget_minutes > 0:
         raise FlagError(f"--budget-minutes={flags.budget_minutes} must be more than 0")
+    if flags.further and not (flags.name and registry.has_weights(flags.name)):
+        raise FlagError("--further goes on with the weights of a --name=NAME that has some; leave it out to begin")
     names = [*RECIPES, *(name for name in registry.SPECS if name.endswith(registry.PHOTOS))]
     if flags.name is not None:
         choose("model with a recipe", flags.name, names)
@@ -132,7 +136,7 @@ def weakest(names: list[str]) -> list[str]:
 
 def run_folder(name: str, flags: Flags) -> Path:
     """Where the run lies; one that goes on from shipped weights is told apart by these."""
-    return RUNS / (f"{name}-{registry.card(name)['sha256'][:8]}" if flags.weakest else name)
+    return RUNS / (f"{name}-{registry.card(name)['sha256'][:8]}" if flags.weakest or flags.further else name)
 
 
 def command_line(name: str, flags: Flags) -> list[str]:
@@ -140,7 +144,7 @@ def command_line(name: str, flags: Flags) -> list[str]:
     base, begin = name.removesuffix(registry.PHOTOS), None
     words = RECIPES[base].split()
     data = [f"--data={flags.photos}"] if name != base else []
-    if flags.weakest:
+    if flags.weakest or flags.further:
         begin = name
     elif name != base:
         if not registry.has_weights(base):
