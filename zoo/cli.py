@@ -95,6 +95,24 @@ class Probe:
 
 
 @dataclasses.dataclass(frozen=True)
+class Preview:
+    """Make one picture of frames as they are and as each model restores them, with the place that changes most."""
+
+    film: Annotated[str, tyro.conf.Positional]
+    """A film, or numbered pictures such as frame.%%06d.dpx."""
+    models: Annotated[str, tyro.conf.arg(aliases=["-m"], metavar="NAME|RUN,...")] = ""
+    """Models to see, with commas between."""
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """The PNG to write; left out: NAME_preview.png here."""
+    at: Annotated[str, tyro.conf.arg(metavar="TIME")] = "0"
+    """The first frame's time: seconds, or a time such as 00:01:20.5."""
+    frames: int = 1
+    """How many frames, from there."""
+    yes: Annotated[bool, tyro.conf.arg(aliases=["-y"])] = False
+    """Overwrite a sheet that exists."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Doctor:
     """Say, as JSON, whether this installation works: versions, devices, encoders, and one frame restored."""
 
@@ -110,13 +128,17 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Probe, Doctor, Models)
-    commands: Any = Restore | Probe | Doctor | Models
+    check_names(argv, Restore, Probe, Preview, Doctor, Models)
+    commands: Any = Restore | Probe | Preview | Doctor | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
     if isinstance(chosen, Probe):
         from zoo.film import command as film
 
         return film.probe(chosen.film)
+    if isinstance(chosen, Preview):
+        from zoo.film import command as film
+
+        return film.preview(chosen)
     if isinstance(chosen, Doctor):
         from zoo.film import doctor
 

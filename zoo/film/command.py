@@ -61,6 +61,28 @@ def probe(name: str) -> int:
     return 0
 
 
+def preview(args: Any) -> int:
+    """Writes the sheet; returns the exit code. `args`: the flags of `preview` in zoo.cli."""
+    from zoo.film.preview import sheet
+
+    if not (models := [name for name in args.models.split(",") if name]):
+        raise FlagError("name the models to see with -m, with commas between; `models` lists them")
+    if args.frames < 1:
+        raise FlagError(f"--frames must be 1 or more, not {args.frames}")
+    output = Path(args.output or f"{Path(args.film).stem.partition('%')[0]}_preview.png")
+    if output.suffix.lower() != ".png":
+        raise FlagError(f"the sheet is a PNG; name it so with -o, not {output.name}")
+    if output.exists() and not args.yes:
+        raise FlagError(f"{output} exists; overwrite it with -y, or choose another output with -o")
+    for model in models:
+        registry.card(model)  # an unknown one, before any work
+    drawn = sheet(args.film, models, Options(start=_seconds("at", args.at), frames=args.frames))
+    with files.whole(output) as part:
+        drawn.save(part, format="PNG")
+    print(f"{args.frames} x {', '.join(models)} -> {output}", file=sys.stderr)
+    return 0
+
+
 def _log(plan: Plan, model: str, weights: str, options: Options, report: Report, seconds: float):
     """What was done, beside the result: enough to do it again and to prove that it was done."""
     done = {

@@ -93,7 +93,7 @@ def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progres
 def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
     """(number, frame) of the frames whose segments are not finished."""
     wanted = True
-    with contextlib.closing(_stretch(film, options, counted)) as frames:
+    with contextlib.closing(stretch(film, options, counted)) as frames:
         for number, frame in enumerate(frames):
             counted.frames = number + 1
             if number % options.segment == 0:
@@ -110,7 +110,7 @@ def _own(segment: int, options: Options) -> bool:
     return segment % of == which - 1
 
 
-def _stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:
+def stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:
     """The film's frames, or those that it is cut to."""
     start, end, count = options.start or 0, options.end, 0
     frames = sequence.read(film) if film.container == sequence.CONTAINER else source.read(film, counted.losses)

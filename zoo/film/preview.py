@@ -1,0 +1,67 @@
+"""A sheet to choose by: frames of a film as they are and as models restore them, side by side, and below each the place
+that changes most, enlarged.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
+
+from zoo import color
+from zoo.errors import FlagError
+from zoo.film import job, plan
+from zoo.film.plan import Options
+from zoo.restorer import Restorer
+
+_CELL_PX = 640  # width of a frame on the sheet, at most
+_PLACE = 6  # a frame's width over that of the place that is enlarged
+_GAP_PX, _TITLE_PX = 4, 24
+AS_IT_IS = "input"
+
+Frames = Float[np.ndarray, "n h w 3"]
+
+
+def sheet(name: str, models: Sequence[str], options: Options) -> Image.Image:
+    """The sheet: a column for the input and each model, two rows for each frame that `options` ask for."""
+    film = plan.describe(name, options)
+    frames = [frame.planes for frame in job.stretch(film, options, job.Count())]
+    if not frames:
+        raise FlagError(f"no frame of {name} lies at --at; `probe` says how long it is")
+    planes = tuple(jnp.asarray(np.stack(p)) for p in zip(*frames, strict=True))
+    before = np.asarray(jnp.clip(color.to_rgb(planes, layout=film.layout), 0, 1))
+    columns = {AS_IT_IS: before} | {model: np.asarray(Restorer(model)(before)) for model in models}
+    places = [_place([columns[m][k] for m in models], before[k]) for k in range(len(before))]
+    return _drawn(columns, places, float(film.aspect or 1))
+
+
+def _place(restored: Sequence[Float[np.ndarray, "h w 3"]], before: Float[np.ndarray, "h w 3"]) -> tuple[slice, slice]:
+    """Where the models together change the picture most: rows and columns of a small window, inside the frame."""
+    height, width = before.shape[:2]
+    side = max(1, min(height, width // _PLACE))
+    change = sum(np.abs(picture - before).sum(-1) for picture in restored)
+    sums = np.pad(np.float64(change), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    window = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    y, x = np.unravel_index(window.argmax(), window.shape)
+    return slice(int(y), int(y) + side), slice(int(x), int(x) + side)
+
+
+def _drawn(columns: dict[str, Frames], places: list[tuple[slice, slice]], aspect: float) -> Image.Image:
+    count, height, width = next(iter(columns.values())).shape[:3]
+    cell_width = min(_CELL_PX, round(width * aspect))
+    cell_height = max(1, round(cell_width * height / (width * aspect)))
+    heights = [cell_height, max(1, round(cell_width / aspect))]  # the frame, the enlarged square
+    size = (len(columns) * (cell_width + _GAP_PX), _TITLE_PX + count * (sum(heights) + 2 * _GAP_PX))
+    paper = Image.new("RGB", size, "white")
+    pen, font = ImageDraw.Draw(paper), ImageFont.load_default(16)
+    for column, (title, frames) in enumerate(columns.items()):
+        x, y = column * (cell_width + _GAP_PX), _TITLE_PX
+        pen.text((x + 4, 2), title, fill="black", font=font)
+        for picture, place in zip(frames, places, strict=True):
+            parts = (picture, Image.Resampling.LANCZOS), (picture[place], Image.Resampling.NEAREST)
+            for (part, way), cell in zip(parts, heights, strict=True):
+                codes = Image.fromarray(np.uint8(np.rint(255 * part)))
+                paper.paste(codes.resize((cell_width, cell), way), (x, y))
+                y += cell + _GAP_PX
+    return paper
