@@ -23,7 +23,7 @@ class Rounds:
 
 
 TINY = Rounds(2, 1.0)
-FULL = Rounds(9, 12.0)
+FULL = Rounds(7, 8.0)
 
 
 def timed(work: Callable[..., Any], *inputs: Any) -> tuple[float, float]:

@@ -21,8 +21,8 @@ from zoo.errors import ZooError
 from zoo.models.cyclegan import ResidualConfig
 
 SIZES = ((720, 576), (1920, 1080), (2048, 1556), (4096, 3112))
-LARGE = Rounds(3, 4.0)  # of all but the first size
-LONGEST_S = 20.0  # a row whose call would take longer is skipped
+LARGE = Rounds(2, 3.0)  # of all but the first size
+LONGEST_S = 12.0  # a row whose call would take longer is skipped
 TILE = 1024  # side of the tiles
 INPUTS = 2  # frames in turn
 FLOP_SIDE = 256  # of the picture whose operations are counted

@@ -15,7 +15,7 @@ from train import cyclegan, densenet, gan, sharding
 from train.settings import Settings, parse
 from train.task import Task, compiled
 
-FULL = Rounds(5, 20.0)
+FULL = Rounds(5, 12.0)
 INPUTS = 2  # batches in turn
 STEPS = 1000  # length of the run that the steps are of
 COMMANDS: dict[str, tuple[type[Settings], dict[str, dict[str, Any]], type[Task]]] = {
@@ -96,7 +96,7 @@ class Ours:
         return range(STEPS - length, STEPS)
 
     def compile(self, function: Any) -> Any:
-        jitted = compiled(function, seed=0, mesh=self.mesh)
+        jitted = compiled(self.task, function, mesh=self.mesh)
         lowered = jitted.lower(self.state, self.batches[0])
         program: list[Any] = []
         seconds, _ = timed(lambda: program.append(lowered.compile()))

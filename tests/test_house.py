@@ -29,6 +29,7 @@ FLOORS = [
     {"film.mux"},
     {"film.plan"},
     {"film.job"},
+    {"film.preview"},
     {"film.command"},
     {"cli"},
     {"__main__", "__init__"},

@@ -119,7 +119,7 @@ class _Trainer:
         """The step's function, jitted once."""
         function = self.task.update(step)
         if function.__name__ not in self.updates:
-            self.updates[function.__name__] = compiled(function, seed=self.settings.seed, mesh=mesh)
+            self.updates[function.__name__] = compiled(self.task, function, mesh=mesh)
         return self.updates[function.__name__]
 
     def _look(self, done: int) -> None:

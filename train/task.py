@@ -12,19 +12,23 @@ from train import sharding
 from train import state as st
 from train.settings import Settings
 from zoo import registry
+from zoo.models.layers import compiler_options
 
 Batch = dict[str, Array]  # "clean", and "degraded" where pictures are unpaired: uint8 [n h w 3]
 Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
 
 
-def compiled(update: Update, *, seed: int, mesh: Mesh) -> Callable[[st.TrainState, Batch], tuple[st.TrainState, Any]]:
+def compiled(
+    task: "Task", update: Update, *, mesh: Mesh
+) -> Callable[[st.TrainState, Batch], tuple[st.TrainState, Any]]:
     """A step as the loop runs it, jitted: (state, batch) -> (state, losses), the state donated and the new one on every
     device."""
 
     def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
-        return update(state, batch, jax.random.fold_in(jax.random.key(seed), state.step))
+        return update(state, batch, jax.random.fold_in(jax.random.key(task.settings.seed), state.step))
 
-    return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
+    options = compiler_options(task.nets[task.ships].config)
+    return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh), compiler_options=options)
 
 
 class Task:

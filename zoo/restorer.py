@@ -18,6 +18,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from zoo import registry
 from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
+from zoo.models.layers import compiler_options
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ class Restorer:
         module = nnx.clone(module)  # the caller's stays in its mode
         module.eval()
         graphdef, self._state = nnx.split(module)
-        self._forward = _compiled(graphdef)  # (state, pictures) -> (restored, all finite?); tests put theirs here
+        # (state, pictures) -> (restored, all finite?); tests put theirs here
+        self._forward = _compiled(graphdef, compiler_options(self.config))
         self._placed: dict[int, tuple[Any, NamedSharding]] = {}
 
     def __call__(self, picture: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
@@ -187,10 +189,9 @@ class _Plan(NamedTuple):
     per_device: int  # windows at once
 
 
-def _compiled(graphdef: Any) -> Callable[..., tuple[jax.Array, jax.Array]]:
+def _compiled(graphdef: Any, options: dict[str, str] | None) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """(state, pictures [n h w c] of any accepted dtype) -> (restored, of the same dtype; whether all is finite)."""
 
-    @jax.jit
     def forward(state, pictures):
         top = jnp.iinfo(pictures.dtype).max if jnp.issubdtype(pictures.dtype, jnp.integer) else None
         grey = pictures.shape[-1] == 1
@@ -200,7 +201,7 @@ def _compiled(graphdef: Any) -> Callable[..., tuple[jax.Array, jax.Array]]:
         clipped = jnp.clip(y, 0, 1)
         return (jnp.round(clipped * top) if top else clipped).astype(pictures.dtype), jnp.isfinite(y).all()
 
-    return forward
+    return jax.jit(forward, compiler_options=options)
 
 
 def _check(picture: np.ndarray):

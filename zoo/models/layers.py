@@ -6,6 +6,7 @@ in pixels; None where a norm over the picture forbids tiling).
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,27 @@ def norm(kind: str, channels: int, rngs: nnx.Rngs) -> Callable[[Array], Array]:
     return InstanceNorm() if kind == "instance" else Identity()
 
 
+# XLA's newer convolutions (YNNPACK) keep one CPU core busy where channels are few; its older ones keep all.
+_OLDER_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+_FEW_CHANNELS = 32
+
+
+def compiler_options(*configs: Any) -> dict[str, str] | None:
+    """What `jax.jit` should tell XLA to run these networks at full speed; None where its defaults are best."""
+    few = all(getattr(config, "widest", _FEW_CHANNELS + 1) <= _FEW_CHANNELS for config in configs)
+    return _OLDER_CONVOLUTIONS if few and jax.default_backend() == "cpu" and _known() else None
+
+
+@functools.cache
+def _known() -> bool:
+    """Whether this version of XLA has the experimental option."""
+    try:
+        jax.jit(lambda: 0, compiler_options=_OLDER_CONVOLUTIONS).lower().compile()
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
 def leaky(x: Array) -> Array:
     """Leaky ReLU of slope 0.2, the discriminators' activation."""
     return jnp.where(x > 0, x, 0.2 * x)
@@ -137,6 +159,7 @@ IMPULSE_HALO = 8
 class DenoiserConfig:
     """What every residual denoiser's config has."""
 
+    width: int  # channels of the body
     fold: int = 2  # side of the pixel block folded into channels at the entry: 1, 2 or 4
     norm: str = "none"  # "batch" or "none"
     impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
@@ -145,6 +168,11 @@ class DenoiserConfig:
     @property
     def multiple(self) -> int:
         return self.fold
+
+    @property
+    def widest(self) -> int:
+        """The most channels between two convolutions of the body."""
+        return self.width
 
 
 class Denoiser(nnx.Module):
