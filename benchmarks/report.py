@@ -71,15 +71,18 @@ def about(result: dict[str, Any]) -> str:
     where = f"{m['processor']}, {m['cores']} cores" + (
         "" if m["device"] == "cpu" else f", {m['devices']} {m['device']}"
     )
+    commits = dict.fromkeys(
+        (part.get("commit") or m["commit"] or "unknown")[:10] for part in result["benchmarks"].values()
+    )
     text = (
-        f"Measured on {where}, {result['date']}, {versions}, commit {(m['commit'] or 'unknown')[:10]}: wall time, "
+        f"Measured on {where}, {result['date']}, {versions}, commit {', '.join(commits)}: wall time, "
         "medians of rounds in which every contender takes its turn, compiling apart, from memory to memory, float32."
     )
     if not m["versions"]["torch"]:
         return f"{text} PyTorch was not there to compare with."
     return (
         f"{text} PyTorch has the same networks with the same weights, channels last, on as many cores; it is timed "
-        "only after its output agrees to 1e-4 (of train steps: the losses, before and after an update). Ratios are "
+        "only after its output agrees to 1e-4 (of train steps: the losses, and to 5e-3 those after an update). Ratios are "
         "PyTorch's better time, eager or compiled, over ours: above 1, ours is faster."
     )
 

@@ -42,8 +42,8 @@ class Flags:
     """Runs the benchmarks on whatever device is there."""
 
     only: str | None = None
-    """Some of them, with commas between: restore, train_step, pipeline, scaling, start. What the others found today, on
-    the same machine and commit, stays."""
+    """Some of them, with commas between: restore, train_step, pipeline, scaling, start. What the others found today on
+    the same machine stays."""
     size: Literal["full", "tiny"] = "full"
     """tiny: seconds, says only that all of it works."""
     output: str | None = None
@@ -78,14 +78,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def earlier(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """What was measured of the same code on the same machine today, by a run of other benchmarks."""
-    what = lambda result: [result.get("size"), {k: v for k, v in result.get("machine", {}).items() if k != "load"}]
-    return before["benchmarks"] if what(before) == what(now) else {}
+    """What was measured on the same machine today, by a run of other benchmarks."""
+    passing = ("load", "commit")  # each benchmark says its own commit
+    about = lambda result: {k: v for k, v in result.get("machine", {}).items() if k not in passing}
+    what = lambda result: [result.get("size"), about(result)]
+    if what(before) != what(now):
+        return {}
+    commit = before["machine"]["commit"]
+    return {name: {"commit": commit, **part} for name, part in before["benchmarks"].items()}
 
 
 def measure(name: str, result: dict[str, Any], path: Path, *, tiny: bool) -> None:
     """One benchmark, row after row into the file."""
-    part: dict[str, Any] = {"rows": []}
+    part: dict[str, Any] = {"commit": _commit(), "rows": []}
     result["benchmarks"][name] = part
     began = time.monotonic()
     try:

@@ -17,6 +17,7 @@ from train.task import Task, compiled
 
 FULL = Rounds(5, 12.0)
 INPUTS = 2  # batches in turn
+AFTER_UPDATE = 5e-3  # how far losses may differ there
 STEPS = 1000  # length of the run that the steps are of
 COMMANDS: dict[str, tuple[type[Settings], dict[str, dict[str, Any]], type[Task]]] = {
     "gan": (gan.GanSettings, gan.PRESETS, gan.Gan),
@@ -118,7 +119,8 @@ def theirs(command: str, task: Task, batches: list[dict[str, np.ndarray]], **opt
 
 
 def check(command: str, task: Task) -> None:
-    """Two steps without noise, dropout and pool: the losses of both must agree, the second's after an update."""
+    """Two steps without noise, dropout and pool: the losses of both must agree, the second's after an update, which
+    is less exact: Adam's first step is as long for a gradient that is all rounding as for any other."""
     still: dict[str, Any] = {"levels": (0.0, 0.0), "dropout": 0.0, "batch": 2, "crop": 32}
     if hasattr(task.settings, "pool"):
         still["pool"] = 0
@@ -128,7 +130,8 @@ def check(command: str, task: Task) -> None:
     for k in range(2):
         expected = {name: float(value) for name, value in ours(k)[1].items()}
         found = other(k)
-        peers.agree(f"{command}'s step {k}", [expected[name] for name in found], list(found.values()))
+        both = [expected[name] for name in found], list(found.values())
+        peers.agree(f"{command}'s step {k}", *both, tolerance=(peers.TOLERANCE, AFTER_UPDATE)[k])
 
 
 def random_batch(task: Task, k: int) -> dict[str, np.ndarray]:
