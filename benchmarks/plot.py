@@ -29,7 +29,7 @@ def draw(result: dict[str, Any], path: Path) -> Path:
         axis.axvline(1, color=GREY, linewidth=1)
         axis.set_yticks(range(len(found)), [ratios.title(row) for row in found])
         axis.set_title("Times faster than PyTorch (the better of eager and compiled)")
-        axis.legend(loc="lower right", frameon=False)
+        paper.legend(loc="outside lower center", ncols=2, frameon=False)
         data = io.BytesIO()
         paper.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
     files.write(path, data.getvalue())

@@ -82,8 +82,8 @@ def about(result: dict[str, Any]) -> str:
         return f"{text} PyTorch was not there to compare with."
     return (
         f"{text} PyTorch has the same networks with the same weights, channels last, on as many cores; it is timed "
-        "only after its output agrees to 1e-4 (of train steps: the losses, and to 5e-3 those after an update). Ratios are "
-        "PyTorch's better time, eager or compiled, over ours: above 1, ours is faster."
+        "only after its output agrees to 1e-4 (of train steps: the losses, and to 5e-3 those after an update). Ratios "
+        "are PyTorch's better time, eager or compiled, over ours: above 1, ours is faster."
     )
 
 
