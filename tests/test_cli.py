@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 from PIL import ImageCms
 
+from tests.clips import Config
 from zoo import cli, pictures, registry
 from zoo.pictures import Picture
 from zoo.restorer import Restorer
@@ -18,13 +19,6 @@ from zoo.restorer import Restorer
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MODEL = "gan-gaussian"
 LOAD = registry.load
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    task: str = "denoise"
-    multiple: int = 2
-    halo: int | None = 0
 
 
 class Inverter(nnx.Module):

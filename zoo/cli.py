@@ -1,4 +1,5 @@
-"""`python -m zoo restore noisy.png -o clean.png -m NAME` and `python -m zoo models` (installed as `filmzoo`).
+"""`python -m zoo restore noisy.png -o clean.png -m NAME`, `probe`, `preview`, `doctor` and `models` (installed as
+`filmzoo`).
 
 JAX and the models are imported inside the commands, so that `--help` and mistakes in flags answer at once.
 """
@@ -20,9 +21,6 @@ from zoo.flags import check_names
 
 if TYPE_CHECKING:
     from zoo.restorer import Restorer
-
-
-FILM_SUFFIXES = (".mkv", ".mp4", ".m4v", ".mov", ".avi", ".webm", ".mxf", ".ts", ".nut")  # what pictures may become
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +187,11 @@ def _is_film(name: str, output: str | None) -> bool:
     if name == "-" or numbered(name):
         return True
     if Path(name).is_dir() or glob.has_magic(name):
-        return output is not None and (numbered(output) or Path(output).suffix.lower() in FILM_SUFFIXES)
+        if output is None:
+            return False
+        from zoo.film import encode
+
+        return numbered(output) or Path(output).suffix.lower() in encode.SUFFIXES
     return of_film(name)
 
 
