@@ -124,7 +124,7 @@ def test_weights_bring_their_network(folder, tmp_path, capsys):
     assert same(tmp_path / "first", tmp_path / "second", 1e-6)
     assert zoo.card(tmp_path / "second")["config"] == zoo.card(tmp_path / "first")["config"]
     assert resnet.main([*begun, "--network=width=4"]) == 2
-    assert "exclude each other" in capsys.readouterr().err
+    assert "width=4 does not fit weights of width=8" in capsys.readouterr().err
     assert unet.main([*begun, f"--workdir={tmp_path / 'third'}"]) == 2
     assert "ResNetConfig" in capsys.readouterr().err
 

@@ -20,7 +20,17 @@ def l1(x: Array, y: Array) -> Float[Array, ""]:
     return jnp.mean(jnp.abs(x - y))
 
 
-PIXEL_LOSSES = {"charbonnier": charbonnier, "l1": l1, "l2": lambda x, y: jnp.mean(jnp.square(x - y))}
+def l2(x: Array, y: Array) -> Float[Array, ""]:
+    return jnp.mean(jnp.square(x - y))
+
+
+def negative_psnr(x: Float[Array, "n h w c"], y: Float[Array, "n h w c"]) -> Float[Array, ""]:
+    """What is measured in the end: the mean of the pictures' -PSNR, dB (Chen et al. 2022, "Simple baselines for image
+    restoration"). A dB counts the same at every level of noise, where squares would count the noisiest alone."""
+    return 10 * jnp.mean(jnp.log10(jnp.mean(jnp.square(x - y), (1, 2, 3)) + 1e-8))
+
+
+PIXEL_LOSSES = {"charbonnier": charbonnier, "l1": l1, "l2": l2, "psnr": negative_psnr}
 
 
 def discriminator_loss(objective: str, real: Array, fake: Array) -> Float[Array, ""]:

@@ -16,7 +16,7 @@ from train.task import Batch, Task
 
 @dataclasses.dataclass(frozen=True)
 class PairedSettings(Settings):
-    loss: Literal["charbonnier", "l1", "l2"] = "charbonnier"
+    loss: Literal["charbonnier", "l1", "l2", "psnr"] = "charbonnier"
     """what the restored picture is compared with the clean one by"""
 
 

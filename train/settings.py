@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import jax
 import tyro
 
+from train import widen
 from zoo import registry
 from zoo.errors import FlagError
 from zoo.flags import Levels, check_names
@@ -40,7 +41,8 @@ class Settings:
     network: str | None = None
     """override fields of the network's config, as width=32,blocks=2"""
     weights: str | None = None
-    """begin with the network and the weights of a model of the zoo or of a run's folder, instead of random ones"""
+    """begin with the network and the weights of a model of the zoo or of a run's folder, instead of random ones;
+    --network may make it wider"""
     optimiser: Literal["adam", "muon"] = "muon"
     """of the network that restores; discriminators have Adam"""
     learning_rate: float = 1e-3
@@ -121,10 +123,9 @@ def parse(kind: type[S], command: str, presets: dict[str, dict[str, Any]], argv:
         config=(tyro.conf.OmitArgPrefixes,),
     )
     settings = dataclasses.replace(settings, preset=preset)
-    if settings.weights:
-        if any(text.split("=")[0] == "--network" for text in (sys.argv[1:] if argv is None else argv)):
-            raise FlagError("--network and --weights exclude each other: the weights bring their network")
-        settings = dataclasses.replace(settings, network=None)
+    words = sys.argv[1:] if argv is None else argv
+    if settings.weights and not any(word.split("=")[0] == "--network" for word in words):
+        settings = dataclasses.replace(settings, network=None)  # the weights bring theirs
     if settings.workdir is None:
         settings = dataclasses.replace(settings, workdir=Path("runs") / f"{command}-{settings.noise}")
     return check(settings)
@@ -151,7 +152,7 @@ def check(settings: S) -> S:
 
 
 def network_config(config: Any, settings: Settings) -> Any:
-    """`config` with --network's changes; or the config of --weights, which must be of the same network."""
+    """`config` with --network's changes; with --weights theirs, which must be of the same network, as wide or wider."""
     if not settings.weights:
         return overridden(config, settings.network)
     found = registry.load(settings.weights).config
@@ -159,7 +160,9 @@ def network_config(config: Any, settings: Settings) -> Any:
         raise FlagError(
             f"--weights={settings.weights} is a {type(found).__name__}; this run has a {type(config).__name__}"
         )
-    return found
+    wide = overridden(found, settings.network)
+    widen.check(found, wide)
+    return wide
 
 
 def overridden(config: Any, text: str | None, flag: str = "--network") -> Any:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Key
 from train import sharding
 from train import state as st
 from train.settings import Settings
+from train.widen import widened
 from zoo import registry
 from zoo.models.layers import compiler_options
 
@@ -55,7 +56,8 @@ class Task:
         for k, (name, net) in enumerate(sorted(self.nets.items())):
             params[name], stats[name] = net.init(jax.random.fold_in(key, k))
         if self.settings.weights:
-            params[self.ships], stats[self.ships] = st.arrays(registry.load(self.settings.weights))
+            fresh, trained = (params[self.ships], stats[self.ships]), st.arrays(registry.load(self.settings.weights))
+            params[self.ships], stats[self.ships] = widened(fresh, trained)
         optimiser = {name: adam.init(params[name]) for name, adam in self.optimisers.items()}
         average = {n: {"params": params[n], "stats": stats[n]} for n in self.averaged}
         average = jax.tree.map(jnp.copy, average)  # a donated state must not hold an array twice
