@@ -28,7 +28,7 @@ def compiled(
     def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
         return update(state, batch, jax.random.fold_in(jax.random.key(task.settings.seed), state.step))
 
-    options = compiler_options(task.nets[task.ships].config)
+    options = compiler_options(task.nets[task.ships].config, "train")
     return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh), compiler_options=options)
 
 

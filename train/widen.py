@@ -31,8 +31,8 @@ def check(narrow: Any, wide: Any) -> None:
 
 
 def widened(fresh: Any, trained: Any) -> Any:
-    """The `fresh` arrays of the wide network with the `trained` ones of the narrow network inside: what is new reads the
-    old features, and is not read by them yet."""
+    """The `fresh` arrays of the wide network with the `trained` ones of the narrow inside: what is new reads the old
+    features, and is not read by them yet."""
     return jax.tree.map(_inside, fresh, trained)
 
 

@@ -51,7 +51,7 @@ _AS_PUBLISHED = "residual CycleGAN as published: instance norm, both cycles; a q
 _DENSE = "dense blocks with transitions, residual output"
 _UNET = "residual dense U-Net: dense blocks at three scales"
 _RESNET = "residual blocks, residual output"
-_FAST = "residual blocks on a quarter of the height and width: for real time"
+_FAST = "residual blocks, residual output, of half the width: for speed"
 _GAN = "residual blocks, trained against a judge"
 _GAN_AS_PUBLISHED = "GAN as published: convolutions and batch norm, minimax; half of the published width"
 
@@ -60,8 +60,8 @@ SPECS: dict[str, Spec] = {
     "unet-salt-and-pepper": Spec(UNetConfig(impulse=True), "salt_and_pepper", _UNET),
     "resnet-gaussian": Spec(ResNetConfig(), "gaussian", _RESNET),
     "resnet-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _RESNET),
-    "fast-gaussian": Spec(ResNetConfig(width=32, fold=4), "gaussian", _FAST),
-    "fast-salt-and-pepper": Spec(ResNetConfig(width=32, fold=4, impulse=True), "salt_and_pepper", _FAST),
+    "fast-gaussian": Spec(ResNetConfig(width=32), "gaussian", _FAST),
+    "fast-salt-and-pepper": Spec(ResNetConfig(width=32, impulse=True), "salt_and_pepper", _FAST),
     "densenet-gaussian": Spec(DenseNetConfig(), "gaussian", _DENSE),
     "densenet-salt-and-pepper": Spec(DenseNetConfig(impulse=True), "salt_and_pepper", _DENSE),
     "gan-gaussian": Spec(ResNetConfig(), "gaussian", _GAN),

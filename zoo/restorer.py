@@ -56,7 +56,7 @@ class Restorer:
         module.eval()
         graphdef, self._state = nnx.split(module)
         # (state, pictures) -> (restored, all finite?); tests put theirs here
-        self._forward = _compiled(graphdef, compiler_options(self.config))
+        self._forward = _compiled(graphdef, compiler_options(self.config, "restore"))
         self._placed: dict[int, tuple[Any, NamedSharding]] = {}
 
     def __call__(self, picture: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
