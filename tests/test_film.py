@@ -1,4 +1,5 @@
 import json
+import os
 from fractions import Fraction
 
 import av
@@ -7,6 +8,7 @@ import pytest
 
 from tests import clips
 from zoo import cli, pictures, registry
+from zoo.film import threads
 
 
 @pytest.fixture(autouse=True)
@@ -213,6 +215,17 @@ def test_dropped_streams_are_not_in_the_result(folder):
     with av.open(str(folder / "out.webm")) as film:
         assert [s.type for s in film.streams] == ["video"]
         assert film.chapters() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="no such scheduling on this system")
+def test_encoders_make_no_thread_real_time():
+    """SVT-AV1 does where it may, as root: everything else on the machine would then wait for the film."""
+    with threads.ordinary():
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            pytest.skip("only root may make a thread real-time")
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(folder, capsys):

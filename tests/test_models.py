@@ -242,11 +242,12 @@ def test_patch_discriminator_sees_70_pixels(key):
 def test_noise_model_is_one_to_many_and_its_law_is_what_it_says(law, noise, key):
     model = NoiseModelConfig(law=law, level=0.1).build(nnx.Rngs(0))
     clean = jnp.full((2, 32, 32, 3), 0.5)
-    one, other = model(clean, key), model(clean, jax.random.key(7))
+    like = clean + 0.1 * jax.random.normal(jax.random.key(3), clean.shape)
+    one, other = model(clean, key, like), model(clean, jax.random.key(7), like)
     assert not bool(jnp.array_equal(one, other))
     hits = float(jnp.mean(jnp.all((one == 0) | (one == 1), -1)))
     assert (hits > 0.01) == noise
-    gradient = nnx.grad(lambda m: jnp.mean(jnp.square(m(clean, key) - clean)))(model)
+    gradient = nnx.grad(lambda m: jnp.mean(jnp.square(m(clean, key, like) - clean)))(model)
     assert bool(jnp.any(gradient["middle"][...] != 0))
 
 

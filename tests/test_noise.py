@@ -144,3 +144,21 @@ def test_key_first_image_second_options_by_name(function):
     assert (first.name, second.name) == ("key", "image")
     assert options
     assert all(option.kind is option.KEYWORD_ONLY for option in options)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.03, 0.05])
+def test_the_level_of_noise_is_found_in_the_picture(sigma):
+    """Within a tenth on what hides it least: ramps, a hard edge, black and white areas that clip."""
+    y, x = np.mgrid[:96, :128] / 128
+    scene = np.where(x + y < 0.8, 0.3 + 0.5 * x, 0.2 + 0.4 * y)
+    scene[:, 100:] = np.where(np.arange(96) < 48, 0.0, 1.0)[:, None]
+    clean = jnp.asarray(np.stack([scene] * 3, -1)[None], jnp.float32)
+    found = noise.estimate_sigma(noise.gaussian(KEY, clean, sigma=sigma))
+    assert found[0] == pytest.approx(sigma, rel=0.1)
+
+
+def test_the_estimate_looks_at_each_picture_alone_and_survives_white_and_small_ones():
+    pictures = jax.random.uniform(KEY, (3, 16, 20, 3))
+    one = noise.estimate_sigma(pictures[1:2])
+    np.testing.assert_allclose(noise.estimate_sigma(pictures)[1:2], one, rtol=1e-5)
+    assert float(noise.estimate_sigma(jnp.ones((1, 14, 14, 1)))[0]) == 0

@@ -52,7 +52,7 @@ RECIPES = {
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore.
     "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian",
     "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER} {_WIDE} --weights=resnet-salt-and-pepper",
-    "cyclegan-gaussian": f"cyclegan --noise=gaussian {_WIDE}",
+    "cyclegan-gaussian": f"cyclegan {_GAUSSIAN} {_WIDE} --cycle-loss=psnr",
     "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE}",
     "gan-paper-gaussian": f"gan {_GAN_AS_PUBLISHED} {_GAUSSIAN}",
     "gan-paper-salt-and-pepper": f"gan {_GAN_AS_PUBLISHED} {_SALT_AND_PEPPER}",

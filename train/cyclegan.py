@@ -5,8 +5,8 @@ domains are made of disjoint halves of the data, and a loss sees only the degrad
 ones of the other.
 
 --preset=paper is CycleGAN as published. The other presets keep its clean cycle b -> a -> b, d_a and the identity
-loss, but g_ba draws noise from a random input (a deterministic one hides the picture in the noise), and the cycle's
-gradient stops at g_ba.
+loss, but g_ba draws noise from a random input (a deterministic one hides the picture in the noise), of the levels that
+are measured in degraded pictures, and the cycle's gradient stops at g_ba.
 """
 
 import dataclasses
@@ -68,7 +68,7 @@ class CycleGanSettings(Settings):
     judge: str | None = None
     """override fields of the discriminator's config, as width=16"""
     objective: Literal["least_squares", "minimax", "non_saturating"] = "least_squares"
-    cycle_loss: Literal["charbonnier", "l1", "l2"] = "charbonnier"
+    cycle_loss: Literal["charbonnier", "l1", "l2", "psnr"] = "charbonnier"
     lambda_cycle: float = 10.0
     lambda_identity: float = 1.0
     """weight of the identity losses; published: half of lambda_cycle"""
@@ -129,19 +129,20 @@ class CycleGan(Task):
         def generators(params):
             stats = dict(state.stats)
 
-            def through(name, x, k):
-                y, stats[name] = self.generate(name, params[name], stats[name], x, k, train=True)
+            def through(name, x, k=None):
+                noise = () if k is None else (k, a)
+                y, stats[name] = self.generate(name, params[name], stats[name], x, noise, train=True)
                 return y
 
-            fake_b, fake_a = through("g_ab", a, None), through("g_ba", b, keys[1])
+            fake_b, fake_a = through("g_ab", a), through("g_ba", b, keys[1])
             terms = {
                 "g_ab": self.fooling(state, "d_b", fake_b, keys[2]),
                 "g_ba": self.fooling(state, "d_a", fake_a, keys[3]),
-                "cycle": pixel(through("g_ba", fake_b, keys[4]), a) + pixel(through("g_ab", fake_a, None), b),
+                "cycle": pixel(through("g_ba", fake_b, keys[4]), a) + pixel(through("g_ab", fake_a), b),
             }
             weights = {"cycle": s.lambda_cycle}
             if s.lambda_identity:
-                terms["identity"] = pixel(through("g_ab", b, None), b) + pixel(through("g_ba", a, keys[5]), a)
+                terms["identity"] = pixel(through("g_ab", b), b) + pixel(through("g_ba", a, keys[5]), a)
                 weights["identity"] = s.lambda_identity
             total = sum(weights.get(name, 1.0) * term for name, term in terms.items())
             return total + s.lambda_low * _low(fake_a - b), (terms, fake_a, fake_b, stats)
@@ -163,7 +164,8 @@ class CycleGan(Task):
         rate = self.rate(state.step)
 
         def degrader(params):
-            fake, stats = self.generate("g_ba", params, state.stats["g_ba"], clean, noise_key, train=True)
+            noise = (noise_key, degraded)
+            fake, stats = self.generate("g_ba", params, state.stats["g_ba"], clean, noise, train=True)
             fooling = self.fooling(state, "d_a", fake, fool_key)
             return fooling + self.settings.lambda_low * _low(fake - clean), (fooling, fake, stats)
 
@@ -176,9 +178,10 @@ class CycleGan(Task):
     def cycle(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
         """b -> a -> b: g_ab learns to undo what the averaged g_ba does, whose own gradient stops here."""
         s = self.settings
-        noise_key, grey_key = jax.random.split(key)
-        clean, average = degrade.pictures(batch["clean"]), state.average["g_ba"]
-        fake, _ = self.generate("g_ba", average["params"], average["stats"], clean, noise_key, train=False)
+        data_key, noise_key, grey_key = jax.random.split(key, 3)
+        degraded, clean = self.domains(batch, data_key, state.step)
+        average, noise = state.average["g_ba"], (noise_key, degraded)
+        fake, _ = self.generate("g_ba", average["params"], average["stats"], clean, noise, train=False)
         fake = jnp.clip(fake, 0, 1)
         if s.grey:
             grey = degrade.grey_share(grey_key, clean.shape[0], s.grey)
@@ -187,7 +190,7 @@ class CycleGan(Task):
 
         def restorer(params):
             inputs = jnp.concatenate([fake, clean[:few]])
-            outputs, stats = self.generate("g_ab", params, state.stats["g_ab"], inputs, None, train=True)
+            outputs, stats = self.generate("g_ab", params, state.stats["g_ab"], inputs, train=True)
             pixel, n = PIXEL_LOSSES[s.cycle_loss], clean.shape[0]
             terms = {"cycle": pixel(outputs[:n], clean)}
             total = terms["cycle"]
@@ -203,11 +206,12 @@ class CycleGan(Task):
 
     # Parts of a step.
 
-    def generate(self, name: str, params: Any, stats: Any, x: Array, key: Array | None, *, train: bool):
-        """(pictures, stats) of a generator; `key` is the random input of a g_ba that has one."""
+    def generate(self, name: str, params: Any, stats: Any, x: Array, noise: Any = (), *, train: bool):
+        """(pictures, stats) of a generator; `noise`: the (key, degraded pictures of other scenes) of a g_ba that draws
+        its noise from a random input."""
         net = self.nets[name]
-        random = (key,) if isinstance(net.config, NoiseModelConfig) else ()
-        return net(params, stats, x, *random, train=train)
+        noise = noise if isinstance(net.config, NoiseModelConfig) else ()
+        return net(params, stats, x, *noise, train=train)
 
     def fooling(self, state: st.TrainState, judge: str, fake: Array, key: Array) -> Float[Array, ""]:
         scores, _ = self.judge(state, judge, state.params[judge], fake, key)

@@ -49,6 +49,29 @@ def mixed(
     return salt_and_pepper(dust, gaussian(grain, image, sigma=sigma), amount=amount)
 
 
+_CELL_PX, _QUIETEST = 12, 0.05
+_OF_QUIETEST = 0.861  # what the quietest of such cells show of white noise
+
+
+def estimate_sigma(image: Float[Array, "n h w c"]) -> Float[Array, " n"]:
+    """The standard deviation of the noise in each picture, from the picture alone, on the [0, 1] scale.
+
+    Measured where the picture hides it least: the diagonal detail of 2x2 pixels (Immerkaer 1996), in the quietest
+    twentieth of cells of 12x12 pixels that are neither black nor white. Right to some 10 % from 0.03 up; at 0.01,
+    texture adds a quarter (the median of photographs). At least 14 px on each side; hits of salt and pepper add.
+    """
+    corners = image[:, :-1, :-1], image[:, 1:, :-1], image[:, :-1, 1:], image[:, 1:, 1:]
+    detail, mean = (corners[0] - corners[1] - corners[2] + corners[3]) / 2, sum(corners) / 4
+    (n, h, w, c), side = detail.shape, _CELL_PX
+    cells = lambda x: x[:, : h - h % side, : w - w % side].reshape(n, h // side, side, w // side, side, c).mean((2, 4))
+    deviation = jnp.sqrt(cells(jnp.square(detail))).reshape(n, -1)
+    usable = (cells((mean > 0.1) & (mean < 0.9)) > 0.9).reshape(n, -1)
+    usable |= ~usable.any(1, keepdims=True)
+    ordered = jnp.sort(jnp.where(usable, deviation, jnp.inf), axis=1)
+    place = (_QUIETEST * (usable.sum(1, keepdims=True) - 1)).astype(int)
+    return jnp.take_along_axis(ordered, place, axis=1)[:, 0] / _OF_QUIETEST
+
+
 def _per_image(level: Level, image: Array) -> Array:
     level = jnp.asarray(level, image.dtype)
     return level.reshape(level.shape + (1,) * (image.ndim - level.ndim)) if level.ndim else level

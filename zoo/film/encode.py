@@ -16,7 +16,7 @@ from av.error import FFmpegError
 
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import formats, sequence, y4m
+from zoo.film import formats, sequence, threads, y4m
 from zoo.film.source import PIPE, Film
 
 # By suffix: the encoder, its options, the least bits a sample of a film of 8 bits.
@@ -189,7 +189,8 @@ def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
     context.colorspace, context.color_range = matrix, range_
     context.color_primaries, context.color_trc = film.tags.primaries, film.tags.transfer
     try:
-        context.open()
+        with threads.ordinary():
+            context.open()
     except (FFmpegError, ValueError) as e:
         raise _encoder_error(encoding, e) from None
     _check_taken(context, encoding)

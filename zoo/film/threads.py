@@ -1,9 +1,11 @@
 """Work done ahead of its use, in threads with bounded queues: the memory does not grow with the film."""
 
 import contextlib
+import os
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -52,3 +54,24 @@ def ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     finally:
         stop.set()
         thread.join()
+
+
+@contextlib.contextmanager
+def ordinary() -> Iterator[None]:
+    """Threads that the block makes real-time become ordinary ones. Where it may, as root in a container, SVT-AV1 makes
+    its own and the caller's so, and they then starve everything else on the machine."""
+    before = _real_time()
+    yield
+    for thread in _real_time() - before:
+        with contextlib.suppress(OSError):  # ended meanwhile
+            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _real_time() -> set[int]:
+    """The threads of this process that are scheduled before all ordinary ones; none where there is no telling."""
+    found = set()
+    for task in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError):
+            if os.sched_getscheduler(int(task.name)) in (os.SCHED_FIFO, os.SCHED_RR):
+                found.add(int(task.name))
+    return found

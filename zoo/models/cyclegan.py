@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from zoo.models.layers import Conv, Upsample, fold, leaky, norm
 from zoo.models.resnet import ResidualBlock
+from zoo.noise import estimate_sigma
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,24 +66,27 @@ class NoiseModelConfig:
     width: int = 24
     channels: int = 8  # of the random field
     level: float = 0.02  # where the learned middle of the levels starts, on the [0, 1] scale
-    spread: float = 1.0  # levels are drawn evenly, on a logarithmic scale, up to e^spread times above and below it
+    spread: float = 1.0  # drawn levels lie evenly, on a logarithmic scale, up to e^spread times above and below it
 
     def build(self, rngs: nnx.Rngs) -> "NoiseModel":
         return NoiseModel(self, rngs=rngs)
 
 
 class NoiseModel(nnx.Module):
-    """(clean [n h w 3], key) -> degraded [n h w 3], not clipped: a level drawn for each picture, then a random field
-    shaped by the picture (additive), or pixels replaced by black and white (impulse).
+    """(clean [n h w 3], key, like [n h w 3]) -> degraded [n h w 3], not clipped: a level for each picture, then a
+    random field shaped by the picture (additive), or pixels replaced by black and white (impulse).
 
-    The middle of the levels is learned, their spread is not: against a discriminator it shrinks to the middle, and a
-    network that restores blindly needs all levels.
+    Levels are not left to the discriminator, against which their spread shrinks to the middle: a network that
+    restores blindly needs all of them. Additive noise gets the level that is measured in `like`, degraded pictures
+    of other scenes, times a learned power of it; other laws draw theirs around a learned middle.
     """
 
     def __init__(self, config: NoiseModelConfig, *, rngs: nnx.Rngs):
         self.config = config
         c, w = config.channels, config.width
         self.middle = nnx.Param(jnp.full(2, jnp.log(config.level)))  # of the deviation and of the share of hits
+        if config.law == "additive":
+            self.power = nnx.Param(jnp.zeros(()))  # of measured levels, above 1
         if config.law != "impulse":
             # Var of U(-1, 1) is 1/3; Conv's He scale gives 2/c a weight: unit variance out.
             self.white = Conv(c, 3, 1, bias=False, scale=1.5**0.5, rngs=rngs)
@@ -92,10 +96,14 @@ class NoiseModel(nnx.Module):
         if config.law != "additive":
             self.salt_share = nnx.Param(jnp.zeros(()))  # logit
 
-    def __call__(self, clean: Float[Array, "n h w 3"], key: Key[Array, ""]) -> Float[Array, "n h w 3"]:
+    def __call__(
+        self, clean: Float[Array, "n h w 3"], key: Key[Array, ""], like: Float[Array, "n h w 3"]
+    ) -> Float[Array, "n h w 3"]:
         level_key, field_key, hit_key, kind_key = jax.random.split(key, 4)
         u = jax.random.uniform(level_key, (clean.shape[0], 1, 1, 1), minval=-1, maxval=1)
         sigma, density = (jnp.exp(middle + self.config.spread * u) for middle in self.middle[...])
+        if self.config.law == "additive":
+            sigma = self.measured(like)
         noisy = clean
         if self.config.law != "impulse":
             noisy = noisy + sigma * self.field(clean, field_key)
@@ -105,6 +113,12 @@ class NoiseModel(nnx.Module):
             salt = _bernoulli(jax.random.uniform(kind_key, shape), jax.nn.sigmoid(self.salt_share[...]))
             noisy = noisy + hit * (salt - noisy)
         return noisy
+
+    def measured(self, like: Float[Array, "n h w 3"]) -> Float[Array, "n 1 1 1"]:
+        """The level of the noise in `like`, corrected by what the discriminator taught."""
+        level = jnp.log(jnp.maximum(estimate_sigma(like), 1e-3) / self.config.level)
+        middle = self.middle[0] + (1 + self.power[...]) * level
+        return jnp.exp(middle).reshape(-1, 1, 1, 1)
 
     def field(self, clean: Float[Array, "n h w 3"], key: Key[Array, ""]) -> Float[Array, "n h w 3"]:
         z = jax.random.uniform(key, (*clean.shape[:3], self.config.channels), minval=-1, maxval=1)
