@@ -19,6 +19,7 @@ def test_rows_differ_in_what_they_name(folder, tmp_path, monkeypatch, capsys):
     assert [row["model"]["config"]["blocks"] for row in (one, none)] == [1, 0]
     assert one["model"]["parameters"] > none["model"]["parameters"]
     assert one["model"]["images"] == none["model"]["images"] == 16
+    assert out.with_suffix(".md").read_text().splitlines()[-1].startswith("| no residual block | ")
     first = capsys.readouterr().out
     assert first.splitlines()[1].split()[:3] == ["as", "it", "ships"]
     weights = sorted(path.stat().st_mtime_ns for path in (tmp_path / "runs").glob(f"*/{registry.CARD}"))

@@ -35,8 +35,10 @@ _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
 _WIDE = "--crop=128"
 # A network of twice the width begins with what the narrow one has learned, at a quarter of the price of a crop.
 _WIDER = "--network=width=64 --learning-rate=6e-4 --hold=0.2 --loss=psnr"
-_GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000"
-_AS_PUBLISHED = "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000"
+_GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"
+_AS_PUBLISHED = (
+    "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000 --leaves=512"
+)
 
 # What trains each model on procedural pictures; NAME-photos begins with these weights, or with the -photos weights of
 # what the recipe begins with, and goes on with photographs.
