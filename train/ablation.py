@@ -24,7 +24,8 @@ from zoo.flags import LevelList, check_names
 from zoo.restorer import Restorer
 
 RUNS = Path("runs") / "ablation"
-BASE = ["--noise=gaussian", "--levels=0.002,0.055", "--cycle-loss=psnr", "--preset=small", "--checkpoints=2"]
+BASE = ["--noise=gaussian", "--levels=0.002,0.055", "--cycle-loss=psnr", "--preset=small"]
+BASE += ["--checkpoints=2", "--leaves=128"]
 
 # What each row changes; the judge's dropout and the generators' L2 are those of --preset=paper.
 ROWS = {
