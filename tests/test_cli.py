@@ -229,7 +229,7 @@ def test_an_unknown_model(folder, capsys, monkeypatch):
 
 def test_no_permission_is_told_before_the_work(folder, capsys, monkeypatch):
     draw(folder / "a.png")
-    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setattr(Restorer, "__call__", None)
     assert cli.main(["restore", "a.png", "-o", "out/", "-m", MODEL]) == 1
     assert capsys.readouterr().err == f"error: no permission to write in {folder}; choose another folder with -o\n"
