@@ -1,4 +1,4 @@
-"""PSNR, SSIM and MAE of restored pictures: dm_pix under one protocol, which PROTOCOL names in every result.
+"""PSNR, SSIM and MAE of restored pictures: dm_pix under one protocol, which every result names.
 
 Pictures are float in [0, 1], RGB, NHWC or HWC; whatever the float type, the arithmetic is float32. A batch
 [n h w c] gives one value per image, [n]; a single picture [h w c] gives a scalar. All functions jit.
@@ -15,7 +15,8 @@ from jaxtyping import Array, Float
 
 from zoo.errors import FlagError
 
-PROTOCOL = "psnr_rgb, ssim_gauss11, mae_rgb; float32, range 1, no border crop, noise clipped and not re-quantised"
+MEASURES = "psnr_rgb, ssim_gauss11, mae_rgb; float32, range 1, no border crop"
+PROTOCOL = f"{MEASURES}, noise clipped and not re-quantised"  # where a clean picture is degraded first
 
 _TAPS = 11
 _SIGMA = 1.5
