@@ -11,7 +11,7 @@ import dm_pix as pix
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from zoo.errors import FlagError
 
@@ -22,7 +22,7 @@ _TAPS = 11
 _SIGMA = 1.5
 _STRIP = 48  # rows of windows that SSIM takes at once: what it makes of them on the way stays in a CPU's cache
 
-Pictures = Float[Array | np.ndarray, "*n h w c"]
+Pictures = Shaped[Array | np.ndarray, "..."]  # [n h w c] or [h w c] of floats; `_matched` says what else is wrong
 
 
 def psnr(a: Pictures, b: Pictures) -> Float[Array, "*n"]:
@@ -66,7 +66,7 @@ def _measure(clean: Array, picture: Array) -> dict[str, Array]:
     return {name: metric(clean, picture) for name, metric in METRICS.items()}
 
 
-def measure(clean: Float[Array | np.ndarray, "h w c"], picture: Float[Array | np.ndarray, "h w c"]) -> dict[str, float]:
+def measure(clean: Pictures, picture: Pictures) -> dict[str, float]:
     """Every metric of one picture, in one compiled call per picture size."""
     clean, picture = _matched(clean, picture)
     return {name: float(value) for name, value in jax.device_get(_measure(clean, picture)).items()}
