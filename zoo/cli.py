@@ -1,5 +1,5 @@
-"""`python -m zoo restore noisy.png -o clean.png -m NAME`, `probe`, `preview`, `doctor` and `models` (installed as
-`filmzoo`).
+"""`python -m zoo restore noisy.png -o clean.png -m NAME`, `probe`, `preview`, `compare`, `doctor` and `models`
+(installed as `filmzoo`).
 
 JAX and the models are imported inside the commands, so that `--help` and mistakes in flags answer at once.
 """
@@ -104,6 +104,40 @@ class Preview:
 
 
 @dataclasses.dataclass(frozen=True)
+class Compare:
+    """Measure two films against each other, frame by frame: PSNR, SSIM, MAE and the flicker of both, as JSON."""
+
+    a: Annotated[str, tyro.conf.Positional]
+    """A film, or numbered pictures such as frame.%%06d.dpx."""
+    b: Annotated[str, tyro.conf.Positional]
+    """What it is compared with."""
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """The JSON to write; left out: it is printed."""
+    plot: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """A plot to draw of it: .png, .svg or .pdf."""
+    clip: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """A film to write with the first at the left and the second at the right; .mkv is lossless."""
+    difference: float = 0.0
+    """Shows in the clip, right of both, their difference so many times amplified, grey where there is none."""
+    yes: Annotated[bool, tyro.conf.arg(aliases=["-y"])] = False
+    """Overwrite results that exist. An input is never overwritten."""
+    start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Where to begin: seconds, or a time such as 00:01:20.5, from the first frame."""
+    b_start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Where the same stretch begins in B, if elsewhere; one that `restore --start` has cut out begins at 0."""
+    end: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Where to stop: the first frame that is not compared."""
+    frames: int | None = None
+    """How many frames to compare, from the start."""
+    rate: str = "24"
+    """Sequences of pictures: frames a second, such as 25 or 24000/1001."""
+    gaps: Literal["fail", "copy"] = "fail"
+    """Sequences of pictures: whether a missing number stops the work or becomes a copy of the frame before."""
+    progress: Literal["auto", "json", "off"] = "auto"
+    """How progress is shown; json: a line a second on standard error."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Doctor:
     """Say, as JSON, whether this installation works: versions, devices, encoders, and one frame restored."""
 
@@ -119,8 +153,8 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Probe, Preview, Doctor, Models)
-    commands: Any = Restore | Probe | Preview | Doctor | Models
+    check_names(argv, Restore, Probe, Preview, Compare, Doctor, Models)
+    commands: Any = Restore | Probe | Preview | Compare | Doctor | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
     if isinstance(chosen, Probe):
         from zoo.film import command as film
@@ -130,6 +164,10 @@ def main(argv: list[str] | None = None) -> int:
         from zoo.film import command as film
 
         return film.preview(chosen)
+    if isinstance(chosen, Compare):
+        from zoo.film import command as film
+
+        return film.compare(chosen)
     if isinstance(chosen, Doctor):
         from zoo.film import doctor
 

@@ -6,8 +6,9 @@ Pictures are float in [0, 1], RGB, NHWC or HWC; whatever the float type, the ari
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
-import dm_pix as pix
+import dm_pix
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from jaxtyping import Array, Float, Shaped
 
 from zoo.errors import FlagError
 
+pix: Any = dm_pix  # its annotations name another kind of array
 MEASURES = "psnr_rgb, ssim_gauss11, mae_rgb; float32, range 1, no border crop"
 PROTOCOL = f"{MEASURES}, noise clipped and not re-quantised"  # where a clean picture is degraded first
 
@@ -105,4 +107,4 @@ def _band(size: int) -> Float[np.ndarray, "windows size"]:
     taps = np.exp(-0.5 * ((np.arange(_TAPS) - _TAPS // 2) / _SIGMA) ** 2)
     taps /= taps.sum()
     windows = size - _TAPS + 1
-    return np.float32(sum(np.eye(windows, size, k) * tap for k, tap in enumerate(taps)))
+    return np.asarray(sum(np.eye(windows, size, k) * tap for k, tap in enumerate(taps)), np.float32)

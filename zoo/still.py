@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 
-from zoo import pictures, registry
+from zoo import files, pictures, registry
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.restorer import Restorer
 
@@ -24,8 +24,10 @@ def restore(args: Any) -> int:
     card = registry.card(args.model)
     jobs = plan(args)
     if args.dry_run:
-        files = {str(source): str(target) for source, target in jobs}
-        print(json.dumps({"model": args.model, "sha256": card["sha256"], "tile": args.tile, "files": files}, indent=1))
+        planned = {str(source): str(target) for source, target in jobs}
+        print(
+            json.dumps({"model": args.model, "sha256": card["sha256"], "tile": args.tile, "files": planned}, indent=1)
+        )
         return 0
 
     restorer = Restorer(args.model, tile=args.tile)
@@ -95,21 +97,10 @@ def _check_targets(targets: dict[Path, Path], overwrite: bool) -> None:
     originals = {source.resolve() for source in targets}
     taken: dict[Path, Path] = {}
     for source, target in targets.items():
-        if target.resolve() in originals:
-            raise FlagError(f"{target} is an original, which is never overwritten; choose another output with -o")
+        files.check_free(target, originals, overwrite=overwrite)
         if target in taken:
             raise FlagError(f"{taken[target]} and {source} would both become {target}; restore them in two runs")
         taken[target] = source
-        if target.is_dir():
-            raise FlagError(f"{target} is a folder; choose another output with -o")
-        if target.exists() and not overwrite:
-            raise FlagError(f"{target} exists; overwrite it with -y, or choose another output with -o")
-    for folder in {target.parent for target in targets.values()}:
-        nearest = next(p for p in (folder, *folder.resolve().parents) if p.exists())
-        if not nearest.is_dir():
-            raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
 
 
 def _restore_all(restorer: Restorer, jobs: list[tuple[Path, Path]]) -> list[ZooError]:

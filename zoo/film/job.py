@@ -68,7 +68,7 @@ def run(
         restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
         with contextlib.closing(restored):
             for index in _segments(plan, parts, restored, options.segment):
-                progress(index + 1, _expected(film, options))
+                progress(index + 1, expected(film, options))
         with parts.joining():
             return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progres
         for item in restored:
             writer.write(item.planes)
             _note(record, item)
-            progress(item.number + 1, _expected(plan.film, options))
+            progress(item.number + 1, expected(plan.film, options))
     writer.close()
     return Report(counted.frames, 0, counted.losses.packets, 0, record["input"], record["output"])
 
@@ -125,7 +125,7 @@ def stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, No
             yield frame
 
 
-def _expected(film: Film, options: Options) -> int | None:
+def expected(film: Film, options: Options) -> int | None:
     """About how many frames will come out."""
     if film.ends is None:
         return options.frames

@@ -1,6 +1,8 @@
 """Films that lie in numbered pictures, `frame.%06d.dpx`, in a folder or a glob: read, and written."""
 
+import contextlib
 import dataclasses
+import glob
 import re
 import shutil
 from collections.abc import Generator
@@ -52,6 +54,14 @@ def find(name: str, gaps: str = "fail") -> list[tuple[int, Path]]:
         last = last if n in set(missing) else n
         found.append((n, numbered(name, last)))
     return found
+
+
+def files(name: str) -> list[Path]:
+    """What a film's name stands for: one file, or the pictures of a sequence, as far as they exist."""
+    with contextlib.suppress(InputError):
+        if is_pattern(name) or Path(name).is_dir() or glob.has_magic(name):
+            return [path for _, path in find(name, "copy")]
+    return [Path(name)]
 
 
 def numbered(pattern: str | Path, number: int) -> Path:
