@@ -171,6 +171,8 @@ def test_an_original_is_never_overwritten(folder, capsys, command):
         ("x/a.png -o out.png --tile 10", "a tile of 10 px is too small"),
         ("x/a.png -o rgba.jpg", "JPEG cannot hold"),
         ("-o out.png", "name a picture"),
+        ("x/a.png -o out.png --strength 0.5 --mask y/a.png", "--strength, --mask cannot be used with still pictures"),
+        ("x/a.png -o out.png -e crf=3 --shard 1/3", "-e, --shard cannot be used with still pictures"),
     ],
 )
 def test_outputs_that_cannot_be(folder, capsys, command, sentence):

@@ -14,13 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 
-from zoo import files, pictures, registry
+from zoo import files, flags, pictures, registry
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.restorer import Restorer
+
+_FLAGS = {"inputs", "model", "output", "yes", "tile", "dry_run"}  # all others are for films
 
 
 def restore(args: Any) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
+    flags.refuse(args, {*flags.given(args)} - _FLAGS, "still pictures")
     card = registry.card(args.model)
     jobs = plan(args)
     if args.dry_run:

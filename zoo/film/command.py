@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from zoo import files, numbers, registry
+from zoo import files, flags, numbers, registry
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.film import encode, job, mux, plan, sequence
 from zoo.film import probe as look
@@ -24,6 +24,10 @@ def restore(args: Any, name: str) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
     options = _options(args)
     output = _output(args, Path(name))
+    if not plan.is_sequence(name):
+        flags.refuse(args, ("rate", "gaps"), "a film that has times of its own")
+    if str(output) == PIPE or sequence.is_pattern(output):
+        flags.refuse(args, ("codec", "pix_fmt", "e"), "pictures or y4m, which have no encoder")
     if str(output) == PIPE:
         options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
     weights = registry.card(args.model)["sha256"]
@@ -46,10 +50,10 @@ def restore(args: Any, name: str) -> int:
     if str(output) != PIPE and report.output:
         _log(planned, args.model, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
-    if report.lost or report.damaged_packets:
+    if report.lost or report.losses:
         raise ZooError(
-            f"{name} is damaged: {report.damaged_packets} packets could not be decoded, about {report.lost} frames at "
-            f"its end are lost; {output} holds the {report.frames} others at their times"
+            f"{name} is damaged: {report.losses}, about {report.lost} frames are lost; {output} holds the "
+            f"{report.frames} that came at their times"
         )
     return 0
 
@@ -95,6 +99,10 @@ def compare(args: Any) -> int:
     if plot:
         graph.check(plot)
     b_start = None if args.b_start is None else _seconds("b-start", args.b_start)
+    if not any(map(plan.is_sequence, (args.a, args.b))):
+        flags.refuse(args, ("rate", "gaps"), "films that have times of their own")
+    if not clip:
+        flags.refuse(args, ("difference",), "no --clip")
     found = comparison.begin(args.a, args.b, options, b_start)
     for name, guesses in {film.name: film.guesses for film in found.films if film.guesses}.items():
         print(f"note: {name} does not say its colour; guessed: {', '.join(guesses)}", file=sys.stderr)
@@ -138,7 +146,8 @@ def _log(plan: Plan, model: str, weights: str, options: Options, report: Report,
     done = {
         "frames": report.frames,
         "lost_frames": report.lost,
-        "damaged_packets": report.damaged_packets,
+        "damaged_packets": report.losses.packets,
+        "damaged_frames": report.losses.frames,
         "seconds": round(seconds, 3),
         "framemd5": {"input": report.input, "output": report.output},  # of each frame's planes, as restored
     }

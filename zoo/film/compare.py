@@ -102,8 +102,10 @@ def pairs(found: Comparison, options: Options) -> Generator[tuple[Placed, Placed
                 before = None  # the next pair does not follow this one
     if not found.seconds:
         raise InputError(f"no frame of {a.name} has the {found.by} of one of {b.name}; there is nothing to compare")
-    if not options.cut:
-        found.lost = [0 if film.alone else film.lost(frame) for film, frame in zip(found.films, last, strict=True)]
+    for side, film in enumerate(found.films):
+        if not (options.cut or film.alone):
+            count = len(found.seconds) + len(found.alone[side])
+            found.lost[side] = film.lost(last[side], count, found.counts[side].losses)
 
 
 def _aligned(found: Comparison, options: Options) -> Generator[tuple[Placed | None, Placed | None], None, None]:
@@ -240,10 +242,10 @@ def fault(found: Comparison) -> ZooError | None:
                 f"the {len(found.seconds)} pairs are measured"
             )
     for name, counted, lost in zip(names, found.counts, found.lost, strict=True):
-        if counted.losses.packets or lost:
+        if counted.losses or lost:
             return ZooError(
-                f"{name} is damaged: {counted.losses.packets} packets could not be decoded, about {lost} frames at its "
-                f"end are lost; the {len(found.seconds)} pairs are measured"
+                f"{name} is damaged: {counted.losses}, about {lost} frames are lost; "
+                f"the {len(found.seconds)} pairs are measured"
             )
     return None
 
@@ -271,6 +273,7 @@ def _about(found: Comparison, side: int) -> dict[str, Any]:
         "begins_s": float(film.begins),
         "frames": len(found.seconds) + len(found.alone[side]),
         "damaged_packets": found.counts[side].losses.packets,
+        "damaged_frames": found.counts[side].losses.frames,
         "lost_frames": found.lost[side],
     }
 
