@@ -35,10 +35,9 @@ def draw(found: Comparison, path: Path) -> None:
         psnr.plot(same, [0.97] * len(same), ".", color=_B, transform=psnr.get_xaxis_transform(), label="identical")
         psnr.legend(loc="upper right", frameon=False)
     for k in worst(found)[:1]:
-        psnr.annotate(
-            time_code(found.seconds[k]), (found.seconds[k], values[k]), (6, 6), textcoords="offset points", color=_BAD
-        )
-        psnr.plot(found.seconds[k], values[k], "v", color=_BAD, label="worst")
+        at = found.seconds[k], values[k]
+        psnr.plot(*at, "v", color=_BAD)
+        psnr.annotate(f"lowest, {time_code(at[0])}", at, (6, 6), textcoords="offset points", color=_BAD)
     ssim.plot(found.seconds, found.values["ssim"], color=_A, marker=".", lw=1)
     for side, colour in (("a", _A), ("b", _B)):
         flicker.plot(found.seconds, found.values[f"flicker_{side}"], color=colour, marker=".", lw=1, label=side.upper())
