@@ -26,6 +26,6 @@ def valid(value):
     return value
 
 
-def parsed(value: float | str | None) -> float:
+def parsed(value: float | int | str | None) -> float:
     """A number of JSON that was written here."""
     return math.nan if value is None else float(value)
