@@ -26,7 +26,6 @@ from eval.conditions import LEVELS, NOISES, QUICK_LEVELS, SHOWN, TEXTURE_IS, Con
 from eval.crops import crop_sheet
 from eval.datasets import open_pictures
 from eval.methods import choose_methods
-from eval.metrics import PROTOCOL
 from eval.plots import check_plots, draw_all
 from eval.report import read_json, write_json, write_section
 from eval.run import check_settings
@@ -36,6 +35,7 @@ from eval.values import Store, common_keys, measured
 from zoo import files, pictures, registry
 from zoo.errors import command
 from zoo.flags import check_names
+from zoo.metrics import PROTOCOL
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PARTS = ROOT / "eval" / "results", ROOT / "runs" / "compare"

@@ -9,13 +9,13 @@ from PIL import Image
 
 from eval.conditions import Condition, Material
 from eval.methods import Method
-from eval.metrics import psnr
 from eval.plots import short_label
 from eval.report import number
 from eval.sheet import CROP, Cell, crops, worst_place
 from eval.summary import Row, best_networks, shown
 from eval.tables import TITLES, label
 from eval.values import Store
+from zoo.metrics import psnr
 
 PLACES = 3  # at most one in a picture
 CELLS = 12  # of a place: the clean picture, the degraded one, filters, networks

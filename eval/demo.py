@@ -14,7 +14,6 @@ import numpy as np
 import tyro
 
 from eval.datasets import Pictures, open_pictures
-from eval.metrics import PROTOCOL
 from eval.report import number, table, writable, write_json
 from eval.run import (
     Image,
@@ -28,6 +27,7 @@ from eval.sheet import Cell, sheet
 from zoo import pictures
 from zoo.errors import ZooError, command
 from zoo.flags import LevelList, check_names
+from zoo.metrics import PROTOCOL
 from zoo.restorer import Restorer
 
 SHOWN = ("astronaut.png", "chelsea.png", "coffee.png")  # in the public domain or CC0

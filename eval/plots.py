@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from eval.conditions import SHOWN, Condition
-from eval.report import parsed
 from eval.statistics import INTERVAL
 from eval.summary import Row, best_networks, family, shown
 from eval.tables import TITLES, figure, label, machine
 from zoo import files
 from zoo.errors import FlagError
+from zoo.numbers import parsed
 
 Looks = dict[str, dict[str, Any]]  # of a method's line, by its name
 

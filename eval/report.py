@@ -1,20 +1,14 @@
-"""What an evaluation leaves behind: the table it prints and the JSON it writes.
-
-JSON knows neither inf nor nan: an infinite PSNR is written as the string "inf", a metric that a picture is too
-small for as null. The table says `inf` and `n/a`.
-"""
+"""What an evaluation leaves behind: the table it prints and the JSON it writes (zoo.numbers says how)."""
 
 import json
 import math
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from zoo import files
+from zoo import files, numbers
 from zoo.errors import FlagError, ZooError
 
-_NUMBERS = re.compile(r"\[(\s+-?[0-9][0-9.e+-]*,?)+\s+\]")
 _COLUMNS = (("PSNR dB", "psnr", 2), ("SSIM", "ssim", 4), ("MAE", "mae", 4))
 
 
@@ -56,11 +50,6 @@ def number(value: float, digits: int, *, sign: str = "") -> str:
     return "n/a" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 
-def parsed(value: float | str | None) -> float:
-    """A number of JSON that was written here."""
-    return math.nan if value is None else float(value)
-
-
 def writable(path: str, flag: str) -> Path:
     """`path`, once it is certain that a file can be written there; asked before the work, not after it."""
     target = Path(path)
@@ -74,9 +63,8 @@ def writable(path: str, flag: str) -> Path:
 
 
 def write_json(path: Path, result: dict) -> None:
-    """Writes the whole file or none of it; a list of numbers on one line."""
-    text = json.dumps(valid(result), indent=1, allow_nan=False)
-    files.write(path, _NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text) + "\n")
+    """Writes the whole file or none of it."""
+    files.write(path, numbers.text(result) + "\n")
 
 
 def read_json(path: Path) -> dict:
@@ -95,14 +83,3 @@ def write_section(readme: Path, marks: tuple[str, str], text: str) -> None:
     if not begin or not end:
         raise ZooError(f"{readme} has no marks {' ... '.join(marks)} for the section to stand between")
     files.write(readme, f"{before}{begin}\n{text}\n{end}{after}")
-
-
-def valid(value):
-    """`value` as JSON can hold it."""
-    if isinstance(value, dict):
-        return {key: valid(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [valid(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value

@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.progress import track
 
 from eval.datasets import fingerprint, open_pictures
-from eval.metrics import METRICS, PROTOCOL, measure, summarise
 from eval.report import table, writable, write_json
 from zoo import registry
 from zoo.errors import FlagError, InputError, ZooError, choose, command
 from zoo.flags import LevelList, check_names
+from zoo.metrics import METRICS, PROTOCOL, measure, summarise
 from zoo.noise import NOISES, degrade
 from zoo.restorer import Restorer
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from eval.conditions import SHOWN, Condition, Material, conditions
 from eval.methods import CLAIMS
-from eval.report import parsed
 from eval.statistics import Bootstrap
 from eval.values import Store
+from zoo.numbers import parsed
 from zoo.registry import PHOTOS
 
 TEXTURE = "texture"  # the column of the pictures of fine texture, at the level SHOWN

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from eval.conditions import JPEG_QUALITY, SHOWN, TEXTURE_IS, Condition, unseen
-from eval.report import aligned, markdown, number, parsed
+from eval.report import aligned, markdown, number
 from eval.speed import SPEED_IS
 from eval.statistics import BANDS, BANDS_ARE, INTERVAL, RESAMPLES
 from eval.summary import TEXTURE, Row, shown
+from zoo.numbers import parsed
 
 TITLES = {"gaussian": "Gaussian noise", "salt_and_pepper": "Salt-and-pepper noise"}
 FILTERS = {  # where its name in the code says too little

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.progress import track
 
 from eval.datasets import fingerprint, open_pictures
-from eval.metrics import PROTOCOL, psnr, summarise
 from eval.report import number, writable, write_json
 from eval.run import Image, check_settings, degraded_picture, restored_picture
 from zoo.errors import InputError, choose, command
 from zoo.filters import FILTERS, Filter
 from zoo.flags import check_names
+from zoo.metrics import PROTOCOL, psnr, summarise
 
 LEVELS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.1)
 RESULTS = Path(__file__).parent / "results" / "filters.json"

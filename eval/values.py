@@ -17,10 +17,11 @@ from jaxtyping import Array, Float
 
 from eval.conditions import Condition, Material
 from eval.methods import Method, Stack
-from eval.metrics import METRICS, PROTOCOL
-from eval.report import parsed, read_json, valid
+from eval.report import read_json
 from eval.statistics import BANDS_ARE, detail
 from zoo import files
+from zoo.metrics import METRICS, PROTOCOL
+from zoo.numbers import parsed, valid
 
 
 def common_keys(material: Material, seed: int) -> dict[str, Any]:

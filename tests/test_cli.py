@@ -171,6 +171,8 @@ def test_an_original_is_never_overwritten(folder, capsys, command):
         ("x/a.png -o out.png --tile 10", "a tile of 10 px is too small"),
         ("x/a.png -o rgba.jpg", "JPEG cannot hold"),
         ("-o out.png", "name a picture"),
+        ("x/a.png -o out.png --strength 0.5 --mask y/a.png", "--strength, --mask cannot be used with still pictures"),
+        ("x/a.png -o out.png -e crf=3 --shard 1/3", "-e, --shard cannot be used with still pictures"),
     ],
 )
 def test_outputs_that_cannot_be(folder, capsys, command, sentence):
@@ -229,7 +231,7 @@ def test_an_unknown_model(folder, capsys, monkeypatch):
 
 def test_no_permission_is_told_before_the_work(folder, capsys, monkeypatch):
     draw(folder / "a.png")
-    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setattr(Restorer, "__call__", None)
     assert cli.main(["restore", "a.png", "-o", "out/", "-m", MODEL]) == 1
     assert capsys.readouterr().err == f"error: no permission to write in {folder}; choose another folder with -o\n"

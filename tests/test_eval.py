@@ -8,8 +8,8 @@ from PIL import Image
 
 from eval import datasets, demo, report, run, sheet
 from eval.datasets import open_pictures
-from eval.metrics import METRICS, PROTOCOL
 from zoo.errors import FlagError, InputError, ZooError
+from zoo.metrics import METRICS, PROTOCOL
 
 CARD = {"model": "stand-in", "network": "none", "sha256": "0" * 64}
 

@@ -183,6 +183,9 @@ def test_hdr_is_refused_without_force(folder, capsys, transfer):
         ("in.mkv -o out.mkv --colorspace bt601", 2, "unknown colour matrix 'bt601'; choose one of: bt709"),
         ("in.mkv -o there.mkv/x.mkv", 2, "there.mkv is a file, not a folder"),
         ("in.mkv in.mkv -o out.mkv", 2, "restore films one at a time"),
+        ("in.mkv -o out.mkv --rate 25 --gaps copy", 2, "--rate, --gaps cannot be used with a film that has times"),
+        ("in.mkv -o - -c:v ffv1 -e level=3", 2, "--codec, -e cannot be used with pictures or y4m"),
+        ("in.mkv -o %d.png --pix-fmt gray", 2, "--pix-fmt cannot be used with pictures or y4m"),
         ("none.mkv -o out.mkv", 3, "none.mkv is missing: no such file"),
         ("empty.mkv -o out.mkv", 3, "empty.mkv is empty"),
         ("text.mkv -o out.mkv", 3, "text.mkv is damaged or no film"),
@@ -321,16 +324,40 @@ def test_a_film_that_breaks_off_is_restored_so_far(folder, capsys):
 
 
 def test_damaged_packets_are_passed_by_and_counted(folder, capsys):
-    path = clips.write(folder / "in.mkv", count=20)
+    path = clips.write(folder / "in.mkv", count=20, codec="libx264", size=(96, 80), options={"g": "1", "crf": "5"})
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as film:
         at = [p.pos for p in film.demux(video=0) if p.size]
     data[at[9] + 40 : at[9] + 1500] = bytes(1460)
     path.write_bytes(bytes(data))
-    code = restore("in.mkv", "-o", "out.mkv")
-    after = {round(f.time * 25): clips.planes(f)[0] for f in clips.read(folder / "out.mkv")}
-    assert after.keys() >= set(range(20)) - {9}
-    assert code == (0 if 9 in after else 1)
+    assert restore("in.mkv", "-o", "out.mkv") == 1
+    after = [round(f.time * 25) for f in clips.read(folder / "out.mkv")]
+    assert {*after} >= set(range(20)) - {9}
+    message = capsys.readouterr().err
+    assert ("1 frames were decoded in part" if 9 in after else "1 packets could not be decoded") in message
+
+
+def test_what_is_lost_in_the_middle_is_counted(folder, capsys):
+    """A transport stream: its packets vanish without an error of the decoder, and the end is whole."""
+    path = clips.write(folder / "in.ts", count=40, codec="mpeg2video", size=(96, 80), options={"g": "1"})
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 8000] = bytes(8000)
+    path.write_bytes(bytes(data))
+    assert restore("in.ts", "-o", "out.mkv") == 1
+    message = capsys.readouterr().err
+    assert "in.ts is damaged: " in message
+    lost = int(message.split("about ")[1].split()[0])
+    assert abs(lost + len(clips.read(folder / "out.mkv")) - 40) <= 1
+
+
+def test_an_unwritable_folder_is_named_before_the_work(folder, capsys, monkeypatch):
+    clips.write(folder / "in.mkv")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    for output in ("out.mkv", "new/%d.png"):
+        assert restore("in.mkv", "-o", output) == 1
+        assert capsys.readouterr().err.endswith("choose another folder with -o\n")
+    assert files(folder) == ["in.mkv"]
 
 
 def test_a_new_size_on_the_way_is_named(folder, capsys):

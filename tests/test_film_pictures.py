@@ -107,6 +107,28 @@ def test_a_gap_becomes_a_copy_when_asked():
     assert np.array_equal(pictures.read("g010.png").samples, held[10])
 
 
+@pytest.mark.parametrize(
+    ("numbers", "pattern", "missing"),
+    [((7, 8, 10), "f%03d.png", "f009.png"), ((98, 99, 101), "%d.png", "100.png"), ((2, 4, 8), "x%02d.png", "x06.png")],
+)
+def test_a_gap_in_a_folder_is_named(capsys, numbers, pattern, missing):
+    Path("scan").mkdir()
+    held = draw(f"scan/{pattern}", np.uint8, numbers=numbers)
+    assert restore("scan", "-o", "film.mkv") == 3
+    assert f"{missing} missing; --gaps copy repeats the frame before" in capsys.readouterr().err
+    assert restore("scan", "-o", f"new/{pattern}", "--gaps", "copy") == 0
+    assert np.array_equal(pictures.read(Path("new") / missing).samples, held[numbers[1]])
+
+
+@pytest.mark.parametrize("names", [("a.png", "b.png"), ("f2.png", "f4.png", "f6.png"), ("f1.png", "g3.png")])
+def test_a_folder_of_other_names_or_steps_has_no_gaps(names):
+    Path("scan").mkdir()
+    for name in names:
+        draw(f"scan/{name}%.0s", np.uint8, numbers=(1,))
+    assert restore("scan", "-o", "film.mkv") == 0
+    assert len(clips.read(Path("film.mkv"))) == len(names)
+
+
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p", "gray"])
 def test_a_film_on_standard_output(monkeypatch, pixel_format):
     clips.write(Path("in.mkv"), pixel_format, 4)

@@ -13,10 +13,10 @@ from skimage import exposure, restoration
 from skimage.filters import gaussian as skimage_gaussian
 
 from eval import tune
-from eval.metrics import psnr
 from zoo import filters
 from zoo.errors import FlagError, InputError
 from zoo.filters import FILTERS, Filter
+from zoo.metrics import psnr
 from zoo.noise import degrade
 
 # Every filter, with small windows where they can be chosen: what is compiled here is compiled fast.

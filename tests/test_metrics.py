@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from eval.metrics import METRICS, mae, measure, psnr, ssim, summarise
 from zoo.errors import FlagError
+from zoo.metrics import METRICS, mae, measure, psnr, ssim, summarise
 
 FAST = {name: jax.jit(metric) for name, metric in METRICS.items()}
 PHOTOS = Path(__file__).parents[2] / "shared/data/photos/test"

@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from eval.metrics import PROTOCOL
 from train import data, sharding
 from train.checkpoints import Checkpoints, Progress
 from train.log import Log, counter, say
@@ -24,6 +23,7 @@ from train.task import Task, compiled
 from train.validation import Validation, middle
 from zoo import files, pictures, registry
 from zoo.errors import FlagError, ZooError, command
+from zoo.metrics import PROTOCOL
 
 NOTE_EVERY = 20  # steps between looks at the losses, which wait for the device
 

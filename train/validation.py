@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from eval.metrics import psnr
 from train.degrade import pictures
 from train.settings import Settings
+from zoo.metrics import psnr
 from zoo.noise import degrade
 
 SIDE = 128  # px, of the middle of each picture

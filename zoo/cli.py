@@ -1,26 +1,19 @@
-"""`python -m zoo restore noisy.png -o clean.png -m NAME`, `probe`, `preview`, `doctor` and `models` (installed as
-`filmzoo`).
+"""`python -m zoo restore noisy.png -o clean.png -m NAME`, `probe`, `preview`, `compare`, `doctor` and `models`
+(installed as `filmzoo`).
 
 JAX and the models are imported inside the commands, so that `--help` and mistakes in flags answer at once.
 """
 
 import dataclasses
 import glob
-import itertools
 import json
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from zoo.errors import FlagError, InputError, ZooError, command
+from zoo.errors import FlagError, command
 from zoo.flags import check_names
-
-if TYPE_CHECKING:
-    from zoo.restorer import Restorer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +104,40 @@ class Preview:
 
 
 @dataclasses.dataclass(frozen=True)
+class Compare:
+    """Measure two films against each other, frame by frame: PSNR, SSIM, MAE and the flicker of both, as JSON."""
+
+    a: Annotated[str, tyro.conf.Positional]
+    """A film, or numbered pictures such as frame.%%06d.dpx."""
+    b: Annotated[str, tyro.conf.Positional]
+    """What it is compared with."""
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """The JSON to write; left out: it is printed."""
+    plot: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """A plot to draw of it: .png, .svg or .pdf."""
+    clip: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """A film to write with the first at the left and the second at the right; .mkv is lossless."""
+    difference: float = 0.0
+    """Shows in the clip, right of both, their difference so many times amplified, grey where there is none."""
+    yes: Annotated[bool, tyro.conf.arg(aliases=["-y"])] = False
+    """Overwrite results that exist. An input is never overwritten."""
+    start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Where to begin: seconds, or a time such as 00:01:20.5, from the first frame."""
+    b_start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Where the same stretch begins in B, if elsewhere; one that `restore --start` has cut out begins at 0."""
+    end: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Where to stop: the first frame that is not compared."""
+    frames: int | None = None
+    """How many frames to compare, from the start."""
+    rate: str = "24"
+    """Sequences of pictures: frames a second, such as 25 or 24000/1001."""
+    gaps: Literal["fail", "copy"] = "fail"
+    """Sequences of pictures: whether a missing number stops the work or becomes a copy of the frame before."""
+    progress: Literal["auto", "json", "off"] = "auto"
+    """How progress is shown; json: a line a second on standard error."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Doctor:
     """Say, as JSON, whether this installation works: versions, devices, encoders, and one frame restored."""
 
@@ -126,8 +153,8 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Probe, Preview, Doctor, Models)
-    commands: Any = Restore | Probe | Preview | Doctor | Models
+    check_names(argv, Restore, Probe, Preview, Compare, Doctor, Models)
+    commands: Any = Restore | Probe | Preview | Compare | Doctor | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
     if isinstance(chosen, Probe):
         from zoo.film import command as film
@@ -137,6 +164,10 @@ def main(argv: list[str] | None = None) -> int:
         from zoo.film import command as film
 
         return film.preview(chosen)
+    if isinstance(chosen, Compare):
+        from zoo.film import command as film
+
+        return film.compare(chosen)
     if isinstance(chosen, Doctor):
         from zoo.film import doctor
 
@@ -157,24 +188,9 @@ def restore(args: Restore) -> int:
         from zoo.film import command as film
 
         return film.restore(args, films[0])
-    card = registry.card(args.model)
-    jobs = plan(args)
-    if args.dry_run:
-        files = {str(source): str(target) for source, target in jobs}
-        print(json.dumps({"model": args.model, "sha256": card["sha256"], "tile": args.tile, "files": files}, indent=1))
-        return 0
+    from zoo import still
 
-    from zoo.restorer import Restorer
-
-    restorer = Restorer(args.model, tile=args.tile)
-    failed = _restore_all(restorer, jobs)
-    if failed and len(jobs) == 1:
-        raise failed[0]
-    for problem in failed:
-        print(f"error: {problem}", file=sys.stderr)
-    if failed:
-        raise ZooError(f"{len(failed)} of {len(jobs)} pictures could not be restored")
-    return 0
+    return still.restore(args)
 
 
 def _is_film(name: str, output: str | None) -> bool:
@@ -213,120 +229,6 @@ def models(args: Models) -> int:
     ]
     print(json.dumps(rows, indent=1) if args.json else _table(rows))
     return 0
-
-
-def plan(args: Restore) -> list[tuple[Path, Path]]:
-    """(source, target) for every picture. Raises, before any work is done, for whatever must not be written."""
-    from zoo import pictures
-
-    if not args.inputs:
-        raise FlagError("name a picture, a folder or a glob to restore")
-    roots = {path: _root(pattern) for pattern in args.inputs for path in pictures.find(pattern)}  # each picture once
-    if args.output is None:
-        targets = {source: _writable(source.with_stem(f"{source.stem}_restored")) for source in roots}
-        earlier = set(targets.values())  # results of an earlier run in the same folder are no sources
-        targets = {s: t for s, t in targets.items() if s not in earlier}
-    elif _is_folder(args, len(roots)):
-        folder = Path(args.output)
-        targets = {
-            s: _writable(folder / s.relative_to(root)) for s, root in roots.items() if not _within(s, root, folder)
-        }
-    else:
-        pictures.check_writable(args.output)
-        targets = {source: Path(args.output) for source in roots}
-    _check_targets(targets, args.yes)
-    return list(targets.items())
-
-
-def _root(pattern: str) -> Path:
-    """The folder below which sub-folders are kept: a glob's is what comes before its first wildcard."""
-    path = Path(pattern)
-    if path.is_file():
-        return path.parent
-    return path if path.is_dir() else Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
-
-
-def _within(source: Path, root: Path, folder: Path) -> bool:
-    """Whether a search below `root` found `source` in the output folder: a result of an earlier run."""
-    return root.resolve() in folder.resolve().parents and folder.resolve() in source.resolve().parents
-
-
-def _is_folder(args: Restore, count: int) -> bool:
-    """Whether the output is a folder rather than a file."""
-    output = Path(args.output or "")
-    if output.is_dir() or str(args.output).endswith(("/", os.sep)):
-        return True
-    several = count > 1 or any(Path(i).is_dir() for i in args.inputs)
-    if several and (output.suffix or output.exists()):
-        raise FlagError(
-            f"the output {output} names a file, but the input is a folder or several pictures; end it with /"
-        )
-    return several
-
-
-def _writable(path: Path) -> Path:
-    """The same name; as a PNG where the suffix names no kind that can be written (BMP, or none at all)."""
-    from zoo import pictures
-
-    return path if path.suffix.lower() in pictures.WRITABLE else path.with_suffix(".png")
-
-
-def _check_targets(targets: dict[Path, Path], overwrite: bool) -> None:
-    originals = {source.resolve() for source in targets}
-    taken: dict[Path, Path] = {}
-    for source, target in targets.items():
-        if target.resolve() in originals:
-            raise FlagError(f"{target} is an original, which is never overwritten; choose another output with -o")
-        if target in taken:
-            raise FlagError(f"{taken[target]} and {source} would both become {target}; restore them in two runs")
-        taken[target] = source
-        if target.is_dir():
-            raise FlagError(f"{target} is a folder; choose another output with -o")
-        if target.exists() and not overwrite:
-            raise FlagError(f"{target} exists; overwrite it with -y, or choose another output with -o")
-    for folder in {target.parent for target in targets.values()}:
-        nearest = next(p for p in (folder, *folder.resolve().parents) if p.exists())
-        if not nearest.is_dir():
-            raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
-
-
-def _restore_all(restorer: "Restorer", jobs: list[tuple[Path, Path]]) -> list[ZooError]:
-    """Restores every picture that can be; returns what went wrong with the others."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import MofNCompleteColumn, Progress
-
-    failed, console = [], Console(stderr=True)
-    bar = Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console)
-    bar.disable = not console.is_terminal
-    with bar:
-        line = bar.add_task("", total=len(jobs))
-        for i, (source, target) in enumerate(jobs):
-            bar.update(line, completed=i, description=escape(source.name))
-            try:
-                _restore_one(restorer, source, target, lambda n, of, i=i: bar.update(line, completed=i + n / of))
-            except ZooError as e:
-                failed.append(type(e)(str(e) if str(source) in str(e) else f"{source}: {e}"))
-            else:
-                if bar.disable:
-                    print(f"{i + 1}/{len(jobs)} {source} -> {target}", file=sys.stderr)
-        bar.update(line, completed=len(jobs))
-    return failed
-
-
-def _restore_one(restorer: "Restorer", source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
-    from zoo import pictures
-
-    try:
-        picture = pictures.read(source)
-    except PermissionError:
-        raise InputError(f"{source}: no permission to read it") from None
-    pictures.check_writable(target, picture)  # before the long work
-    picture = dataclasses.replace(picture, samples=restorer(picture.samples, progress=progress))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    pictures.write(target, picture)
 
 
 def _parameters(config: Any) -> int:

@@ -88,6 +88,17 @@ def to_rgb(planes: Planes, *, layout: Layout) -> Float[Array, "n h w 3"]:
     return jnp.stack([r, (y - kr * r - kb * b) / (1 - kr - kb), b], axis=-1)
 
 
+@partial(jax.jit, static_argnames="layout")
+def luma(planes: Planes, *, layout: Layout) -> Float[Array, "n h w"]:
+    """Luma of planes of codes, 0 at black and 1 at white: the film's own, of RGB with the weights of Rec. 709."""
+    if layout.family == "rgb":
+        kr, kb = MATRICES["bt709"]
+        g, b, r = (p.astype(jnp.float32) / layout.top for p in planes[:3])
+        return kr * r + (1 - kr - kb) * g + kb * b
+    black, span = layout.luma_codes()
+    return (planes[0].astype(jnp.float32) - black) / span
+
+
 @partial(jax.jit, static_argnames=("source", "target"))
 def changed(
     planes: Planes,
@@ -108,7 +119,7 @@ def changed(
     if target.alpha and not source.alpha:
         alpha = [jnp.full(delta.shape[:3], target.top, target.dtype)]
     if source.family != target.family:
-        return (*_codes(to_rgb(planes, layout=source) + delta, target), *alpha)
+        return (*from_rgb(to_rgb(planes, layout=source) + delta, layout=target), *alpha)
     steps = _components(delta, target)
     if mask is not None and target.family == "yuv":
         whole = _cells_within(mask, target)
@@ -117,7 +128,8 @@ def changed(
     return (*(_rounded(base + step, target) for base, step in zip(bases, steps, strict=True)), *alpha)
 
 
-def _codes(rgb: Float[Array, "n h w 3"], layout: Layout) -> Planes:
+@partial(jax.jit, static_argnames="layout")
+def from_rgb(rgb: Float[Array, "n h w 3"], *, layout: Layout) -> Planes:
     """RGB as planes of codes, without alpha."""
     offsets = [0.0, 0.0, 0.0] if layout.family == "rgb" else [layout.luma_codes()[0], *[layout.chroma_codes()[0]] * 2]
     return tuple(_rounded(c + o, layout) for c, o in zip(_components(rgb, layout), offsets, strict=False))

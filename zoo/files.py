@@ -1,14 +1,39 @@
 """Files that appear whole or not at all, whatever happens while they are written."""
 
 import contextlib
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+
+from zoo.errors import FlagError, ZooError
+
+
+def check_free(path: Path, originals: Collection[Path] = (), *, overwrite: bool = False) -> None:
+    """Raises, before any work, where a result must or can not be written. `originals`: the inputs, resolved."""
+    if path.resolve() in originals:
+        raise FlagError(f"{path} is an original, which is never overwritten; choose another output with -o")
+    if path.is_dir():
+        raise FlagError(f"{path} is a folder; choose another output with -o")
+    if path.exists() and not overwrite:
+        raise FlagError(f"{path} exists; overwrite it with -y, or choose another output with -o")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises where nothing can be written in a folder, or it cannot be made."""
+    nearest = next(p for p in (folder, *folder.resolve().parents) if p.exists())
+    if not nearest.is_dir():
+        raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved there at the end of the block; gone if the block raises."""
+    """A temporary path beside `path`, whose folder is made, moved there at the end of the block; gone if the block
+    raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Hidden, so that searches pass it by; not by `mkstemp`, whose files only their owner may read.
     part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
     try:

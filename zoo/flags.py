@@ -2,8 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any
 
 from tyro.constructors import PrimitiveConstructorSpec
 
@@ -43,3 +43,15 @@ def check_names(argv: Sequence[str] | None, *kinds: type) -> None:
         name = word.partition("=")[0].removeprefix("--").replace("_", "-")
         if word.startswith("--") and name.removeprefix("no-") not in known:
             raise FlagError(f"unknown flag --{name}; the flags are: {', '.join(f'--{n}' for n in sorted(known))}")
+
+
+def given(args: Any) -> list[str]:
+    """The fields of a dataclass of flags that do not have their default."""
+    return [field.name for field in dataclasses.fields(args) if getattr(args, field.name) != field.default]
+
+
+def refuse(args: Any, names: Collection[str], what: str) -> None:
+    """Raises FlagError where one of the flags `names` was given, which `what` would ignore."""
+    dashes = lambda name: "-" if len(name) == 1 else "--"
+    if ignored := [f"{dashes(name)}{name.replace('_', '-')}" for name in given(args) if name in names]:
+        raise FlagError(f"{', '.join(ignored)} cannot be used with {what}; leave it out")

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from zoo import files, registry
+from zoo import files, flags, numbers, registry
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.film import encode, job, mux, plan, sequence
 from zoo.film import probe as look
@@ -24,6 +24,10 @@ def restore(args: Any, name: str) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
     options = _options(args)
     output = _output(args, Path(name))
+    if not plan.is_sequence(name):
+        flags.refuse(args, ("rate", "gaps"), "a film that has times of its own")
+    if str(output) == PIPE or sequence.is_pattern(output):
+        flags.refuse(args, ("codec", "pix_fmt", "e"), "pictures or y4m, which have no encoder")
     if str(output) == PIPE:
         options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
     weights = registry.card(args.model)["sha256"]
@@ -46,10 +50,10 @@ def restore(args: Any, name: str) -> int:
     if str(output) != PIPE and report.output:
         _log(planned, args.model, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
-    if report.lost or report.damaged_packets:
+    if report.lost or report.losses:
         raise ZooError(
-            f"{name} is damaged: {report.damaged_packets} packets could not be decoded, about {report.lost} frames at "
-            f"its end are lost; {output} holds the {report.frames} others at their times"
+            f"{name} is damaged: {report.losses}, about {report.lost} frames are lost; {output} holds the "
+            f"{report.frames} that came at their times"
         )
     return 0
 
@@ -72,8 +76,7 @@ def preview(args: Any) -> int:
     output = Path(args.output or f"{Path(args.film).stem.partition('%')[0]}_preview.png")
     if output.suffix.lower() != ".png":
         raise FlagError(f"the sheet is a PNG; name it so with -o, not {output.name}")
-    if output.exists() and not args.yes:
-        raise FlagError(f"{output} exists; overwrite it with -y, or choose another output with -o")
+    files.check_free(output, {Path(args.film).resolve()}, overwrite=args.yes)
     for model in models:
         registry.card(model)  # an unknown one, before any work
     drawn = sheet(args.film, models, Options(start=_seconds("at", args.at), frames=args.frames))
@@ -83,12 +86,68 @@ def preview(args: Any) -> int:
     return 0
 
 
+def compare(args: Any) -> int:
+    """Prints or writes what two films differ in; returns the exit code. `args`: the flags of `compare` in zoo.cli."""
+    from zoo.film import beside, graph
+    from zoo.film import compare as comparison
+
+    if args.difference < 0:
+        raise FlagError(f"--difference must be 0 or more, not {args.difference:g}")
+    options = _cut(args, Options(rate=_rate(args.rate), gaps=args.gaps))
+    output, plot, clip = (None if path is None else Path(path) for path in (args.output, args.plot, args.clip))
+    _check_results([path for path in (output, plot, clip) if path], (args.a, args.b), args.yes)
+    if plot:
+        graph.check(plot)
+    b_start = None if args.b_start is None else _seconds("b-start", args.b_start)
+    if not any(map(plan.is_sequence, (args.a, args.b))):
+        flags.refuse(args, ("rate", "gaps"), "films that have times of their own")
+    if not clip:
+        flags.refuse(args, ("difference",), "no --clip")
+    found = comparison.begin(args.a, args.b, options, b_start)
+    for name, guesses in {film.name: film.guesses for film in found.films if film.guesses}.items():
+        print(f"note: {name} does not say its colour; guessed: {', '.join(guesses)}", file=sys.stderr)
+    with contextlib.ExitStack() as held:
+        write = None
+        if clip:
+            planned = beside.plan(*found.films, clip, args.difference)
+            layouts = [film.layout for film in found.films]
+            write = held.enter_context(
+                beside.writing(clip, planned, *layouts, difference=args.difference, cut=options.cut)
+            )
+        shown = held.enter_context(Progress(args.progress, "compare"))
+        pairs = held.enter_context(contextlib.closing(comparison.pairs(found, options)))
+        for k, (one, other) in enumerate(pairs):
+            if write:
+                write(one.frame, other.frame)
+            shown(k + 1, job.expected(found.films[0], options))
+    text = numbers.text(comparison.result(found))
+    if plot:
+        graph.draw(found, plot)
+    if output:
+        files.write(output, text + "\n")
+    else:
+        print(text)
+    if fault := comparison.fault(found):
+        raise fault
+    return 0
+
+
+def _check_results(paths: list[Path], films: tuple[str, str], overwrite: bool):
+    """Raises where one of the results is an input, another result, or exists and must not be overwritten."""
+    originals = {path.resolve() for name in films for path in sequence.files(name)}
+    for k, path in enumerate(paths):
+        files.check_free(path, originals, overwrite=overwrite)
+        if path.resolve() in {other.resolve() for other in paths[:k]}:
+            raise FlagError(f"{path} is named twice; choose another output for one of the two")
+
+
 def _log(plan: Plan, model: str, weights: str, options: Options, report: Report, seconds: float):
     """What was done, beside the result: enough to do it again and to prove that it was done."""
     done = {
         "frames": report.frames,
         "lost_frames": report.lost,
-        "damaged_packets": report.damaged_packets,
+        "damaged_packets": report.losses.packets,
+        "damaged_frames": report.losses.frames,
         "seconds": round(seconds, 3),
         "framemd5": {"input": report.input, "output": report.output},  # of each frame's planes, as restored
     }
@@ -108,10 +167,9 @@ def _options(args: Any) -> Options:
         raise FlagError(f"-e takes KEY=VALUE, such as crf=16, not {wrong[0]!r}")
     if args.batch != "auto" and not (args.batch.isdecimal() and int(args.batch) > 0):
         raise FlagError(f"--batch must be auto or a number of frames, not {args.batch!r}")
-    for flag in ("segment", "frames"):
-        if getattr(args, flag) is not None and getattr(args, flag) < 1:
-            raise FlagError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
-    return Options(
+    if args.segment < 1:
+        raise FlagError(f"--segment must be 1 or more, not {args.segment}")
+    options = Options(
         encoder=args.codec,
         pixel_format=args.pix_fmt,
         encoder_options=tuple((key, value) for key, _, value in pairs),
@@ -127,12 +185,18 @@ def _options(args: Any) -> Options:
         batch=0 if args.batch == "auto" else int(args.batch),
         segment=args.segment,
         shard=_shard(args.shard, output=args.output),
-        start=None if args.start is None else _seconds("start", args.start),
-        end=None if args.end is None else _seconds("end", args.end),
-        frames=args.frames,
         mask=None if args.mask is None else Path(args.mask),
         restart=args.restart,
     )
+    return _cut(args, options)
+
+
+def _cut(args: Any, options: Options) -> Options:
+    """`options` with the stretch that is wanted."""
+    if args.frames is not None and args.frames < 1:
+        raise FlagError(f"--frames must be 1 or more, not {args.frames}")
+    start, end = (None if t is None else _seconds(n, t) for n, t in (("start", args.start), ("end", args.end)))
+    return dataclasses.replace(options, start=start, end=end, frames=args.frames)
 
 
 def _pattern(args: Any, output: Path, source: Path) -> Path:
@@ -144,6 +208,7 @@ def _pattern(args: Any, output: Path, source: Path) -> Path:
         first = sequence.find(str(output), "copy")[0][1]
         if not (args.yes or going_on):
             raise FlagError(f"{first} exists; overwrite it with -y, or choose another output with -o")
+    files.check_folder(output.parent)
     return output
 
 
@@ -194,17 +259,7 @@ def _output(args: Any, source: Path) -> Path:
         output = Path(args.output) / usual.name
     else:
         output = Path(args.output)
-    if output.is_dir():
-        raise FlagError(f"{output} is a folder; choose another output with -o")
-    if output.resolve() == source.resolve():
-        raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
-    if output.exists() and not args.yes:
-        raise FlagError(f"{output} exists; overwrite it with -y, or choose another output with -o")
-    nearest = next(p for p in (output.parent, *output.resolve().parents) if p.exists())
-    if not nearest.is_dir():
-        raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
+    files.check_free(output, {source.resolve()}, overwrite=args.yes)
     return output
 
 

@@ -23,11 +23,11 @@ _AHEAD = 4  # frames that wait between two stages
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was done. `frames`: restored; `lost`: about how many frames are missing at the file's end."""
+    """What was done. `frames`: restored; `lost`: about how many frames of the file are missing."""
 
     frames: int
     lost: int
-    damaged_packets: int
+    losses: Losses
     waiting: int  # segments that other processes have not finished; where there are any, no film is written yet
     input: list[str]  # MD5 of the planes of each frame
     output: list[str]  # likewise, as they went to the encoder
@@ -68,7 +68,7 @@ def run(
         restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
         with contextlib.closing(restored):
             for index in _segments(plan, parts, restored, options.segment):
-                progress(index + 1, _expected(film, options))
+                progress(index + 1, expected(film, options))
         with parts.joining():
             return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
@@ -85,9 +85,9 @@ def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progres
         for item in restored:
             writer.write(item.planes)
             _note(record, item)
-            progress(item.number + 1, _expected(plan.film, options))
+            progress(item.number + 1, expected(plan.film, options))
     writer.close()
-    return Report(counted.frames, 0, counted.losses.packets, 0, record["input"], record["output"])
+    return Report(counted.frames, 0, counted.losses, 0, record["input"], record["output"])
 
 
 def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
@@ -125,7 +125,7 @@ def stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, No
             yield frame
 
 
-def _expected(film: Film, options: Options) -> int | None:
+def expected(film: Film, options: Options) -> int | None:
     """About how many frames will come out."""
     if film.ends is None:
         return options.frames
@@ -175,17 +175,19 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
     records = [record for k in numbers if (record := parts.record(k))]
     if waiting := len(numbers) - len(records):
         done_by_another = waiting == len(numbers)  # the process that was last has joined them meanwhile
-        return Report(count, 0, counted.losses.packets, 0 if done_by_another else waiting, [], [])
+        return Report(count, 0, counted.losses, 0 if done_by_another else waiting, [], [])
     times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
-    lost = 0 if options.cut or film.alone else film.lost(Frame((), times.pts[-1], times.durations[-1]))
+    lost = 0
+    if not (options.cut or film.alone):
+        lost = film.lost(Frame((), times.pts[-1], times.durations[-1]), count, counted.losses)
     sums = ([s for r in records for s in r[side]] for side in ("input", "output"))
     paths = [parts.path(k) for k in numbers]
     if plan.encoding.encoder == sequence.CONTAINER:
         sequence.join(film, paths, plan.output, counted.first, count)
         parts.remove()
-        return Report(count, lost, counted.losses.packets, 0, *sums)
+        return Report(count, lost, counted.losses, 0, *sums)
     with files.whole(plan.output) as part:
         mux.join(film, plan.encoding, paths, times, part, options.drop)
         mux.verify(film, times, part)
     parts.remove()
-    return Report(count, lost, counted.losses.packets, 0, *sums)
+    return Report(count, lost, counted.losses, 0, *sums)

@@ -88,10 +88,14 @@ def plan(name: str, output: Path, options: Options) -> Plan:
 
 def describe(name: str, options: Options) -> Film:
     """What a film is: a file, numbered pictures, or a pipe."""
-    suffix = Path(name).suffix.lower()
-    if name != source.PIPE and (sequence.is_pattern(name) or suffix in ("", *SUFFIXES)):
+    if is_sequence(name):
         return sequence.describe(name, options.rate, options.gaps)
     return source.describe(name, matrix=options.matrix, range_=options.range)
+
+
+def is_sequence(name: str) -> bool:
+    """Whether a film's name stands for pictures: a pattern, a folder or a glob."""
+    return name != source.PIPE and (sequence.is_pattern(name) or Path(name).suffix.lower() in ("", *SUFFIXES))
 
 
 def _guessed(film: Film) -> str:

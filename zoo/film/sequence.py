@@ -1,6 +1,10 @@
 """Films that lie in numbered pictures, `frame.%06d.dpx`, in a folder or a glob: read, and written."""
 
+import contextlib
 import dataclasses
+import glob
+import itertools
+import math
 import re
 import shutil
 from collections.abc import Generator
@@ -31,27 +35,61 @@ def is_pattern(name: str | Path) -> bool:
 def find(name: str, gaps: str = "fail") -> list[tuple[int, Path]]:
     """(number, file) of every frame. `gaps`: "copy" puts the frame before in a missing one's place, "fail" refuses.
 
-    Raises InputError, naming what is missing.
+    A folder whose pictures are all numbered has gaps too, but may count in steps. Raises InputError, naming what is
+    missing.
     """
+    pattern, step = name, 1
     if not is_pattern(name):
-        return list(enumerate(pictures.find(name)))
-    path = Path(name)
-    before, after = path.name[: _NUMBER.search(path.name).start()], path.name[_NUMBER.search(path.name).end() :]  # type: ignore[union-attr]
-    written = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-    held = (path.parent.iterdir()) if path.parent.is_dir() else ()
-    numbers = [int(match[1]) for match in (written.fullmatch(p.name) for p in held) if match]
-    numbers = sorted(n for n in numbers if numbered(name, n).is_file())
+        held = pictures.find(name)
+        if not Path(name).is_dir() or (pattern := _pattern(held)) is None:
+            return list(enumerate(held))
+    numbers = _numbers(pattern)
     if not numbers:
         raise InputError(f"no picture is called {name}, such as {numbered(name, 1)}")
-    missing = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
+    if pattern != name:
+        step = math.gcd(*(b - a for a, b in itertools.pairwise(numbers))) or 1
+    wanted = range(numbers[0], numbers[-1] + 1, step)
+    missing = sorted({*wanted} - {*numbers})
     if missing and gaps == "fail":
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(f"{numbered(name, missing[0])}{more} missing; --gaps copy repeats the frame before")
-    found, last = [], numbers[0]
-    for n in range(numbers[0], numbers[-1] + 1):
-        last = last if n in set(missing) else n
-        found.append((n, numbered(name, last)))
+        raise InputError(f"{numbered(pattern, missing[0])}{more} missing; --gaps copy repeats the frame before")
+    there, last, found = {*numbers}, numbers[0], []
+    for n in wanted:
+        last = n if n in there else last
+        found.append((n, numbered(pattern, last)))
     return found
+
+
+def _numbers(pattern: str) -> list[int]:
+    """The numbers of the pictures that there are, in order."""
+    path = Path(pattern)
+    before, after = _NUMBER.split(path.name, maxsplit=1)[::2]
+    written = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    held = path.parent.iterdir() if path.parent.is_dir() else ()
+    numbers = {int(match[1]) for match in (written.fullmatch(p.name) for p in held) if match}
+    return sorted(n for n in numbers if numbered(pattern, n).is_file())
+
+
+def _pattern(held: list[Path]) -> str | None:
+    """The pattern of pictures that differ in one number at the end of their stems; None where they do not."""
+    stems = [re.fullmatch(r"(.*?)(\d+)", path.stem) for path in held]
+    if not all(stems) or any("%" in path.name for path in held):
+        return None
+    kinds = {(path.parent, stem[1], path.suffix) for path, stem in zip(held, stems, strict=True) if stem}
+    widths = {len(stem[2]) for stem in stems if stem}
+    padded = any(stem[2].startswith("0") and len(stem[2]) > 1 for stem in stems if stem)
+    if len(kinds) > 1 or (padded and len(widths) > 1):
+        return None
+    folder, before, suffix = kinds.pop()
+    return str(folder / f"{before}%{f'0{widths.pop()}' if padded else ''}d{suffix}")
+
+
+def files(name: str) -> list[Path]:
+    """What a film's name stands for: one file, or the pictures of a sequence, as far as they exist."""
+    with contextlib.suppress(InputError):
+        if is_pattern(name) or Path(name).is_dir() or glob.has_magic(name):
+            return [path for _, path in find(name, "copy")]
+    return [Path(name)]
 
 
 def numbered(pattern: str | Path, number: int) -> Path:

@@ -61,12 +61,13 @@ class Film:
         """About how many frames there are, by time and mean rate."""
         return None if self.ends is None else max(1, round((self.ends - self.begins) * self.rate))
 
-    def lost(self, frame: "Frame") -> int:
-        """About how many frames the file says that there are after `frame`."""
-        if self.ends is None:
+    def lost(self, last: "Frame", count: int, losses: "Losses") -> int:
+        """About how many frames are missing: after the `last` one that came, by the length that the file says; where
+        something could not be decoded, of all that `count` came of."""
+        if self.ends is None or self.expected is None:
             return 0
-        end = frame.pts * self.time_base + max(frame.duration * self.time_base, 1 / self.rate)
-        return max(0, int((self.ends - end) * self.rate))
+        end = last.pts * self.time_base + max(last.duration * self.time_base, 1 / self.rate)
+        return max(0, int((self.ends - end) * self.rate), self.expected - count if losses else 0)
 
 
 PIPE = "-"  # standard input
@@ -184,6 +185,13 @@ class Losses:
     """What could not be read, counted while frames are."""
 
     packets: int = 0
+    frames: int = 0  # that came, but of which the decoder had to make up a part
+
+    def __bool__(self) -> bool:
+        return bool(self.packets or self.frames)
+
+    def __str__(self) -> str:
+        return f"{self.packets} packets could not be decoded, {self.frames} frames were decoded in part"
 
 
 def read(film: Film, losses: Losses) -> Iterator[Frame]:
@@ -213,7 +221,7 @@ def read(film: Film, losses: Losses) -> Iterator[Frame]:
 
 
 def decoded(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
-    """Every frame that decodes, as PyAV gives it."""
+    """Every frame that decodes, if in part, as PyAV gives it."""
     stream.thread_type = "AUTO"
     packets = container.demux(stream)
     while True:
@@ -222,13 +230,15 @@ def decoded(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
         except InvalidDataError:  # the file breaks off or is damaged here
             losses.packets += 1
             packet = None
+        broken = packet is not None and packet.is_corrupt
         try:
             frames = stream.codec_context.decode(packet)
         except EOFError:
             return
         except FFmpegError:
-            losses.packets += 1
-            frames = []
+            broken, frames = True, []
+        losses.packets += broken
+        losses.frames += sum(frame.is_corrupt for frame in frames)
         yield from frames
         if packet is None:
             return

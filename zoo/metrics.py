@@ -1,4 +1,4 @@
-"""PSNR, SSIM and MAE of restored pictures: dm_pix under one protocol, which PROTOCOL names in every result.
+"""PSNR, SSIM and MAE of restored pictures: dm_pix under one protocol, which every result names.
 
 Pictures are float in [0, 1], RGB, NHWC or HWC; whatever the float type, the arithmetic is float32. A batch
 [n h w c] gives one value per image, [n]; a single picture [h w c] gives a scalar. All functions jit.
@@ -6,22 +6,25 @@ Pictures are float in [0, 1], RGB, NHWC or HWC; whatever the float type, the ari
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
-import dm_pix as pix
+import dm_pix
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from zoo.errors import FlagError
 
-PROTOCOL = "psnr_rgb, ssim_gauss11, mae_rgb; float32, range 1, no border crop, noise clipped and not re-quantised"
+pix: Any = dm_pix  # its annotations name another kind of array
+MEASURES = "psnr_rgb, ssim_gauss11, mae_rgb; float32, range 1, no border crop"
+PROTOCOL = f"{MEASURES}, noise clipped and not re-quantised"  # where a clean picture is degraded first
 
 _TAPS = 11
 _SIGMA = 1.5
 _STRIP = 48  # rows of windows that SSIM takes at once: what it makes of them on the way stays in a CPU's cache
 
-Pictures = Float[Array | np.ndarray, "*n h w c"]
+Pictures = Shaped[Array | np.ndarray, "..."]  # [n h w c] or [h w c] of floats; `_matched` says what else is wrong
 
 
 def psnr(a: Pictures, b: Pictures) -> Float[Array, "*n"]:
@@ -65,7 +68,7 @@ def _measure(clean: Array, picture: Array) -> dict[str, Array]:
     return {name: metric(clean, picture) for name, metric in METRICS.items()}
 
 
-def measure(clean: Float[Array | np.ndarray, "h w c"], picture: Float[Array | np.ndarray, "h w c"]) -> dict[str, float]:
+def measure(clean: Pictures, picture: Pictures) -> dict[str, float]:
     """Every metric of one picture, in one compiled call per picture size."""
     clean, picture = _matched(clean, picture)
     return {name: float(value) for name, value in jax.device_get(_measure(clean, picture)).items()}
@@ -104,4 +107,4 @@ def _band(size: int) -> Float[np.ndarray, "windows size"]:
     taps = np.exp(-0.5 * ((np.arange(_TAPS) - _TAPS // 2) / _SIGMA) ** 2)
     taps /= taps.sum()
     windows = size - _TAPS + 1
-    return np.float32(sum(np.eye(windows, size, k) * tap for k, tap in enumerate(taps)))
+    return np.asarray(sum(np.eye(windows, size, k) * tap for k, tap in enumerate(taps)), np.float32)

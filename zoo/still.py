@@ -1,0 +1,137 @@
+"""`restore` for still pictures: which files are read and written, and the loop over them."""
+
+import dataclasses
+import glob
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn, Progress
+
+from zoo import files, flags, pictures, registry
+from zoo.errors import FlagError, InputError, ZooError
+from zoo.restorer import Restorer
+
+_FLAGS = {"inputs", "model", "output", "yes", "tile", "dry_run"}  # all others are for films
+
+
+def restore(args: Any) -> int:
+    """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
+    flags.refuse(args, {*flags.given(args)} - _FLAGS, "still pictures")
+    card = registry.card(args.model)
+    jobs = plan(args)
+    if args.dry_run:
+        planned = {str(source): str(target) for source, target in jobs}
+        print(
+            json.dumps({"model": args.model, "sha256": card["sha256"], "tile": args.tile, "files": planned}, indent=1)
+        )
+        return 0
+
+    restorer = Restorer(args.model, tile=args.tile)
+    failed = _restore_all(restorer, jobs)
+    if failed and len(jobs) == 1:
+        raise failed[0]
+    for problem in failed:
+        print(f"error: {problem}", file=sys.stderr)
+    if failed:
+        raise ZooError(f"{len(failed)} of {len(jobs)} pictures could not be restored")
+    return 0
+
+
+def plan(args: Any) -> list[tuple[Path, Path]]:
+    """(source, target) for every picture. Raises, before any work is done, for whatever must not be written."""
+    if not args.inputs:
+        raise FlagError("name a picture, a folder or a glob to restore")
+    roots = {path: _root(pattern) for pattern in args.inputs for path in pictures.find(pattern)}  # each picture once
+    if args.output is None:
+        targets = {source: _writable(source.with_stem(f"{source.stem}_restored")) for source in roots}
+        earlier = set(targets.values())  # results of an earlier run in the same folder are no sources
+        targets = {s: t for s, t in targets.items() if s not in earlier}
+    elif _is_folder(args, len(roots)):
+        folder = Path(args.output)
+        targets = {
+            s: _writable(folder / s.relative_to(root)) for s, root in roots.items() if not _within(s, root, folder)
+        }
+    else:
+        pictures.check_writable(args.output)
+        targets = {source: Path(args.output) for source in roots}
+    _check_targets(targets, args.yes)
+    return list(targets.items())
+
+
+def _root(pattern: str) -> Path:
+    """The folder below which sub-folders are kept: a glob's is what comes before its first wildcard."""
+    path = Path(pattern)
+    if path.is_file():
+        return path.parent
+    return path if path.is_dir() else Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+
+
+def _within(source: Path, root: Path, folder: Path) -> bool:
+    """Whether a search below `root` found `source` in the output folder: a result of an earlier run."""
+    return root.resolve() in folder.resolve().parents and folder.resolve() in source.resolve().parents
+
+
+def _is_folder(args: Any, count: int) -> bool:
+    """Whether the output is a folder rather than a file."""
+    output = Path(args.output or "")
+    if output.is_dir() or str(args.output).endswith(("/", os.sep)):
+        return True
+    several = count > 1 or any(Path(i).is_dir() for i in args.inputs)
+    if several and (output.suffix or output.exists()):
+        raise FlagError(
+            f"the output {output} names a file, but the input is a folder or several pictures; end it with /"
+        )
+    return several
+
+
+def _writable(path: Path) -> Path:
+    """The same name; as a PNG where the suffix names no kind that can be written (BMP, or none at all)."""
+    return path if path.suffix.lower() in pictures.WRITABLE else path.with_suffix(".png")
+
+
+def _check_targets(targets: dict[Path, Path], overwrite: bool) -> None:
+    originals = {source.resolve() for source in targets}
+    taken: dict[Path, Path] = {}
+    for source, target in targets.items():
+        files.check_free(target, originals, overwrite=overwrite)
+        if target in taken:
+            raise FlagError(f"{taken[target]} and {source} would both become {target}; restore them in two runs")
+        taken[target] = source
+
+
+def _restore_all(restorer: Restorer, jobs: list[tuple[Path, Path]]) -> list[ZooError]:
+    """Restores every picture that can be; returns what went wrong with the others."""
+    failed, console = [], Console(stderr=True)
+    bar = Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console)
+    bar.disable = not console.is_terminal
+    with bar:
+        line = bar.add_task("", total=len(jobs))
+        for i, (source, target) in enumerate(jobs):
+            bar.update(line, completed=i, description=escape(source.name))
+            try:
+                _restore_one(restorer, source, target, lambda n, of, i=i: bar.update(line, completed=i + n / of))
+            except ZooError as e:
+                failed.append(type(e)(str(e) if str(source) in str(e) else f"{source}: {e}"))
+            else:
+                if bar.disable:
+                    print(f"{i + 1}/{len(jobs)} {source} -> {target}", file=sys.stderr)
+        bar.update(line, completed=len(jobs))
+    return failed
+
+
+def _restore_one(restorer: Restorer, source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+    try:
+        picture = pictures.read(source)
+    except PermissionError:
+        raise InputError(f"{source}: no permission to read it") from None
+    pictures.check_writable(target, picture)  # before the long work
+    picture = dataclasses.replace(picture, samples=restorer(picture.samples, progress=progress))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pictures.write(target, picture)
