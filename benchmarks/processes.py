@@ -36,3 +36,13 @@ def answer(process: subprocess.Popen, timeout_s: float = 600) -> dict[str, Any]:
 
 def ask(*words: str, **environment: str) -> dict[str, Any]:
     return answer(start(*words, **environment))
+
+
+def most_bytes() -> int:
+    """The most memory that this process has had. (On Linux `getrusage` begins with what its parent had.)"""
+    if sys.platform == "linux":
+        (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+        return 1024 * int(line.split()[1])
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

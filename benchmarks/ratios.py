@@ -29,9 +29,9 @@ def ratio(row: Row, peers: Iterable[str] = PEERS) -> float | None:
 
 
 def title(row: Row) -> str:
-    if row["what"] == "frame":
-        return row["model"]
-    return f"{row['command']}, {row['crop']} px, batch {row['batch']}"
+    if row["what"] == "step":
+        return f"{row['command']}, {row['crop']} px, batch {row['batch']}"
+    return row["model"]
 
 
 def wall(row: Row, name: str) -> float | None:

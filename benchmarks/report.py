@@ -8,6 +8,7 @@ from typing import Any
 
 import tyro
 
+from benchmarks import film
 from benchmarks.plot import draw
 from benchmarks.ratios import HALF_PEERS, PEERS, Row, best, frames, ratio, rows, steps, title, wall
 from eval.plots import check_plots
@@ -59,7 +60,7 @@ def section(result: dict[str, Any], path: Path, plot: Path | None) -> str:
     parts = ["## Performance", "    python -m benchmarks.run", about(result)]
     if plot:
         parts.append(f"![Speed against PyTorch](benchmarks/results/{plot.name})")
-    for table in (_frames, _steps, _losses, _sizes, _memory, _pipeline, _scaling, _start, _failures):
+    for table in (_frames, _steps, _losses, _sizes, _memory, _film, _pipeline, _scaling, _start, _failures):
         parts += table(result)
     parts.append(f"[Every sample](benchmarks/results/{path.name}).")
     return "\n\n".join(parts)
@@ -167,6 +168,38 @@ def _memory(result: dict[str, Any]) -> list[str]:
         return []
     each = ", ".join(f"{row['model']} {row['peak_bytes'] / 2**30:.1f} GiB" for row in found)
     return [f"Most memory of a process that restores {found[0]['width']}x{found[0]['height']}: {each}."]
+
+
+def _film(result: dict[str, Any]) -> list[str]:
+    """Whole films, the stages apart, and whether the memory grows with the film."""
+    lines = [["a film of", "model", "frames/s", *(f"{stage} alone, ms" for stage in film.STAGES), "slowest"]]
+    for row in rows(result, "film", "film"):
+        about = [f"{row['width']}x{row['height']}", _model(row)]
+        if "limit" in row:
+            stages = [f"{_number(row['ms'][stage])} ({row['share'][stage]:.0%})" for stage in film.STAGES]
+            lines.append([*about, _number(row["frames_per_s"]), *stages, row["limit"]])
+        else:
+            lines.append([*about, row.get("skipped", NONE), *[NONE] * (len(film.STAGES) + 1)])
+    if len(lines) == 1:
+        return []
+    what = (
+        "**Films**, from an FFV1 file of 10 bits and 4:2:2 to another; the stages overlap, a frame through each alone"
+    )
+    return [what, markdown(lines), *_lengths(result)]
+
+
+def _lengths(result: dict[str, Any]) -> list[str]:
+    found = [row for row in rows(result, "film", "film memory") if "peak_bytes" in row]
+    if len(found) < 2:
+        return []
+    short, long = found
+    size, times = f"{short['width']}x{short['height']}", long["peak_bytes"] / short["peak_bytes"]
+    each = ", ".join(f"{row['frames']} frames {row['peak_bytes'] / 2**20:.0f} MiB" for row in found)
+    held = f"{long['frames_bytes'] / 2**20:.0f} MiB"
+    return [
+        f"Most memory of a process that restores a film of {size}: {each}, {times:.3f} times as much; "
+        f"the {long['frames']} frames themselves are {held}."
+    ]
 
 
 def _pipeline(result: dict[str, Any]) -> list[str]:

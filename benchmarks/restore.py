@@ -7,7 +7,6 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -159,19 +158,9 @@ def _restore_one(asked: dict[str, Any]) -> dict[str, Any]:
     tiny = asked["name"].startswith("tiny")
     (subject,) = (s for s in subjects(tiny=tiny) if s.name == asked["name"])
     restore = Restorer(subject.network())
-    before = _most_bytes()
+    before = processes.most_bytes()
     restore(_frames(asked["width"], asked["height"])[0])
-    return {"peak_bytes": _most_bytes(), "before_bytes": before}
-
-
-def _most_bytes() -> int:
-    """The most memory that this process has had. (On Linux `getrusage` begins with what its parent had.)"""
-    if sys.platform == "linux":
-        (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
-        return 1024 * int(line.split()[1])
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"peak_bytes": processes.most_bytes(), "before_bytes": before}
 
 
 def _frames(width: int, height: int) -> list[np.ndarray]:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import jax
 import tyro
 
-from benchmarks import peers, pipeline, report, restore, scaling, start, train_step
+from benchmarks import film, peers, pipeline, report, restore, scaling, start, train_step
 from benchmarks.measure import reason
 from eval.plots import check_plots
 from eval.report import read_json, write_json
@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 BENCHMARKS = {
     "restore": restore.run,
+    "film": film.run,
     "train_step": train_step.run,
     "pipeline": pipeline.run,
     "scaling": scaling.run,
@@ -42,8 +43,8 @@ class Flags:
     """Runs the benchmarks on whatever device is there."""
 
     only: str | None = None
-    """Some of them, with commas between: restore, train_step, pipeline, scaling, start. What the others found today on
-    the same machine stays."""
+    """Some of them, with commas between: restore, film, train_step, pipeline, scaling, start. What the others found
+    today on the same machine stays."""
     size: Literal["full", "tiny"] = "full"
     """tiny: seconds, says only that all of it works."""
     output: str | None = None

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from benchmarks import measure, peers, processes, report, run, train_step
+from benchmarks import film, measure, peers, processes, report, run, train_step
 from eval.report import read_json
+from tests import clips
 from zoo.errors import ZooError
 from zoo.models.cyclegan import PatchConfig, ResidualConfig
 from zoo.models.densenet import DenseNetConfig
@@ -135,6 +136,23 @@ def test_restore(tmp_path, alone):
         assert row["flop_per_px"] > 100
         assert "not installed" in row["note"]
     assert memory["peak_bytes"] >= memory["before_bytes"] > 2**24
+
+
+def test_film(tmp_path):
+    film_row, *memory = rows_of("film", tmp_path)
+    assert (film_row["frames"], film_row["width"], film_row["height"]) == (3, 48, 32)
+    assert all(is_timed(film_row["times"][name]) for name in ("end to end", *film.STAGES))
+    assert sum(film_row["share"].values()) == pytest.approx(1, abs=1e-3)
+    assert film_row["limit"] == max(film_row["ms"], key=film_row["ms"].get)
+    assert [(row["frames"], row["restored"]) for row in memory] == [(2, 2), (8, 8)]
+    assert all(row["peak_bytes"] > 2**24 for row in memory)
+
+
+def test_the_films_picture_moves_under_grain_of_its_own_in_every_frame(tmp_path):
+    a, b = (clips.planes(frame)[0].astype(float) for frame in clips.read(film.write(tmp_path / "x.mkv", 64, 48, 2)))
+    there, here = (np.std(b[: 48 - k, : 64 - k] - a[k:, k:]) for k in (2, 0))
+    assert here > 1.5 * there, "what was two pixels on is here now"
+    assert there == pytest.approx(2**0.5 * film.GRAIN * 876 * np.sqrt(0.2126**2 + 0.7152**2 + 0.0722**2), rel=0.1)
 
 
 def test_train_step(tmp_path, alone):

@@ -101,6 +101,32 @@ def test_everything_else_in_the_file_is_copied(folder):
     assert held[0][-1] == [("font.ttf", "application/x-truetype-font", b"not quite a font")]
 
 
+def test_subtitles_are_copied_word_for_word(folder):
+    (folder / "in.srt").write_text(
+        "1\n00:00:00,040 --> 00:00:00,120\nWer da?\n\n2\n00:00:00,120 --> 00:00:00,200\nÜ!\n"
+    )
+    with (
+        av.open(str(clips.write(folder / "silent.mkv"))) as silent,
+        av.open("in.srt") as text,
+        av.open("in.mkv", "w") as out,
+    ):
+        streams = [(film, out.add_stream_from_template(film.streams[0])) for film in (silent, text)]
+        streams[1][1].metadata["language"] = "deu"
+        for film, stream in streams:
+            for packet in (p for p in film.demux(film.streams[0]) if p.size):
+                packet.stream = stream
+                out.mux(packet)
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    held = []
+    for name in ("in.mkv", "out.mkv"):
+        with av.open(name) as film:
+            (stream,) = film.streams.subtitles
+            said = [(bytes(p).decode(), p.pts, p.duration) for p in film.demux(stream) if p.size]
+            held.append((stream.codec_context.name, stream.metadata["language"], said))
+    assert held[0] == held[1]
+    assert held[0][2] == [("Wer da?", 40, 80), ("Ü!", 120, 80)]
+
+
 @pytest.mark.parametrize(("name", "codec", "depth"), [("out.mp4", "hevc", 10), ("out.mov", "prores", 10)])
 def test_other_containers_have_their_codec_ten_bits_and_the_tags(folder, name, codec, depth):
     clips.write(folder / "in.mkv", "yuv420p10le", 12, tags=(1, 1, 1, 1), size=(64, 64))

@@ -13,7 +13,9 @@ import pytest
 from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import registry
+from zoo.film import engine
 from zoo.film.encode import Segment
+from zoo.film.engine import Engine
 from zoo.restorer import Restorer
 
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
@@ -101,6 +103,25 @@ def test_out_of_memory_halves_the_tile_and_does_the_same_frames_again(film, monk
     assert restore(*WORDS) == 0
     assert failed == [1024]
     assert "out of memory" in caplog.text
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+@pytest.mark.parametrize("stage", ["_rgb", "_changed"])
+def test_out_of_memory_beside_the_network_does_the_same_frames_again_fewer_at_once(film, monkeypatch, caplog, stage):
+    work, sizes = getattr(engine, stage), []
+
+    def full(planes, *rest, **options):
+        sizes.append(len(planes[0]))
+        if len(planes[0]) > 1:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return work(planes, *rest, **options)
+
+    monkeypatch.setattr(engine, stage, full)
+    monkeypatch.setattr(Engine, "_fitting", lambda self, frame: 4 if self.restorer.tile > 512 else 1)
+    assert restore("in.mkv", "-o", "out.mkv", "--segment", "4") == 0
+    assert sizes[0] == 4
+    assert set(sizes[1:]) == {1}
+    assert caplog.text.count("out of memory") == 1
     assert clips.same(film / "out.mkv", film / "whole.mkv")
 
 

@@ -17,7 +17,7 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 FLOORS = [
     {"errors"},
     {"files", "flags", "filters", "metrics", "noise", "numbers", "leaves"},
-    {"color", "pictures", "models.layers"},
+    {"color", "pictures", "models.layers", "windows"},
     {"models.gan", "models.densenet", "models.resnet"},
     {"models.cyclegan", "models.unet"},
     {"registry"},

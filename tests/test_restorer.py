@@ -128,8 +128,11 @@ def test_tiled_equals_whole(fold, size):
     network, x = Convolutions(fold), picture(*size, 3)
     whole, tiled = Restorer(network), Restorer(network, tile=96)
     seen = out_of_memory_above(tiled, 96 * 96)
-    assert np.abs(tiled(x) - whole(x)).max() < 1e-5
+    y = tiled(x)
+    assert np.abs(y - whole(x)).max() < 1e-5
     assert len(set(seen)) == 1, "one shape of tile, so one compile"
+    assert np.array_equal(tiled(jnp.asarray(x)), y), "cut and put together on the device as on the host"
+    assert np.array_equal(whole(jnp.asarray(x)), whole(x))
 
 
 def test_tiles_that_overlap_too_little_would_be_seen():
@@ -201,6 +204,7 @@ def test_a_batch_equals_one_by_one():
         batch = picture(7, *size, 4, dtype=np.uint16)
         one_by_one = np.stack([restore(x) for x in batch])
         assert np.abs(restore(batch).astype(int) - one_by_one).max() <= 1
+        assert np.array_equal(restore(jnp.asarray(batch)), restore(batch))
 
 
 def test_small_pictures_go_together_but_not_beyond_the_tile():
@@ -248,6 +252,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 def test_eight_devices_equal_one(tmp_path):
     script = """
 import jax, numpy as np
+from jax.sharding import PartitionSpec
 from tests.test_restorer import Convolutions, picture
 from zoo.restorer import Restorer
 assert jax.device_count() == 8
@@ -259,6 +264,12 @@ def watched(state, x):
 restore._forward = watched
 np.save({out!r}, restore(picture(140, 250, 3)))
 np.save({batch!r}, restore(picture(11, 40, 30, 3)))
+mesh = jax.make_mesh((8,), ("data",))
+spread = jax.NamedSharding(mesh, PartitionSpec("data"))
+for x in (picture(140, 250, 3), picture(11, 40, 30, 3)):
+    assert np.array_equal(restore(jax.numpy.asarray(x)), restore(x))
+x = picture(16, 40, 30, 3)
+assert np.array_equal(restore(jax.device_put(x, spread)), restore(x))
 restore.tile = 1024
 np.save({frame!r}, restore(picture(1201, 90, 3)))
 print(shards)
@@ -278,9 +289,10 @@ print(shards)
 # ---- out of memory
 
 
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
 @pytest.mark.parametrize("error", [None, MemoryError()])
-def test_out_of_memory_halves_the_tile_and_loses_nothing(error, caplog):
-    x = picture(301, 275, 3)
+def test_out_of_memory_halves_the_tile_and_loses_nothing(error, kind, caplog):
+    x = kind(picture(301, 275, 3))
     restore = Restorer(Convolutions(1))
     whole = restore(x)
     seen = out_of_memory_above(restore, 100 * 100, error)

@@ -8,18 +8,21 @@ import logging
 import math
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
+from jaxtyping import Array, Shaped
 
 from zoo import registry
 from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
 from zoo.models.layers import compiler_options
+from zoo.windows import OnDevice, OnHost, Piece, spans
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32", "float64")
@@ -71,20 +74,41 @@ class Restorer:
         """
         if not isinstance(picture, np.ndarray | jax.Array):
             raise FlagError(f"a picture must be a NumPy or JAX array, not {type(picture).__name__}")
-        source = np.asarray(picture)
-        _check(source)
-        out = source.copy()  # alpha is then in its place
-        frames, restored = (_frames_of_colour(a) for a in (source, out))
+        _check(picture)
+        if isinstance(picture, jax.Array):
+            first = min(picture.devices(), key=lambda device: device.id)
+            picture = jax.device_put(picture, SingleDeviceSharding(first))
+            frames = _frames_of_colour(picture)
+            restored = self.retried(lambda: self.on_device(frames, progress), *frames.shape[:3])
+            colour = restored.astype(picture.dtype).reshape(*picture.shape[:-1], -1)
+            return jnp.concatenate([colour, picture[..., colour.shape[-1] :]], axis=-1)
+        out = picture.copy()  # alpha is then in its place
+        frames, restored = (_frames_of_colour(a) for a in (picture, out))
+        held, size = OnHost(frames, restored), frames.shape[:3]
+        self.retried(lambda: self._run(self._plan(*size), held, progress), *size)
+        return out
+
+    def on_device(
+        self, frames: Shaped[Array, "n h w c"], progress: Callable[[int, int], None] | None = None
+    ) -> Shaped[Array, "n h w c"]:
+        """Frames of 1 or 3 channels that lie on one device and are known to be good, restored and left there. To be
+        called within `retried`, with whatever else needs the device's memory."""
+        plan = self._plan(*frames.shape[:3])
+        held = OnDevice(frames, plan.pieces, plan.window)
+        self._run(plan, held, progress)
+        return held.out
+
+    def retried(self, work: Callable[[], T], count: int, height: int, width: int) -> T:
+        """What `work` gives, which restores so many frames; where it runs out of memory the tile is halved and it is
+        done again. Raises OutOfMemory when even the smallest tile is too large."""
         while True:
-            plan = self._plan(*frames.shape[:3])
+            plan = self._plan(count, height, width)
             try:
-                self._run(plan, frames, restored, progress)
-                break
+                return work()
             except (jax.errors.JaxRuntimeError, MemoryError) as e:
                 if not (isinstance(e, MemoryError) or "RESOURCE_EXHAUSTED" in str(e)):
                     raise
-                self._shrink(plan)
-        return jnp.asarray(out) if isinstance(picture, jax.Array) else out
+            self._shrink(plan)  # what was tried is let go of first
 
     def _checked(self, tile: int | None) -> int:
         if tile is None:
@@ -106,31 +130,29 @@ class Restorer:
             window = [_window_side(side, self.tile, margin, multiple) for side in padded]
         elif math.prod(padded) > max(area, WHOLE_PX):
             raise OutOfMemory(self._too_large(height, width))
-        rows, columns = (_spans(side, part, margin) for side, part in zip(padded, window, strict=True))
+        rows, columns = (spans(side, part, margin) for side, part in zip(padded, window, strict=True))
         bands = devices // (count * len(columns))
         if self.config.halo is not None and bands > len(rows):
             band = _round_up(math.ceil((padded[0] - 2 * margin) / bands) + 2 * margin, multiple)
             window[0] = min(window[0], max(band, self._smallest))
-            rows = _spans(padded[0], window[0], margin)
-        pieces = [_Piece(i, y, x) for i in range(count) for y in rows for x in columns]
+            rows = spans(padded[0], window[0], margin)
+        pieces = [Piece(i, y, x) for i in range(count) for y in rows for x in columns]
         devices = min(devices, len(pieces))
         fit = max(1, area // math.prod(window))
         return _Plan((window[0], window[1]), pieces, devices, _even_share(math.ceil(len(pieces) / devices), fit))
 
-    def _run(self, plan: "_Plan", frames: np.ndarray, out: np.ndarray, progress: Callable[[int, int], None] | None):
-        """Fills `out` from `frames`, both [n h w c], one group of windows after another."""
+    def _run(self, plan: "_Plan", held: OnHost | OnDevice, progress: Callable[[int, int], None] | None):
+        """Restores the frames that are held, one group of windows after another."""
         state, sharding = self._on(plan.devices)
         group = plan.devices * plan.per_device
         for start in range(0, len(plan.pieces), group):
             pieces = plan.pieces[start : start + group]
-            windows = [_cut(frames[p.frame], p, plan.window) for p in pieces]
-            windows += windows[-1:] * (group - len(windows))  # the last group is filled up: one shape, one compile
-            batch = np.stack(windows).astype(_device_dtype(frames.dtype), copy=False)
-            restored, finite = self._forward(state, jax.device_put(batch, sharding))
+            filled = pieces + pieces[-1:] * (group - len(pieces))  # one shape for all groups, one compile
+            batch = jax.device_put(held.cut(filled, plan.window), sharding)
+            restored, finite = self._forward(state, batch)
             if not finite:
                 raise ZooError(f"{self.name} gave samples that are not finite; its weights are damaged")
-            for piece, window in zip(pieces, np.asarray(restored), strict=False):
-                _paste(out[piece.frame], piece, window)
+            held.paste(filled, restored)
             if progress:
                 progress(start + len(pieces), len(plan.pieces))
 
@@ -168,23 +190,9 @@ class Restorer:
         )
 
 
-class _Span(NamedTuple):
-    """Along one axis: where a window starts, and the part [first, stop) of the picture that it decides."""
-
-    start: int
-    first: int
-    stop: int
-
-
-class _Piece(NamedTuple):
-    frame: int
-    rows: _Span
-    columns: _Span
-
-
 class _Plan(NamedTuple):
     window: tuple[int, int]  # height and width of every window
-    pieces: list[_Piece]
+    pieces: list[Piece]
     devices: int
     per_device: int  # windows at once
 
@@ -204,7 +212,7 @@ def _compiled(graphdef: Any, options: dict[str, str] | None) -> Callable[..., tu
     return jax.jit(forward, compiler_options=options)
 
 
-def _check(picture: np.ndarray):
+def _check(picture: np.ndarray | jax.Array):
     if picture.ndim == 2:
         raise FlagError("a grey picture needs a channel axis: give picture[..., None], of shape [h w 1]")
     if picture.ndim not in (3, 4):
@@ -229,15 +237,10 @@ def _check(picture: np.ndarray):
         )
 
 
-def _frames_of_colour(picture: np.ndarray) -> np.ndarray:
+def _frames_of_colour(picture: Any) -> Any:
     """A view [n h w 1|3] of a picture's colour: without alpha, with a batch axis."""
     frames = picture if picture.ndim == 4 else picture[None]
     return frames[..., : 1 if picture.shape[-1] < 3 else 3]
-
-
-def _device_dtype(dtype: np.dtype) -> np.dtype:
-    """What goes to the device: native byte order, and float32 for float64, which networks do not use."""
-    return np.dtype(np.float32) if dtype.name == "float64" else dtype.newbyteorder("=")
 
 
 def _window_side(length: int, tile: int, margin: int, multiple: int) -> int:
@@ -245,30 +248,6 @@ def _window_side(length: int, tile: int, margin: int, multiple: int) -> int:
     if length <= tile:
         return length
     return _round_up(_even_share(length - 2 * margin, tile - 2 * margin) + 2 * margin, multiple)
-
-
-def _spans(length: int, window: int, margin: int) -> list[_Span]:
-    """Windows over an axis, the last flush with its end. What lies within `margin` of a window's inner edge is left
-    to its neighbour; the picture's own edges are kept."""
-    starts = [*range(0, length - window, max(window - 2 * margin, 1)), length - window]
-    return [
-        _Span(at, at + margin if at else 0, at + window - margin if at + window < length else length) for at in starts
-    ]
-
-
-def _cut(frame: np.ndarray, piece: _Piece, window: tuple[int, int]) -> np.ndarray:
-    """The window of a frame [h w c], mirrored beyond the frame's end."""
-    (y, *_), (x, *_) = piece.rows, piece.columns
-    part = frame[y : y + window[0], x : x + window[1]]
-    missing = [(0, side - have) for side, have in zip(window, part.shape, strict=False)]
-    return np.pad(part, [*missing, (0, 0)], mode="symmetric") if any(m for _, m in missing) else part
-
-
-def _paste(frame: np.ndarray, piece: _Piece, window: np.ndarray):
-    """Writes the part of a restored window that it decides; what was mirrored beyond the frame falls away."""
-    (top, y, bottom), (left, x, right) = piece.rows, piece.columns
-    bottom, right = min(bottom, frame.shape[0]), min(right, frame.shape[1])
-    frame[y:bottom, x:right] = window[y - top : bottom - top, x - left : right - left]
 
 
 def _tileable(config: Any) -> bool:

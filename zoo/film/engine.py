@@ -1,6 +1,7 @@
 """Planes of integers through a restorer: converted on the device, restored as RGB, given back as planes."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from zoo import color
-from zoo.color import Layout
+from zoo.color import Layout, Planes
 from zoo.film.source import Frame
 from zoo.restorer import Restorer
 
@@ -44,7 +45,7 @@ class Engine:
     ):
         self.restorer, self.source, self.target = restorer, source, target
         self.strength, self.keep_grain = strength, keep_grain
-        self._batch = 1
+        self._batch, self._tile = 1, restorer.tile
         self._masks = masks
 
     def run(self, frames: Iterable[tuple[int, Frame]], size: int, length: int) -> Iterator[Restored]:
@@ -69,23 +70,42 @@ class Engine:
         return jax.local_device_count() * min(max(1, fit), _MOST_A_DEVICE)
 
     def _restored(self, batch: list[tuple[int, Frame]]) -> list[Restored]:
+        """The batch; where the device runs out of memory the same frames again, in smaller tiles and fewer at once."""
         filled = batch + batch[-1:] * (self._batch - len(batch))  # a batch that ends early is filled up: one shape
-        planes = tuple(jnp.asarray(np.stack(p)) for p in zip(*(frame.planes for _, frame in filled), strict=True))
-        rgb = jnp.clip(color.to_rgb(planes, layout=self.source), 0, 1)
-        restored = jnp.asarray(self.restorer(np.asarray(rgb)))
-        delta = restored - rgb
-        if (self.strength, self.keep_grain) != (1, 0):
-            delta = _change(rgb, restored, self.strength, self.keep_grain)
-        mask = self._masks and jnp.asarray(np.stack([self._masks(number) for number, _ in filled]))
-        out = color.changed(planes, delta, mask, source=self.source, target=self.target)
-        restored_planes = zip(*map(np.asarray, out), strict=True)
-        return [Restored(index, frame, p) for (index, frame), p in zip(batch, restored_planes, strict=False)]
+        out = self.restorer.retried(lambda: self._planes(filled), len(filled), *batch[0][1].planes[0].shape)
+        return [Restored(index, frame, planes) for (index, frame), planes in zip(batch, out, strict=False)]
+
+    def _planes(self, frames: list[tuple[int, Frame]]) -> list[tuple[np.ndarray, ...]]:
+        """What the planes of frames become."""
+        at_once = len(frames)
+        if self.restorer.tile < self._tile:  # not all of them would fit
+            at_once = min(at_once, self._fitting(frames[0][1]))
+        parts = [frames[k : k + at_once] for k in range(0, len(frames), at_once)]
+        return [planes for part in parts for planes in self._through_the_device(part)]
+
+    def _through_the_device(self, frames: list[tuple[int, Frame]]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Integers go to the device once and come back once."""
+        planes = tuple(jnp.asarray(np.stack(p)) for p in zip(*(frame.planes for _, frame in frames), strict=True))
+        rgb = _rgb(planes, layout=self.source)
+        restored = self.restorer.on_device(rgb)
+        mask = self._masks and jnp.asarray(np.stack([self._masks(number) for number, _ in frames]))
+        control = {"strength": self.strength, "keep_grain": self.keep_grain}
+        out = _changed(planes, rgb, restored, mask, source=self.source, target=self.target, **control)
+        return zip(*jax.device_get(out), strict=True)
 
 
-@jax.jit
-def _change(rgb: Float[Array, "n h w 3"], restored: Float[Array, "n h w 3"], strength, keep_grain):
-    """What is added to the picture: the network's change, less the grain that comes back."""
-    return (restored - rgb) * strength * (1 - keep_grain * _flatness(restored))
+@partial(jax.jit, static_argnames="layout")
+def _rgb(planes: Planes, *, layout: Layout) -> Float[Array, "n h w 3"]:
+    return jnp.clip(color.to_rgb(planes, layout=layout), 0, 1)
+
+
+@partial(jax.jit, static_argnames=("source", "target", "strength", "keep_grain"))
+def _changed(planes: Planes, rgb, restored, mask, *, source, target, strength, keep_grain) -> Planes:
+    """The planes plus the network's change of their RGB, less the grain that comes back."""
+    delta = restored - rgb
+    if (strength, keep_grain) != (1, 0):
+        delta = delta * strength * (1 - keep_grain * _flatness(restored))
+    return color.changed(planes, delta, mask, source=source, target=target)
 
 
 def _flatness(rgb: Float[Array, "n h w 3"]) -> Float[Array, "n h w 1"]:
