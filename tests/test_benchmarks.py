@@ -266,7 +266,15 @@ def drawn_from() -> dict:
     large = frame | {"width": 4096, "height": 3112, "skipped": "would take 99 s"}
     versions = {"jax": "1", "torch": "2"}
     machine = {"processor": "P", "cores": 2, "device": "cpu", "devices": 1, "versions": versions, "commit": "c" * 40}
+    film = frame | {"what": "film", "frames_per_s": 8.0, "limit": "device"}
+    film |= {
+        "ms": {"decode": 10.0, "device": 80.0, "encode": 10.0},
+        "share": {"decode": 0.1, "device": 0.8, "encode": 0.1},
+    }
+    memory = {"what": "film memory", **model, "width": 192, "height": 144, "frames_bytes": 2**26}
     rows = {
+        "film": [film, frame | {"what": "film", "skipped": "a frame would take 77 s"}]
+        + [memory | {"frames": n, "peak_bytes": p << 20} for n, p in ((10, 300), (1000, 303))],
         "restore": [{"what": "peak", "matmul": peak, "conv": peak}, small, large],
         "train_step": [step | {"times": times("torch eager", "torch eager bf16", "ours")}],
     }
@@ -287,6 +295,9 @@ def test_the_readme_is_drawn_from_the_result_alone(tmp_path, monkeypatch, capsys
     assert first.startswith("before\n")
     assert first.endswith("after\n")
     assert "would take 99 s" in first
+    assert "| 720x576 | `resnet-gaussian` | 8 | 10 (10%) | 80 (80%) | 10 (10%) | device |" in first
+    assert "a frame would take 77 s" in first
+    assert "10 frames 300 MiB, 1000 frames 303 MiB, 1.010 times as much; the 1000 frames themselves" in first
     assert "PyTorch is faster in float32 at: gan, 128 px, batch 4 (0.67)." in first
     assert "| `resnet-gaussian` | 2411 | 4823 | - | 2 | 7234 | 3 |" in first
     capsys.readouterr()
