@@ -88,6 +88,17 @@ def to_rgb(planes: Planes, *, layout: Layout) -> Float[Array, "n h w 3"]:
     return jnp.stack([r, (y - kr * r - kb * b) / (1 - kr - kb), b], axis=-1)
 
 
+@partial(jax.jit, static_argnames="layout")
+def luma(planes: Planes, *, layout: Layout) -> Float[Array, "n h w"]:
+    """Luma of planes of codes, 0 at black and 1 at white: the film's own, of RGB with the weights of Rec. 709."""
+    if layout.family == "rgb":
+        kr, kb = MATRICES["bt709"]
+        g, b, r = (p.astype(jnp.float32) / layout.top for p in planes[:3])
+        return kr * r + (1 - kr - kb) * g + kb * b
+    black, span = layout.luma_codes()
+    return (planes[0].astype(jnp.float32) - black) / span
+
+
 @partial(jax.jit, static_argnames=("source", "target"))
 def changed(
     planes: Planes,
