@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from zoo.film.flicker import means
+
 CUT = 0.33  # a score above it is a cut
 _SMALL_PX = 128  # longest side of the small pictures, at most
 _BLOCK_PX = 16
@@ -33,12 +35,14 @@ def cut_score(before: Float[Array, "h w"], after: Float[Array, "h w"]) -> Float[
     return unlike.sum() / (_energy(one) + _energy(other) + _BLOCK_PX**2 * _FAINT**2).sum()
 
 
+def is_cut(score: float) -> bool:
+    return score > CUT
+
+
 def _small(luma: Float[Array, "h w"]) -> Float[Array, "_ _"]:
-    """Means of squares, so large that the longest side becomes `_SMALL_PX` at most."""
+    """The picture made so small that its longest side has `_SMALL_PX` at most."""
     height, width = luma.shape
-    side = min(math.ceil(max(height, width) / _SMALL_PX), height, width)
-    rows, columns = height // side, width // side
-    return luma[: rows * side, : columns * side].reshape(rows, side, columns, side).mean(axis=(1, 3))
+    return means(luma, min(math.ceil(max(height, width) / _SMALL_PX), height, width))
 
 
 def _energy(x: Float[Array, "h w"]) -> Float[Array, "_ _"]:
