@@ -25,10 +25,9 @@ Moves = Int[Array, "rows columns 2"]  # rows down, columns right, of the place w
 def compensated(now: Image, other: Image) -> Image:
     """`other`, with its blocks where they are in `now`."""
     grey, other_grey = now.mean(axis=-1), other.mean(axis=-1)
-    sizes = [(means(grey, k), means(other_grey, k), BLOCK_PX // k) for k in (4, 2, 1)]
-    moves = _searched(*sizes[0])
-    for size in sizes[1:]:
-        moves = _refined(*size, 2 * moves)
+    moves = _searched(means(grey, 4), means(other_grey, 4), BLOCK_PX // 4)
+    for k in (2, 1):
+        moves = _refined(means(grey, k), means(other_grey, k), BLOCK_PX // k, 2 * moves)
     laid = _image(_cut(other, moves, BLOCK_PX))
     return _shifted(laid, _rest(grey, laid.mean(axis=-1)))
 

@@ -1,6 +1,6 @@
 """Where a film's shots begin and how much each flickers, before and after: told frame by frame while it is restored."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from zoo.film.flicker import flicker
 from zoo.film.scenes import cut_score, is_cut
 from zoo.film.source import Frame
 
-Flicker = tuple[float, float] | None  # of the input and of the output; None for the first frame of a shot
+Flicker = Sequence[float] | None  # of the input and of the output; None for the first frame of a shot
 
 
 class Noted(NamedTuple):

@@ -24,8 +24,8 @@ from zoo.film.motion import BLOCK_PX, blurred, compensated
 from zoo.film.scenes import is_cut
 from zoo.film.source import Frame
 
-_CELL_PX = 2  # frames are judged by squares of so many pixels, and by what lies around them, in such squares:
-_AROUND, _FINE = 5, 3
+_CELL_PX = 2  # frames are judged by squares of 2x2 pixels; in such squares are
+_AROUND, _FINE = 5, 3  # the sides of the surroundings that are looked at, and of what counts as fine
 _GRAIN = 0.25, 0.45  # the product's share in the squares: up to here movement, from there on grain, which has 0.5
 _STRUCTURE = 2.0  # the most of a difference, as a share of the fine structure
 _SMOOTH = 0.2  # the most of it that may be smooth
@@ -58,37 +58,50 @@ def windows(frames: Iterable[Seen]) -> Iterator[tuple[Seen | None, Seen, Seen | 
         before, now = now if follows else None, after
 
 
-@jax.jit
 def fused(
     rgb: Float[Array, "h w 3"],
     before: Float[Array, "h w 3"],
     now: Float[Array, "h w 3"],
     after: Float[Array, "h w 3"],
 ) -> Float[Array, "h w 3"]:
-    """`now`, restored from `rgb`, with its restored neighbours. Where the network changed nothing, nothing changes."""
-    missing = [(0, -now.shape[0] % BLOCK_PX), (0, -now.shape[1] % BLOCK_PX), (0, 0)]
-    taken, before, here, later = (jnp.pad(x, missing, mode="edge") for x in (now - rgb, before, now, after))
-    earlier, later = (compensated(here, other) - here for other in (before, later))
-    one, other, grain = (_full(x) for x in _judged(here, taken, earlier, later))
-    most = _MOST_DEVIATIONS * jnp.sqrt(2 * grain)
+    """`now`, restored from `rgb`, with its restored neighbours. Where the network changed nothing, nothing changes.
+
+    Three compiled steps: as one, XLA on a CPU would make the differences again at each of their uses.
+    """
+    earlier, later = _difference(now, before), _difference(now, after)
+    return _blended(rgb, now, earlier, later, *_judged(_whole(now), _whole(now - rgb), earlier, later))
+
+
+@jax.jit
+def _difference(now: Picture, other: Picture) -> Picture:
+    return compensated(_whole(now), _whole(other)) - _whole(now)
+
+
+def _whole(x: Picture) -> Picture:
+    """The picture continued to whole blocks."""
+    return jnp.pad(x, [(0, -side % BLOCK_PX) for side in x.shape[:2]] + [(0, 0)], mode="edge")
+
+
+@jax.jit
+def _blended(rgb: Picture, now: Picture, earlier: Picture, later: Picture, one: Map, other: Map, grain: Map) -> Picture:
+    one, other, most = (_full(x) for x in (one, other, _MOST_DEVIATIONS * jnp.sqrt(2 * grain)))
     added = one * jnp.clip(earlier, -most, most) + other * jnp.clip(later, -most, most)
-    whole = (here + added / (1 + one + other))[: now.shape[0], : now.shape[1]]
-    return jnp.where(now == rgb, now, jnp.clip(whole, 0, 1))
+    added = (added / (1 + one + other))[: now.shape[0], : now.shape[1]]
+    return jnp.where(now == rgb, now, jnp.clip(now + added, 0, 1))
 
 
+@jax.jit
 def _judged(here: Picture, taken: Picture, earlier: Picture, later: Picture) -> tuple[Map, Map, Map]:
     """Of each square of pixels: the weights of the earlier and of the later frame, the variance of the grain."""
     around = lambda x, side=_AROUND: blurred(_cells(x), side)
-    squares = around(earlier**2).mean(-1), around(later**2).mean(-1)
-    product, change = around(earlier * later).mean(-1), (squares[0] + squares[1]) / 2
+    squares = around((earlier**2).mean(-1)), around((later**2).mean(-1))
+    product, change = around((earlier * later).mean(-1)), (squares[0] + squares[1]) / 2
     smooth = (around(earlier) ** 2 + around(later) ** 2).mean(-1) / 2
-    fine = blurred(
-        jnp.maximum(blurred(_cells(here**2), _FINE) - blurred(_cells(here), _FINE) ** 2, 0).mean(-1), _AROUND
-    )
+    fine = blurred(jnp.maximum(around(here**2, _FINE) - around(here, _FINE) ** 2, 0).mean(-1), _AROUND)
     grain = jnp.maximum(change + product, 0) / 3
     trust = (
         _ramp(product / (change + _TINY), *_GRAIN)
-        * _within(jnp.maximum(*squares), jnp.minimum(2 * around(taken**2).mean(-1), _STRUCTURE * fine))
+        * _within(jnp.maximum(*squares), jnp.minimum(2 * around((taken**2).mean(-1)), _STRUCTURE * fine))
         * _within(smooth, _SMOOTH * change)
     )
     side = BLOCK_PX // _CELL_PX
@@ -97,8 +110,10 @@ def _judged(here: Picture, taken: Picture, earlier: Picture, later: Picture) -> 
     return trust * _within(squares[0], 3 * grain), trust * _within(squares[1], 3 * grain), grain
 
 
-def _cells(x: Picture) -> Picture:
-    return jnp.moveaxis(means(jnp.moveaxis(x, -1, 0), _CELL_PX), 0, -1)
+def _cells(x: Float[Array, "h w *c"]) -> Float[Array, "_ _ *c"]:
+    """The mean of each square of pixels."""
+    rows = (x[::2] + x[1::2]) / 2
+    return (rows[:, ::2] + rows[:, 1::2]) / 2
 
 
 def _full(x: Map) -> Picture:
