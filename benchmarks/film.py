@@ -100,7 +100,7 @@ def passes(path: Path, model: str, count: int) -> dict[str, Any]:
     planned = plan.plan(str(path), output, options)
     film, encoding = planned.film, planned.encoding
     frames = list(job.stretch(film, options, job.Count()))
-    engine = Engine(restorer, film.layout, encoding.layout)
+    engine = Engine(restorer, film.layout, encoding.layout, fuse=options.temporal == "auto")
     through = lambda: [item.planes for item in engine.run(enumerate(frames), options.batch, options.segment)]
     restored = through()
 

@@ -149,6 +149,8 @@ def _log(plan: Plan, model: str, weights: str, options: Options, report: Report,
         "damaged_packets": report.losses.packets,
         "damaged_frames": report.losses.frames,
         "seconds": round(seconds, 3),
+        "flicker": report.flicker,  # in 8-bit codes, see zoo.film.flicker; null where there is one frame
+        "shots": report.shots,
         "framemd5": {"input": report.input, "output": report.output},  # of each frame's planes, as restored
     }
     text = json.dumps(_described(plan, model, weights, options) | done, indent=1, default=str)
@@ -182,6 +184,7 @@ def _options(args: Any) -> Options:
         gaps=args.gaps,
         strength=args.strength,
         keep_grain=args.keep_grain,
+        temporal=args.temporal,
         batch=0 if args.batch == "auto" else int(args.batch),
         segment=args.segment,
         shard=_shard(args.shard, output=args.output),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,13 @@ from jaxtyping import Array, Float
 
 from zoo import color
 from zoo.color import Layout, Planes
+from zoo.film import temporal
+from zoo.film.motion import blurred
 from zoo.film.source import Frame
+from zoo.film.temporal import Seen
 from zoo.restorer import Restorer
 
+T = TypeVar("T")
 _MOST_A_DEVICE = 16  # frames: more of them only wait for one another
 _FLAT_PX = 5  # side of the square in which flatness is judged
 _FLAT_LEVEL = 0.02  # deviation of restored luma at which half the grain comes back
@@ -30,7 +34,7 @@ class Engine:
 
     `strength`: how much of the network's change is applied, 0 to 1. `keep_grain`: the share of what it took off that
     flat areas get back, 0 to 1. `masks(number of a frame)`: float32 [h w] in [0, 1]; where it is 0 no
-    code changes.
+    code changes. `fuse`: whether a frame is fused with its neighbours (see `zoo.film.temporal`).
     """
 
     def __init__(
@@ -42,56 +46,76 @@ class Engine:
         strength: float = 1.0,
         keep_grain: float = 0.0,
         masks: Callable[[int], np.ndarray] | None = None,
+        fuse: bool = False,
     ):
         self.restorer, self.source, self.target = restorer, source, target
         self.strength, self.keep_grain = strength, keep_grain
         self._batch, self._tile = 1, restorer.tile
-        self._masks = masks
+        self._masks, self._fuse = masks, fuse
 
     def run(self, frames: Iterable[tuple[int, Frame]], size: int, length: int) -> Iterator[Restored]:
         """Restores numbered frames, `size` at a time (0: as many as fill the devices). A batch ends where a segment of
         `length` frames does, so that a run that was broken off there goes on with the same batches."""
+        seen = (one for batch in self._batches(frames, size, length) for one in self._seen(batch))
+        for before, now, after in temporal.windows(seen) if self._fuse else ((None, one, None) for one in seen):
+            planes = self._retried(partial(self._given_back, before, now, after), 1, now.source)
+            yield Restored(now.number, now.source, planes)
+
+    def _batches(
+        self, frames: Iterable[tuple[int, Frame]], size: int, length: int
+    ) -> Iterator[list[tuple[int, Frame]]]:
         batch: list[tuple[int, Frame]] = []
         for index, frame in frames:
             if batch and index // length != batch[0][0] // length:
-                yield from self._restored(batch)
+                yield batch
                 batch = []
             batch.append((index, frame))
             self._batch = size or min(self._fitting(frame), length)
             if len(batch) == self._batch:
-                yield from self._restored(batch)
+                yield batch
                 batch = []
         if batch:
-            yield from self._restored(batch)
+            yield batch
 
     def _fitting(self, frame: Frame) -> int:
         """How many frames fill the devices."""
         fit = self.restorer.tile**2 // frame.planes[0].size
         return jax.local_device_count() * min(max(1, fit), _MOST_A_DEVICE)
 
-    def _restored(self, batch: list[tuple[int, Frame]]) -> list[Restored]:
-        """The batch; where the device runs out of memory the same frames again, in smaller tiles and fewer at once."""
-        filled = batch + batch[-1:] * (self._batch - len(batch))  # a batch that ends early is filled up: one shape
-        out = self.restorer.retried(lambda: self._planes(filled), len(filled), *batch[0][1].planes[0].shape)
-        return [Restored(index, frame, planes) for (index, frame), planes in zip(batch, out, strict=False)]
+    def _retried(self, work: Callable[[], T], count: int, frame: Frame) -> T:
+        return self.restorer.retried(work, count, *frame.planes[0].shape)
 
-    def _planes(self, frames: list[tuple[int, Frame]]) -> list[tuple[np.ndarray, ...]]:
-        """What the planes of frames become."""
+    def _seen(self, batch: list[tuple[int, Frame]]) -> list[Seen]:
+        """The batch, restored; where the device runs out of memory the same frames again, in smaller tiles and fewer
+        at once."""
+        filled = batch + batch[-1:] * (self._batch - len(batch))  # a batch that ends early is filled up: one shape
+        return self._retried(lambda: self._through_the_network(filled), len(filled), batch[0][1])[: len(batch)]
+
+    def _through_the_network(self, frames: list[tuple[int, Frame]]) -> list[Seen]:
         at_once = len(frames)
         if self.restorer.tile < self._tile:  # not all of them would fit
             at_once = min(at_once, self._fitting(frames[0][1]))
         parts = [frames[k : k + at_once] for k in range(0, len(frames), at_once)]
-        return [planes for part in parts for planes in self._through_the_device(part)]
+        return [one for part in parts for one in self._on_device(part)]
 
-    def _through_the_device(self, frames: list[tuple[int, Frame]]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Integers go to the device once and come back once."""
+    def _on_device(self, frames: list[tuple[int, Frame]]) -> Iterator[Seen]:
+        """Integers go to the device once."""
         planes = tuple(jnp.asarray(np.stack(p)) for p in zip(*(frame.planes for _, frame in frames), strict=True))
         rgb = _rgb(planes, layout=self.source)
         restored = self.restorer.on_device(rgb)
-        mask = self._masks and jnp.asarray(np.stack([self._masks(number) for number, _ in frames]))
+        for k, (number, frame) in enumerate(frames):
+            one = slice(k, k + 1)
+            yield Seen(number, frame, tuple(p[one] for p in planes), rgb[one], restored[one])
+
+    def _given_back(self, before: Seen | None, now: Seen, after: Seen | None) -> tuple[np.ndarray, ...]:
+        """The frame's planes, which come back from the device once."""
+        restored = now.restored
+        if before and after:
+            restored = temporal.fused(now.rgb[0], before.restored[0], restored[0], after.restored[0])[None]
+        mask = self._masks and jnp.asarray(self._masks(now.number))[None]
         control = {"strength": self.strength, "keep_grain": self.keep_grain}
-        out = _changed(planes, rgb, restored, mask, source=self.source, target=self.target, **control)
-        return zip(*jax.device_get(out), strict=True)
+        out = _changed(now.planes, now.rgb, restored, mask, source=self.source, target=self.target, **control)
+        return tuple(plane[0] for plane in jax.device_get(out))
 
 
 @partial(jax.jit, static_argnames="layout")
@@ -111,16 +135,6 @@ def _changed(planes: Planes, rgb, restored, mask, *, source, target, strength, k
 def _flatness(rgb: Float[Array, "n h w 3"]) -> Float[Array, "n h w 1"]:
     """1 where the picture is flat, 0 where it has edges or texture, by the deviation of luma around each pixel."""
     luma = rgb.mean(axis=-1)
-    variance = jnp.maximum(_blurred(luma**2) - _blurred(luma) ** 2, 0)
+    around = jax.vmap(partial(blurred, side=_FLAT_PX))
+    variance = jnp.maximum(around(luma**2) - around(luma) ** 2, 0)
     return (_FLAT_LEVEL**2 / (_FLAT_LEVEL**2 + variance))[..., None]
-
-
-def _blurred(x: Float[Array, "n h w"]) -> Float[Array, "n h w"]:
-    """The mean of a square around each pixel; the picture's edge is continued."""
-    reach = _FLAT_PX // 2
-    x = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
-    for axis in (1, 2):
-        side = x.shape[axis] - 2 * reach
-        shifted = [jax.lax.slice_in_dim(x, k, k + side, axis=axis) for k in range(_FLAT_PX)]
-        x = sum(shifted[1:], shifted[0]) / _FLAT_PX
-    return x

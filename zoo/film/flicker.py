@@ -20,13 +20,12 @@ def flicker(before: Float[Array, "*n h w"], after: Float[Array, "*n h w"]) -> Fl
     """The index of each pair of frames, in codes of 255. `before`, `after`: luma, 0 at black and 1 at white, of
     consecutive frames (`zoo.color.luma` takes it from planes)."""
     change = jnp.abs(jnp.asarray(after) - jnp.asarray(before))
-    return 255 * jnp.median(_block_means(change), axis=(-2, -1))
+    return 255 * jnp.median(means(change, min(BLOCK_PX, *change.shape[-2:])), axis=(-2, -1))
 
 
-def _block_means(x: Float[Array, "*n h w"]) -> Float[Array, "*n rows columns"]:
-    """The mean of each block; what is left at the right and at the bottom is left out."""
+def means(x: Float[Array, "*n h w"], side: int) -> Float[Array, "*n rows columns"]:
+    """The mean of each square of `side` pixels; what is left at the right and at the bottom is left out."""
     *n, height, width = x.shape
-    side = min(BLOCK_PX, height, width)
     rows, columns = height // side, width // side
-    blocks = x[..., : rows * side, : columns * side].reshape(*n, rows, side, columns, side)
-    return blocks.mean(axis=(-3, -1))
+    squares = x[..., : rows * side, : columns * side].reshape(*n, rows, side, columns, side)
+    return squares.mean(axis=(-3, -1))

@@ -1,5 +1,6 @@
 """One film from its file to the restored file: decoded, restored and encoded at the same time, in finished segments."""
 
+import collections
 import contextlib
 import dataclasses
 import hashlib
@@ -9,11 +10,12 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import FlagError, Interrupted
-from zoo.film import encode, masks, mux, sequence, source, y4m
-from zoo.film.engine import Engine, Restored
+from zoo.film import encode, masks, mux, sequence, shots, source, y4m
+from zoo.film.engine import Engine
 from zoo.film.mux import Stretch
 from zoo.film.parts import Parts
 from zoo.film.plan import Options, Plan, settings
+from zoo.film.shots import Noted
 from zoo.film.source import Film, Frame, Losses
 from zoo.film.threads import ahead
 from zoo.restorer import Restorer
@@ -31,6 +33,8 @@ class Report:
     waiting: int  # segments that other processes have not finished; where there are any, no film is written yet
     input: list[str]  # MD5 of the planes of each frame
     output: list[str]  # likewise, as they went to the encoder
+    shots: list[dict]  # where each begins, how long it is, how much it flickers
+    flicker: dict[str, float] | None  # of the input and the output
 
 
 @dataclasses.dataclass
@@ -57,6 +61,7 @@ def run(
         strength=options.strength,
         keep_grain=options.keep_grain,
         masks=options.mask and masks.reader(options.mask, film.height, film.width),
+        fuse=options.temporal == "auto",
     )
     counted = Count()
     if plan.encoding.encoder == encode.Y4M:
@@ -64,8 +69,7 @@ def run(
     restart = options.restart or film.name == source.PIPE
     parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=restart)
     try:
-        frames = ahead(_wanted(film, options, parts, counted), _AHEAD)
-        restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
+        restored = ahead(_restored(plan, options, engine, parts, counted), _AHEAD)
         with contextlib.closing(restored):
             for index in _segments(plan, parts, restored, options.segment):
                 progress(index + 1, expected(film, options))
@@ -78,21 +82,30 @@ def run(
 def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:
     """Restores the film to standard output, frame by frame as they come."""
     writer = y4m.Writer(plan.film, plan.encoding.layout)
-    frames = ahead(_wanted(plan.film, options, None, counted), _AHEAD)
-    restored = ahead(engine.run(frames, options.batch, options.segment), _AHEAD)
-    record: dict[str, list] = {"pts": [], "durations": [], "input": [], "output": []}
+    restored = ahead(_restored(plan, options, engine, None, counted), _AHEAD)
+    record = _record()
     with contextlib.closing(restored):
         for item in restored:
             writer.write(item.planes)
             _note(record, item)
             progress(item.number + 1, expected(plan.film, options))
     writer.close()
-    return Report(counted.frames, 0, counted.losses, 0, record["input"], record["output"])
+    return _report([record], counted.frames, 0, counted)
+
+
+def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None, counted: Count) -> Iterator[Noted]:
+    """The frames whose segments are not finished, restored and measured."""
+    frames = ahead(shots.compared(_wanted(plan.film, options, parts, counted), plan.film.layout), _AHEAD)
+    with contextlib.closing(frames):
+        restored = engine.run(frames, options.batch, options.segment)
+        yield from shots.noted(restored, plan.film.layout, plan.encoding.layout)
 
 
 def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
-    """(number, frame) of the frames whose segments are not finished."""
-    wanted = True
+    """(number, frame) of the frames whose segments are not finished, and of those around them that they depend on:
+    the one before, with which each is compared, and, where frames are fused, the neighbours of both."""
+    wanted, reach, owed = True, int(options.temporal == "auto"), 0
+    recent = collections.deque(maxlen=1 + reach)  # those before, not given yet
     with contextlib.closing(stretch(film, options, counted)) as frames:
         for number, frame in enumerate(frames):
             counted.frames = number + 1
@@ -100,7 +113,15 @@ def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -
                 which = number // options.segment
                 wanted = parts is None or (_own(which, options) and parts.record(which) is None)
             if wanted:
+                yield from recent
+                recent.clear()
+                owed = reach
                 yield number, frame
+            elif owed:
+                owed -= 1
+                yield number, frame._replace(context=True)
+            else:
+                recent.append((number, frame._replace(context=True)))
     if not counted.frames:
         raise FlagError(f"no frame of {film.name} lies between --start and --end; `probe` says how long it is")
 
@@ -134,11 +155,11 @@ def expected(film: Film, options: Options) -> int | None:
     return count if options.frames is None else min(count, options.frames)
 
 
-def _segments(plan: Plan, parts: Parts, restored: Iterator[Restored], length: int) -> Iterator[int]:
+def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], length: int) -> Iterator[int]:
     """Encodes the restored frames into segments; yields the number of each frame."""
     item = next(restored, None)
     while item is not None:
-        number, record = item.number // length, {"pts": [], "durations": [], "input": [], "output": []}
+        number, record = item.number // length, _record()
         with parts.writing() as part:
             segment = encode.segment(part, plan.film, plan.encoding)
             try:
@@ -154,11 +175,17 @@ def _segments(plan: Plan, parts: Parts, restored: Iterator[Restored], length: in
             parts.finish(number, part, record)
 
 
-def _note(record: dict[str, list], item: Restored):
+def _record() -> dict[str, list]:
+    return {key: [] for key in ("pts", "durations", "input", "output", "new", "flicker")}
+
+
+def _note(record: dict[str, list], item: Noted):
     record["pts"].append(item.source.pts)
     record["durations"].append(item.source.duration)
     record["input"].append(_md5(item.source.planes))
     record["output"].append(_md5(item.planes))
+    record["new"].append(item.source.new)
+    record["flicker"].append(item.flicker)
 
 
 def _md5(planes: tuple[np.ndarray, ...]) -> str:
@@ -175,19 +202,25 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
     records = [record for k in numbers if (record := parts.record(k))]
     if waiting := len(numbers) - len(records):
         done_by_another = waiting == len(numbers)  # the process that was last has joined them meanwhile
-        return Report(count, 0, counted.losses, 0 if done_by_another else waiting, [], [])
+        return _report([], count, 0, counted, waiting=0 if done_by_another else waiting)
     times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
     lost = 0
     if not (options.cut or film.alone):
         lost = film.lost(Frame((), times.pts[-1], times.durations[-1]), count, counted.losses)
-    sums = ([s for r in records for s in r[side]] for side in ("input", "output"))
     paths = [parts.path(k) for k in numbers]
     if plan.encoding.encoder == sequence.CONTAINER:
         sequence.join(film, paths, plan.output, counted.first, count)
         parts.remove()
-        return Report(count, lost, counted.losses, 0, *sums)
+        return _report(records, count, lost, counted)
     with files.whole(plan.output) as part:
         mux.join(film, plan.encoding, paths, times, part, options.drop)
         mux.verify(film, times, part)
     parts.remove()
-    return Report(count, lost, counted.losses, 0, *sums)
+    return _report(records, count, lost, counted)
+
+
+def _report(records: list[dict[str, list]], count: int, lost: int, counted: Count, *, waiting: int = 0) -> Report:
+    whole = {key: [value for record in records for value in record[key]] for key in _record()}
+    found = shots.listed(whole["new"], whole["flicker"])
+    sums = whole["input"], whole["output"]
+    return Report(count, lost, counted.losses, waiting, *sums, found, shots.mean(whole["flicker"]))

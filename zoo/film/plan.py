@@ -32,6 +32,7 @@ class Options:
     gaps: str = "fail"  # of a sequence: "copy" or "fail"
     strength: float = 1.0
     keep_grain: float = 0.0
+    temporal: str = "auto"  # "auto" fuses neighbouring frames, "off" does not
     batch: int = 0  # frames at once; 0: as many as fill the device
     segment: int = 100  # frames; a run that is killed loses at most so many
     start: Fraction | None = None  # seconds from the first frame
@@ -117,6 +118,7 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "batch": options.batch,
         "strength": options.strength,
         "keep grain": options.keep_grain,
+        "temporal": options.temporal,
         "segment": options.segment,
         "cut": [options.start and str(options.start), options.end and str(options.end), options.frames],
         "mask": options.mask and [fingerprint(p) for p in masks.find(options.mask)],

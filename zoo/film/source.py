@@ -20,11 +20,15 @@ from zoo.film.formats import Tags
 
 
 class Frame(NamedTuple):
-    """`planes`: [h w] each. `pts`, `duration`: in units of the film's time base; duration 0 where the file has none."""
+    """`planes`: [h w] each. `pts`, `duration`: in units of the film's time base; duration 0 where the file has none.
+    `new`: how new the picture is after the frame before (see `zoo.film.scenes`). `context`: whether it is restored only
+    for the sake of its neighbours."""
 
     planes: tuple[np.ndarray, ...]
     pts: int
     duration: int
+    new: float = 0.0
+    context: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
