@@ -48,7 +48,7 @@ RECIPES = {
     "fast-gaussian": f"resnet {_GAUSSIAN} {_WIDE} --network=width=32",
     "fast-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE} --network=width=32",
     "resnet-gaussian": f"resnet {_GAUSSIAN} {_WIDE} {_WIDER} --weights=fast-gaussian",
-    "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE} {_WIDER} --weights=fast-salt-and-pepper",
+    "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE}",
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore.
