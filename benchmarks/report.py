@@ -72,11 +72,12 @@ def about(result: dict[str, Any]) -> str:
     where = f"{m['processor']}, {m['cores']} cores" + (
         "" if m["device"] == "cpu" else f", {m['devices']} {m['device']}"
     )
-    commits = dict.fromkeys(
-        (part.get("commit") or m["commit"] or "unknown")[:10] for part in result["benchmarks"].values()
+    times = dict.fromkeys(
+        f"{part.get('date', result['date'])} at {(part.get('commit') or m['commit'] or 'an unknown commit')[:10]}"
+        for part in result["benchmarks"].values()
     )
     text = (
-        f"Measured on {where}, {result['date']}, {versions}, commit {', '.join(commits)}: wall time, "
+        f"Measured on {where}, {versions}, {', '.join(times)}: wall time, "
         "medians of rounds in which every contender takes its turn, compiling apart, from memory to memory, float32."
     )
     if not m["versions"]["torch"]:

@@ -43,8 +43,8 @@ class Flags:
     """Runs the benchmarks on whatever device is there."""
 
     only: str | None = None
-    """Some of them, with commas between: restore, film, train_step, pipeline, scaling, start. What the others found
-    today on the same machine stays."""
+    """Some of them, with commas between: restore, film, train_step, pipeline, scaling, start. What the others last
+    found on the same machine stays."""
     size: Literal["full", "tiny"] = "full"
     """tiny: seconds, says only that all of it works."""
     output: str | None = None
@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = folder / f"{slug(jax.devices()[0].device_kind)}-{date}.json"
     check_plots()
     result = {"size": flags.size, "date": date, "machine": machine(), "benchmarks": {}}
-    result["benchmarks"] = earlier(read_json(path), result)
+    newest = max(folder.glob(f"{slug(jax.devices()[0].device_kind)}-*.json"), default=path)  # their dates sort
+    result["benchmarks"] = earlier(read_json(newest), result)
     if not peers.available():
         say(peers.MISSING)
     for name in names:
@@ -79,19 +80,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def earlier(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """What was measured on the same machine today, by a run of other benchmarks."""
-    passing = ("load", "commit")  # each benchmark says its own commit
+    """What was measured on the same machine before, by a run of other benchmarks; each says its own commit and date."""
+    passing = ("load", "commit")
     about = lambda result: {k: v for k, v in result.get("machine", {}).items() if k not in passing}
     what = lambda result: [result.get("size"), about(result)]
     if what(before) != what(now):
         return {}
-    commit = before["machine"]["commit"]
-    return {name: {"commit": commit, **part} for name, part in before["benchmarks"].items()}
+    when = {"commit": before["machine"]["commit"], "date": before["date"]}
+    return {name: when | part for name, part in before["benchmarks"].items()}
 
 
 def measure(name: str, result: dict[str, Any], path: Path, *, tiny: bool) -> None:
     """One benchmark, row after row into the file."""
-    part: dict[str, Any] = {"commit": _commit(), "rows": []}
+    part: dict[str, Any] = {"commit": _commit(), "date": result["date"], "rows": []}
     result["benchmarks"][name] = part
     began = time.monotonic()
     try:

@@ -326,3 +326,15 @@ def test_the_readmes_performance_is_a_committed_result():
         pytest.skip("no benchmark was committed yet")
     path = run.RESULTS / section.rpartition("(benchmarks/results/")[2].partition(")")[0]
     assert section == report.section(read_json(path), path, path.with_name(report.PLOT))
+
+
+def test_what_was_found_before_on_the_same_machine_stays_with_its_commit_and_date(tmp_path):
+    before, now = drawn_from(), drawn_from() | {"date": "2026-02-03", "benchmarks": {}}
+    now["machine"] = now["machine"] | {"commit": "d" * 40}
+    now["benchmarks"] = run.earlier(before, now) | {"film": {"rows": [], "commit": "d" * 40, "date": now["date"]}}
+    assert now["benchmarks"]["restore"]["rows"] == before["benchmarks"]["restore"]["rows"]
+    said = report.about(now)
+    assert "2026-01-02 at cccccccccc" in said
+    assert "2026-02-03 at dddddddddd" in said
+    now["machine"]["cores"] = 64
+    assert run.earlier(before, now) == {}
