@@ -40,8 +40,8 @@ def noted(restored: Iterable[Restored], source: Layout, target: Layout) -> Itera
     for one in restored:
         lumas = _luma(one.source.planes, source), _luma(one.planes, target)
         if not one.source.context:
-            known = before is not None and not is_cut(one.source.new)
-            pairs = zip(before, lumas, strict=True) if known else ()
+            follows = before is not None and not is_cut(one.source.new)
+            pairs = zip(before or (), lumas, strict=True) if follows else ()
             yield Noted(*one, tuple(float(flicker(*pair)) for pair in pairs) or None)
         before = lumas
 
