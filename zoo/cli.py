@@ -52,7 +52,7 @@ class Restore:
     keep_grain: float = 0.0
     """Films: the share of the removed grain that flat areas get back, 0 to 1."""
     temporal: Literal["auto", "off"] = "auto"
-    """Films: auto fuses each frame with its neighbours where the picture rests, which steadies grain; off does not."""
+    """Films: auto fuses restored frames with their neighbours where these differ as grain does; off does not."""
     batch: str = "auto"
     """Films: frames that go through the device at once."""
     start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None

@@ -3,12 +3,12 @@
 Both neighbours are laid over the frame (`zoo.film.motion`); `earlier` and `later` are what they then differ by. Grain
 of variance n gives mean squares of 2n and, as both differ from the same frame, a mean product of +n. Movement that was
 not undone, by m, adds m^2 to the squares and takes it from the product. So the product tells one from the other, with
-no level of noise known before, and where it is not that of grain, or where the difference is more than
+no level of noise known before. The frame stays as it is where the product is not that of grain; where the difference is
+smooth, as grain is not; where it is more than the restored frame's own fine structure, in which the grain must be; and
+where it is more than both what the network took off there and what the stillest blocks of the picture differ by. What
+fits only here and there does so by chance, and does not count. What is added is bounded by the grain's own size.
 
-* what the network took off there (it changes nothing that it did not take for grain),
-* the restored frame's own fine structure (where that is smooth no grain is left),
-
-or is smooth itself, as grain is not, the frame stays as it is. What is added is bounded by the grain's own size.
+The first and the last frame of a shot have one neighbour, which cannot tell, and stay as they are.
 """
 
 import itertools
@@ -27,7 +27,8 @@ from zoo.film.source import Frame
 _CELL_PX = 2  # frames are judged by squares of 2x2 pixels; in such squares are
 _AROUND, _FINE = 5, 3  # the sides of the surroundings that are looked at, and of what counts as fine
 _GRAIN = 0.25, 0.45  # the product's share in the squares: up to here movement, from there on grain, which has 0.5
-_STRUCTURE = 2.0  # the most of a difference, as a share of the fine structure
+_STILLEST = 1.5  # the most of a difference, as a share of that in the stillest blocks
+_STRUCTURE = 2.0  # as a share of the fine structure
 _SMOOTH = 0.2  # the most of it that may be smooth
 _COMPANY = 5  # blocks of pixels around one, of which a good share must be trusted: what fits by chance stands alone
 _TRUSTED = 0.15, 0.45
@@ -99,12 +100,14 @@ def _judged(here: Picture, taken: Picture, earlier: Picture, later: Picture) -> 
     smooth = (around(earlier) ** 2 + around(later) ** 2).mean(-1) / 2
     fine = blurred(jnp.maximum(around(here**2, _FINE) - around(here, _FINE) ** 2, 0).mean(-1), _AROUND)
     grain = jnp.maximum(change + product, 0) / 3
+    side = BLOCK_PX // _CELL_PX
+    still = jnp.quantile(means(change, side), 0.25)  # of the stillest quarter of the blocks
+    most = jnp.minimum(jnp.maximum(2 * around((taken**2).mean(-1)), _STILLEST * still), _STRUCTURE * fine)
     trust = (
         _ramp(product / (change + _TINY), *_GRAIN)
-        * _within(jnp.maximum(*squares), jnp.minimum(2 * around((taken**2).mean(-1)), _STRUCTURE * fine))
+        * _within(jnp.maximum(*squares), most)
         * _within(smooth, _SMOOTH * change)
     )
-    side = BLOCK_PX // _CELL_PX
     company = _ramp(blurred(means(trust, side), _COMPANY), *_TRUSTED)
     trust = trust * jnp.repeat(jnp.repeat(company, side, axis=0), side, axis=1)
     return trust * _within(squares[0], 3 * grain), trust * _within(squares[1], 3 * grain), grain
