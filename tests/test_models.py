@@ -251,6 +251,18 @@ def test_noise_model_is_one_to_many_and_its_law_is_what_it_says(law, noise, key)
     assert bool(jnp.any(gradient["middle"][...] != 0))
 
 
+def test_noise_model_begins_with_white_noise_of_the_measured_level(key):
+    model = NoiseModelConfig().build(nnx.Rngs(0))
+    clean = jnp.full((4, 64, 64, 3), 0.5)
+    levels = jnp.array([0.01, 0.02, 0.03, 0.05])
+    like = clean + levels[:, None, None, None] * jax.random.normal(jax.random.key(3), clean.shape)
+    noise = np.asarray(model(clean, key, like) - clean)
+    np.testing.assert_allclose(noise.std((1, 2)), np.stack([levels] * 3, 1), rtol=0.12)
+    white = (noise / noise.std((1, 2, 3), keepdims=True)).reshape(-1, 3)
+    np.testing.assert_allclose(white.T @ white / len(white), np.eye(3), atol=0.05)
+    assert abs((noise[:, 1:] * noise[:, :-1]).mean()) < 0.02 * noise.var()
+
+
 def test_build_takes_overrides_and_names_what_is_wrong():
     assert zoo.build("densenet-gaussian", width=8, growth=4, blocks=1).config.width == 8
     with pytest.raises(zoo.FlagError, match=r"unknown model 'dncnn'.*densenet-gaussian"):

@@ -88,8 +88,9 @@ class NoiseModel(nnx.Module):
         if config.law == "additive":
             self.power = nnx.Param(jnp.zeros(()))  # of measured levels, above 1
         if config.law != "impulse":
-            # Var of U(-1, 1) is 1/3; Conv's He scale gives 2/c a weight: unit variance out.
-            self.white = Conv(c, 3, 1, bias=False, scale=1.5**0.5, rngs=rngs)
+            # Orthogonal: white noise of unit variance (that of U(-1, 1) is 1/3), independent in each colour
+            # until the discriminator says otherwise.
+            self.white = nnx.Param(jax.nn.initializers.orthogonal(3**0.5)(rngs.params(), (c, 3)))
             self.shaping = nnx.List(
                 [Conv(3 + c, w, rngs=rngs), Conv(w, w, rngs=rngs), Conv(w, 3, scale=0.0, rngs=rngs)]
             )
@@ -125,7 +126,7 @@ class NoiseModel(nnx.Module):
         y = jnp.concatenate([clean, z], -1)
         for conv in self.shaping[:2]:
             y = leaky(conv(y))
-        return self.white(z) + self.shaping[2](y)
+        return z @ self.white[...] + self.shaping[2](y)
 
 
 def _bernoulli(u: Array, p: Array) -> Array:
