@@ -166,14 +166,15 @@ def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: 
     environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(clips.__file__))}  # noqa: PTH120
     command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=2", "--batch=1"]
     start = lambda *words: subprocess.Popen([*command, *words], env=environment, cwd=folder)
-    shards = [start("-o", "out.mkv", f"--shard={k}/2") for k in (1, 2)]
+    shards = [start("-o", "out.mkv", f"--shard={k}/3") for k in (1, 2, 3)]
     deadline = time.monotonic() + 60
     while not (folder / "out.mkv.part" / "000000.json").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     shards[0].kill()
     assert shards[0].wait() == -signal.SIGKILL
-    assert shards[1].wait() == 0
-    assert start("-o", "out.mkv", "--shard=1/2").wait() == 0
+    assert [shard.wait() for shard in shards[1:]] == [0, 0]
+    assert not (folder / "out.mkv").exists()
+    assert start("-o", "out.mkv", "--shard=1/3").wait() == 0
     assert start("-o", "whole.mkv").wait() == 0
     assert clips.same(folder / "out.mkv", folder / "whole.mkv")
 
