@@ -139,7 +139,7 @@ def test_restore(tmp_path, alone):
 
 
 def test_film(tmp_path):
-    film_row, *memory = rows_of("film", tmp_path)
+    *memory, film_row = rows_of("film", tmp_path)
     assert (film_row["frames"], film_row["width"], film_row["height"]) == (3, 48, 32)
     assert all(is_timed(film_row["times"][name]) for name in ("end to end", *film.STAGES))
     assert sum(film_row["share"].values()) == pytest.approx(1, abs=1e-3)
