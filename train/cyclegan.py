@@ -26,6 +26,7 @@ from train.task import Batch, Task
 from zoo.models.cyclegan import NoiseCriticConfig, NoiseModelConfig, PatchConfig, ResidualConfig
 from zoo.models.densenet import DenseDiscriminatorConfig
 from zoo.models.gan import DiscriminatorConfig
+from zoo.noise import estimate_sigma
 
 DISCRIMINATORS = {
     "patch": PatchConfig,
@@ -34,6 +35,7 @@ DISCRIMINATORS = {
     "plain": DiscriminatorConfig,
 }
 NOT_FILLED = -1.0  # in a history pool; no picture holds it
+LEVELS = "levels"  # beside the pools: those of the noise in the adversaries' last degraded pictures
 JUDGE_RATE = 0.4  # of g_ba's learning rate
 LAWS = {"gaussian": "additive", "poisson": "additive", "speckle": "additive", "salt_and_pepper": "impulse"}
 
@@ -103,7 +105,8 @@ class CycleGan(Task):
     def pools(self) -> dict[str, Array]:
         s = self.settings
         names = [n for n in ("d_a", "d_b") if n in self.nets] if s.pool else []
-        return {n: jnp.full((s.pool, s.crop, s.crop, 3), NOT_FILLED) for n in names}
+        pools = {n: jnp.full((s.pool, s.crop, s.crop, 3), NOT_FILLED) for n in names}
+        return pools if s.joint else {**pools, LEVELS: jnp.full(s.batch, NoiseModelConfig.level)}
 
     def update(self, step: int):
         if self.settings.joint:
@@ -130,7 +133,7 @@ class CycleGan(Task):
             stats = dict(state.stats)
 
             def through(name, x, k=None):
-                noise = () if k is None else (k, a)
+                noise = () if k is None else (k, estimate_sigma(a))
                 y, stats[name] = self.generate(name, params[name], stats[name], x, noise, train=True)
                 return y
 
@@ -161,26 +164,26 @@ class CycleGan(Task):
         """g_ba learns to degrade as the real pictures are degraded; d_a learns to tell."""
         data_key, noise_key, fool_key, judge_key = jax.random.split(key, 4)
         degraded, clean = self.domains(batch, data_key, state.step)
-        rate = self.rate(state.step)
+        rate, levels = self.rate(state.step), estimate_sigma(degraded)
 
         def degrader(params):
-            noise = (noise_key, degraded)
+            noise = (noise_key, levels)
             fake, stats = self.generate("g_ba", params, state.stats["g_ba"], clean, noise, train=True)
             fooling = self.fooling(state, "d_a", fake, fool_key)
             return fooling + self.settings.lambda_low * _low(fake - clean), (fooling, fake, stats)
 
         (_, (fooling, fake, stats)), gradient = jax.value_and_grad(degrader, has_aux=True)(state.params["g_ba"])
         state, judging = self.train_judge(state, "d_a", degraded, fake, JUDGE_RATE * rate, judge_key)
-        state = state._replace(stats={**state.stats, "g_ba": stats})
+        state = state._replace(stats={**state.stats, "g_ba": stats}, pool={**state.pool, LEVELS: levels})
         state = self.apply(state, "g_ba", gradient, rate)
         return state._replace(step=state.step + 1), {"g_ba": fooling, "d_a": judging}
 
     def cycle(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
         """b -> a -> b: g_ab learns to undo what the averaged g_ba does, whose own gradient stops here."""
         s = self.settings
-        data_key, noise_key, grey_key = jax.random.split(key, 3)
-        degraded, clean = self.domains(batch, data_key, state.step)
-        average, noise = state.average["g_ba"], (noise_key, degraded)
+        noise_key, grey_key = jax.random.split(key)
+        clean, average = degrade.pictures(batch["clean"]), state.average["g_ba"]
+        noise = (noise_key, state.pool[LEVELS])
         fake, _ = self.generate("g_ba", average["params"], average["stats"], clean, noise, train=False)
         fake = jnp.clip(fake, 0, 1)
         if s.grey:
@@ -207,8 +210,8 @@ class CycleGan(Task):
     # Parts of a step.
 
     def generate(self, name: str, params: Any, stats: Any, x: Array, noise: Any = (), *, train: bool):
-        """(pictures, stats) of a generator; `noise`: the (key, degraded pictures of other scenes) of a g_ba that draws
-        its noise from a random input."""
+        """(pictures, stats) of a generator; `noise`: the (key, measured levels) of a g_ba that draws its noise from a
+        random input."""
         net = self.nets[name]
         noise = noise if isinstance(net.config, NoiseModelConfig) else ()
         return net(params, stats, x, *noise, train=train)

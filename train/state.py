@@ -22,7 +22,7 @@ class TrainState(NamedTuple):
     stats: dict[str, Any]  # batch statistics
     optimiser: dict[str, Any]
     average: dict[str, Any]  # moving averages {"params", "stats"} of the networks that have one
-    pool: dict[str, Array]  # earlier fakes, for the discriminators
+    pool: dict[str, Array]  # what earlier steps leave to later ones: fakes for the discriminators, levels of noise
 
 
 class Net:

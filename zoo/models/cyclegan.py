@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, Key
 
 from zoo.models.layers import Conv, Upsample, fold, leaky, norm
 from zoo.models.resnet import ResidualBlock
-from zoo.noise import estimate_sigma
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,12 +72,12 @@ class NoiseModelConfig:
 
 
 class NoiseModel(nnx.Module):
-    """(clean [n h w 3], key, like [n h w 3]) -> degraded [n h w 3], not clipped: a level for each picture, then a
+    """(clean [n h w 3], key, measured [n]) -> degraded [n h w 3], not clipped: a level for each picture, then a
     random field shaped by the picture (additive), or pixels replaced by black and white (impulse).
 
     Levels are not left to the discriminator, against which their spread shrinks to the middle: a network that
-    restores blindly needs all of them. Additive noise gets the level that is measured in `like`, degraded pictures
-    of other scenes, times a learned power of it; other laws draw theirs around a learned middle.
+    restores blindly needs all of them. Additive noise gets the levels that were measured in degraded pictures of other
+    scenes (`zoo.noise.estimate_sigma`), times a learned power of them; other laws draw theirs around a learned middle.
     """
 
     def __init__(self, config: NoiseModelConfig, *, rngs: nnx.Rngs):
@@ -98,13 +97,13 @@ class NoiseModel(nnx.Module):
             self.salt_share = nnx.Param(jnp.zeros(()))  # logit
 
     def __call__(
-        self, clean: Float[Array, "n h w 3"], key: Key[Array, ""], like: Float[Array, "n h w 3"]
+        self, clean: Float[Array, "n h w 3"], key: Key[Array, ""], measured: Float[Array, " n"]
     ) -> Float[Array, "n h w 3"]:
         level_key, field_key, hit_key, kind_key = jax.random.split(key, 4)
         u = jax.random.uniform(level_key, (clean.shape[0], 1, 1, 1), minval=-1, maxval=1)
         sigma, density = (jnp.exp(middle + self.config.spread * u) for middle in self.middle[...])
         if self.config.law == "additive":
-            sigma = self.measured(like)
+            sigma = self.corrected(measured)
         noisy = clean
         if self.config.law != "impulse":
             noisy = noisy + sigma * self.field(clean, field_key)
@@ -115,9 +114,9 @@ class NoiseModel(nnx.Module):
             noisy = noisy + hit * (salt - noisy)
         return noisy
 
-    def measured(self, like: Float[Array, "n h w 3"]) -> Float[Array, "n 1 1 1"]:
-        """The level of the noise in `like`, corrected by what the discriminator taught."""
-        level = jnp.log(jnp.maximum(estimate_sigma(like), 1e-3) / self.config.level)
+    def corrected(self, measured: Float[Array, " n"]) -> Float[Array, "n 1 1 1"]:
+        """Measured levels as the discriminator taught to read them."""
+        level = jnp.log(jnp.maximum(measured, 1e-3) / self.config.level)
         middle = self.middle[0] + (1 + self.power[...]) * level
         return jnp.exp(middle).reshape(-1, 1, 1, 1)
 
