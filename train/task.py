@@ -13,7 +13,7 @@ from train import state as st
 from train.settings import Settings
 from train.widen import widened
 from zoo import registry
-from zoo.models.layers import compiler_options
+from zoo.models.convolution import compiler_options
 
 Batch = dict[str, Array]  # "clean", and "degraded" where pictures are unpaired: uint8 [n h w 3]
 Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
@@ -28,8 +28,8 @@ def compiled(
     def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
         return update(state, batch, jax.random.fold_in(jax.random.key(task.settings.seed), state.step))
 
-    options = compiler_options(task.nets[task.ships].config, "train")
-    return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh), compiler_options=options)
+    replicated = sharding.replicated(mesh)
+    return jax.jit(step, donate_argnums=0, out_shardings=replicated, compiler_options=compiler_options())
 
 
 class Task:

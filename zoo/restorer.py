@@ -19,7 +19,7 @@ from jaxtyping import Array, Shaped
 
 from zoo import registry
 from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
-from zoo.models.layers import compiler_options
+from zoo.models.convolution import compiler_options
 from zoo.windows import OnDevice, OnHost, Piece, spans
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Restorer:
         module.eval()
         graphdef, self._state = nnx.split(module)
         # (state, pictures) -> (restored, all finite?); tests put theirs here
-        self._forward = _compiled(graphdef, compiler_options(self.config, "restore"))
+        self._forward = _compiled(graphdef, compiler_options())
         self._placed: dict[int, tuple[Any, NamedSharding]] = {}
 
     def __call__(self, picture: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:

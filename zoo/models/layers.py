@@ -6,8 +6,6 @@ in pixels; None where a norm over the picture forbids tiling).
 """
 
 import dataclasses
-import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.filters import directional_fill, find_impulses
-
-NHWC = ("NHWC", "HWIO", "NHWC")
+from zoo.models import convolution
 
 
 class Conv(nnx.Module):
@@ -39,33 +36,11 @@ class Conv(nnx.Module):
         kernel = self.kernel[...].astype(x.dtype)
         p = kernel.shape[0] // 2
         if self.pad == "zero" or not p:
-            y = convolve(x, kernel, ((p, p), (p, p)), self.stride)
+            y = convolution.same(x, kernel, self.stride)
         else:
             x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect")
-            if self.stride > 1 or jax.default_backend() != "cpu":
-                y = convolve(x, kernel, ((0, 0), (0, 0)), self.stride)
-            elif p > 1 and min(kernel.shape[2:]) < 16:
-                y = by_columns(x, kernel)
-            else:  # XLA's CPU path for unpadded convolutions is 4-35 times slower: pad once more there and crop
-                y = convolve(x, kernel, ((p, p), (p, p)))[:, p:-p, p:-p]
+            y = convolution.valid(x, kernel, self.stride)
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
-
-
-def convolve(x: Array, kernel: Array, edges: tuple[tuple[int, int], tuple[int, int]], stride: int = 1) -> Array:
-    """[n h w i], [k k i o], zeros to put around the height and the width -> [n hh ww o]."""
-    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), edges, dimension_numbers=NHWC)
-
-
-def by_columns(x: Array, kernel: Array) -> Array:
-    """An unpadded k x k convolution with few channels at one end, as one of k x 1 with k times as many there: in XLA on
-    CPU its gradients then take a small part of the time."""
-    k, _, i, o = kernel.shape
-    p, w = k // 2, x.shape[2] - k + 1
-    if i < o:
-        x = jnp.concatenate([x[:, :, d : d + w] for d in range(k)], -1)
-        return convolve(x, kernel.reshape(k, 1, k * i, o), ((p, p), (0, 0)))[:, p:-p]
-    y = convolve(x, kernel.transpose(0, 2, 1, 3).reshape(k, 1, i, k * o), ((p, p), (0, 0)))[:, p:-p]
-    return sum((y[:, :, d : d + w, d * o : (d + 1) * o] for d in range(1, k)), start=y[:, :, :w, :o])
 
 
 class Upsample(nnx.Module):
@@ -86,7 +61,8 @@ class Upsample(nnx.Module):
     def __call__(self, x: Float[Array, "n h w i"]) -> Float[Array, "n hh ww o"]:
         kernel = self.kernel[...].astype(x.dtype)
         part = lambda rows, columns: kernel[jnp.asarray(rows)][:, jnp.asarray(columns)]
-        phase = lambda rows, columns: convolve(x, part(rows, columns), ((0, len(rows) - 1), (0, len(columns) - 1)))
+        edges = lambda rows, columns: ((0, len(rows) - 1), (0, len(columns) - 1))
+        phase = lambda rows, columns: convolution.direct(x, part(rows, columns), edges(rows, columns))
         y = jnp.stack([jnp.stack([phase(r, c) for c in self.TAPS], 3) for r in self.TAPS], 2)  # [n h 2 w 2 o]
         y = y.reshape(x.shape[0], 2 * x.shape[1], 2 * x.shape[2], -1)
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
@@ -125,29 +101,6 @@ def norm(kind: str, channels: int, rngs: nnx.Rngs) -> Callable[[Array], Array]:
     return InstanceNorm() if kind == "instance" else Identity()
 
 
-# XLA's newer convolutions (YNNPACK) keep one CPU core busy where channels are few; its older ones keep all. At 64
-# channels the newer ones restore faster, but take four times as long for the gradient of the weights.
-_OLDER_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
-_FEW_CHANNELS = {"restore": 32, "train": 64}
-
-
-def compiler_options(config: Any, to: str) -> dict[str, str] | None:
-    """What `jax.jit` should tell XLA to "restore" with this network, or "train" it, at full speed; None where its
-    defaults are best."""
-    few = getattr(config, "widest", math.inf) <= _FEW_CHANNELS[to]
-    return _OLDER_CONVOLUTIONS if few and jax.default_backend() == "cpu" and _known() else None
-
-
-@functools.cache
-def _known() -> bool:
-    """Whether this version of XLA has the experimental option."""
-    try:
-        jax.jit(lambda: 0, compiler_options=_OLDER_CONVOLUTIONS).lower().compile()
-    except (RuntimeError, ValueError):
-        return False
-    return True
-
-
 def leaky(x: Array) -> Array:
     """Leaky ReLU of slope 0.2, the discriminators' activation."""
     return jnp.where(x > 0, x, 0.2 * x)
@@ -171,11 +124,6 @@ class DenoiserConfig:
     @property
     def multiple(self) -> int:
         return self.fold
-
-    @property
-    def widest(self) -> int:
-        """The most channels between two convolutions of the body."""
-        return self.width
 
 
 class Denoiser(nnx.Module):

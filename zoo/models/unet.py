@@ -26,10 +26,6 @@ class UNetConfig(DenoiserConfig):
         return self.fold * 2**self.levels
 
     @property
-    def widest(self) -> int:
-        return self.width * 2**self.levels
-
-    @property
     def halo(self) -> int:
         radius = self.layers
         for _ in range(self.levels):  # a coarse sample reaches twice as far, and to the other end of its block

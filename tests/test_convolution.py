@@ -1,0 +1,68 @@
+"""Every way to compute a convolution gives the sums of the plain one, forward and in its gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from zoo.models import convolution
+from zoo.models.resnet import ResNetConfig
+
+# Heights that four divides and that it does not; channels for which the gradient of the kernel is XLA's and Winograd's.
+SHAPES = [(2, 8, 5, 32, 33), (1, 9, 8, 40, 32), (2, 15, 13, 33, 35), (1, 18, 11, 128, 130), (2, 12, 6, 129, 128)]
+
+
+def case(key, n, h, w, i, o):
+    keys = jax.random.split(key)
+    return jax.random.normal(keys[0], (n, h, w, i)), jax.random.normal(keys[1], (3, 3, i, o)) / (9 * i) ** 0.5
+
+
+def allclose(found, expected):
+    """To 1e-5 of the largest value: four bits above float32's own rounding."""
+    np.testing.assert_allclose(found, expected, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+@pytest.mark.parametrize("p", [0, 1])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_winograd_is_the_plain_convolution(shape, p, key):
+    x, kernel = case(key, *shape)
+    expected, plain = jax.vjp(lambda x, kernel: convolution.direct(x, kernel, ((p, p), (p, p))), x, kernel)
+    found, fast = jax.vjp(lambda x, kernel: convolution.winograd(x, kernel, p), x, kernel)
+    assert found.shape == expected.shape
+    allclose(found, expected)
+    dy = jax.random.normal(jax.random.fold_in(key, 1), expected.shape)
+    for ours, theirs in zip(fast(dy), plain(dy), strict=True):
+        allclose(ours, theirs)
+
+
+def test_winograd_has_second_gradients(key):
+    """As penalties on gradients need them."""
+    x, kernel = case(key, 1, 8, 6, 32, 32)
+
+    def penalty(convolve):
+        slope = jax.grad(lambda x: jnp.sum(jnp.tanh(convolve(x))))
+        return jax.grad(lambda x: jnp.sum(jnp.square(slope(x))))(x)
+
+    expected = penalty(lambda x: convolution.direct(x, kernel, ((1, 1), (1, 1))))
+    allclose(penalty(lambda x: convolution.winograd(x, kernel, 1)), expected)
+
+
+def test_winograd_keeps_flat_and_extreme_values(key):
+    """Neither a constant nor a bright sample among dark ones loses more than rounding."""
+    _, kernel = case(key, 1, 8, 8, 32, 32)
+    for x in (jnp.ones((1, 16, 16, 32)), jnp.zeros((1, 16, 16, 32)).at[0, 7, 7].set(1e4)):
+        expected = convolution.direct(x, kernel, ((1, 1), (1, 1)))
+        allclose(convolution.winograd(x, kernel, 1), expected)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators have their own ways")
+def test_networks_take_half_the_products(key):
+    """What is said to be fast is what runs: XLA counts the operations of a network's compiled program."""
+
+    def operations(width):
+        network = ResNetConfig(width=width, blocks=2).build(nnx.Rngs(0))
+        program = jax.jit(lambda x: network(x)).lower(jnp.zeros((1, 64, 64, 3))).compile()
+        return program.cost_analysis()["flops"] / (4 * 9 * width**2 * 32 * 32 * 2)
+
+    assert operations(32) < 0.75 < 0.95 < operations(31)
