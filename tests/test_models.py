@@ -18,7 +18,7 @@ from zoo.models.cyclegan import (
     PatchConfig,
     ResidualConfig,
 )
-from zoo.models.densenet import DenseDiscriminatorConfig, DenseLayer, DenseNetConfig
+from zoo.models.densenet import DenseBlock, DenseDiscriminatorConfig, DenseLayer, DenseNetConfig
 from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
 from zoo.models.layers import Conv, Denoiser, Upsample
 from zoo.models.resnet import ResNetConfig
@@ -211,6 +211,18 @@ def test_dense_layer_is_the_convolution_of_the_concatenation(key):
     whole = Conv(8, 3, rngs=nnx.Rngs(0))
     whole.kernel[...] = jnp.concatenate([c.kernel[...] for c in layer.convs], 2)
     np.testing.assert_allclose(layer(features), whole(nnx.relu(jnp.concatenate(features, -1))), atol=1e-5)
+
+
+def test_dense_block_is_its_layers_in_turn(key):
+    """Without norms it computes for all later layers at once."""
+    block = DenseBlock(8, 4, 3, "none", rngs=nnx.Rngs(3))
+    for layer in block.layers:
+        layer.convs[0].bias[...] = jax.random.normal(key, (4,))
+    x = jax.random.normal(key, (1, 9, 8, 8))
+    features = [x]
+    for layer in block.layers:
+        features.append(layer(features))
+    np.testing.assert_allclose(block(x), x + block.transition(features), atol=1e-5)
 
 
 JUDGES = {

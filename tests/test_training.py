@@ -1,6 +1,5 @@
 """The train commands learn, say what they do, and train unpaired where they say so."""
 
-import dataclasses
 import json
 
 import jax
@@ -161,6 +160,19 @@ def test_the_cycle_step_never_touches_degraded_pictures(folder):
     one, _ = run(state, {"clean": clean, "degraded": clean}, jax.random.key(2))
     other, _ = run(state, {"clean": clean, "degraded": 255 - clean}, jax.random.key(2))
     assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool(jnp.array_equal(a, b)), one.params, other.params)))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_degraders_rate_is_its_own(share):
+    """At 0 g_ba stays where it was, and its judge still learns."""
+    settings = cyclegan.CycleGanSettings(network=TINY["cyclegan"], batch=2, crop=16, degrader_rate=share)
+    task = cyclegan.CycleGan(check(settings), steps=10)
+    state = jax.jit(task.init)(jax.random.key(0))
+    pictures = jax.random.randint(jax.random.key(1), (2, 16, 16, 3), 0, 255).astype(jnp.uint8)
+    after, _ = jax.jit(task.adversaries)(state, {"clean": pictures, "degraded": pictures}, jax.random.key(2))
+    same = lambda name: jax.tree.leaves(jax.tree.map(jnp.array_equal, state.params[name], after.params[name]))
+    assert all(same("g_ba")) == (share == 0)
+    assert not all(same("d_a"))
 
 
 def test_history_pool_shows_earlier_fakes_and_loses_none():

@@ -80,6 +80,8 @@ class CycleGanSettings(Settings):
     """what g_ba may not change: the mean of 8x8 blocks, squared"""
     pool: int = 0
     """earlier fakes that the discriminators also see (50 as published)"""
+    degrader_rate: float = 1.0
+    """of the learning rate, for g_ba; little keeps it near the white noise that it begins with"""
     b1: float = 0.9
     """Adam's first decay for g_ab; the adversaries have 0.5"""
     head_start: float = 0.15
@@ -156,8 +158,8 @@ class CycleGan(Task):
         state, terms["d_a"] = self.train_judge(state, "d_a", a, fake_a, rate, keys[6])
         state, terms["d_b"] = self.train_judge(state, "d_b", b, fake_b, rate, keys[7])
         state = state._replace(stats={**state.stats, "g_ab": stats["g_ab"], "g_ba": stats["g_ba"]})
-        for name in both:
-            state = self.apply(state, name, gradient[name], rate)
+        for name, share in (("g_ab", 1.0), ("g_ba", s.degrader_rate)):
+            state = self.apply(state, name, gradient[name], share * rate)
         return state._replace(step=state.step + 1), terms
 
     def adversaries(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
@@ -175,7 +177,7 @@ class CycleGan(Task):
         (_, (fooling, fake, stats)), gradient = jax.value_and_grad(degrader, has_aux=True)(state.params["g_ba"])
         state, judging = self.train_judge(state, "d_a", degraded, fake, JUDGE_RATE * rate, judge_key)
         state = state._replace(stats={**state.stats, "g_ba": stats}, pool={**state.pool, LEVELS: levels})
-        state = self.apply(state, "g_ba", gradient, rate)
+        state = self.apply(state, "g_ba", gradient, self.settings.degrader_rate * rate)
         return state._replace(step=state.step + 1), {"g_ba": fooling, "d_a": judging}
 
     def cycle(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):

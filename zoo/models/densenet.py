@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from zoo.models import convolution
 from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, leaky, norm
 
 
@@ -35,6 +36,7 @@ class DenseLayer(nnx.Module):
 
     def __init__(self, sources: list[int], o: int, size: int, kind: str, *, scale=1.0, rngs: nnx.Rngs):
         share = scale * (sources[0] / sum(sources)) ** 0.5  # He's variance counts all sources together
+        self.normed = kind != "none"
         self.norms = nnx.List([norm(kind, i, rngs) for i in sources])
         scales = [share * (i / sources[0]) ** 0.5 for i in sources]
         self.convs = nnx.List(
@@ -60,8 +62,19 @@ class DenseBlock(nnx.Module):
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
         features = [x]
-        for layer in self.layers:
-            features.append(layer(features))
+        if self.layers[0].normed:
+            for layer in self.layers:
+                features.append(layer(features))
+            return x + self.transition(features)
+        # Without norms all later layers read a feature alike: one wide convolution for them all, where narrow ones
+        # leave most of a processor idle. `sums` holds what each layer has so far, side by side.
+        sums = jnp.zeros((), x.dtype)
+        for k, layer in enumerate(self.layers):
+            kernels = [later.convs[k].kernel[...] for later in self.layers[k:]]
+            sums += convolution.same(nnx.relu(features[k]), jnp.concatenate(kernels, -1).astype(x.dtype))
+            growth = kernels[0].shape[-1]
+            features.append(sums[..., :growth] + layer.convs[0].bias[...].astype(x.dtype))
+            sums = sums[..., growth:]
         return x + self.transition(features)
 
 
