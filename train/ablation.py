@@ -24,7 +24,7 @@ from zoo.flags import LevelList, check_names
 from zoo.restorer import Restorer
 
 RUNS = Path("runs") / "ablation"
-BASE = ["--noise=gaussian", "--levels=0.002,0.055", "--cycle-loss=psnr", "--preset=small"]
+BASE = ["--noise=gaussian", "--levels=0.002,0.055", "--preset=small"]
 BASE += ["--checkpoints=2", "--leaves=128"]
 
 # What each row changes; the judge's dropout and the generators' L2 are those of --preset=paper.
@@ -34,10 +34,12 @@ ROWS = {
     "3 residual blocks": ["--network=width=32,blocks=3"],
     "9 residual blocks": ["--network=width=32,blocks=9"],
     "no identity loss": ["--network=width=32", "--lambda-identity=0"],
+    "ten times the identity loss": ["--network=width=32", "--lambda-identity=1"],
     "DenseNet generator": ["--generator=densenet", "--network=width=32,growth=16,blocks=2"],
     "DenseNet discriminator": ["--network=width=32", "--discriminator=densenet", "--judge=width=16,growth=8,blocks=2"],
     "dropout 0.5": ["--network=width=32", "--dropout=0.5"],
     "L2 1e-4": ["--network=width=32", "--l2=1e-4"],
+    "g_ba at the full learning rate": ["--network=width=32", "--degrader-rate=1"],
     "cycle judged by Charbonnier": ["--network=width=32", "--cycle-loss=charbonnier"],
     "Adam instead of Muon": ["--network=width=32", "--optimiser=adam"],
 }

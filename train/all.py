@@ -36,9 +36,6 @@ _WIDE = "--crop=128"
 # A network of twice the width begins with what the narrow one has learned, at a quarter of the price of a crop. (The
 # -photos weights that ship had more crops, and so twice the rate of GOING_ON, held for a fifth of them.)
 _WIDER = "--network=width=64 --loss=psnr"
-# g_ba begins with white noise of the levels measured in degraded pictures. At the full rate it leaves that for what its
-# judge happens to miss, at 0.7 dB in 2,000 crops; and 1.0 of identity, in dB, outweighs the cycle.
-_UNPAIRED = "--cycle-loss=psnr --degrader-rate=0.03 --lambda-identity=0.1"
 _GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"
 _AS_PUBLISHED = (
     "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000 --leaves=512"
@@ -56,10 +53,11 @@ RECIPES = {
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore.
-    "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian",
+    # A dB in place of a thousandth of Charbonnier's units: the judge's weight is half of the default's by that.
+    "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian --pixel-loss=psnr --lambda-adversarial=0.05",
     "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER} {_WIDE} --weights=resnet-salt-and-pepper",
-    "cyclegan-gaussian": f"cyclegan {_GAUSSIAN} {_WIDE} {_UNPAIRED}",
-    "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE}",
+    "cyclegan-gaussian": f"cyclegan {_GAUSSIAN} {_WIDE}",
+    "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE} --cycle-loss=charbonnier --lambda-identity=1",
     "gan-paper-gaussian": f"gan {_GAN_AS_PUBLISHED} {_GAUSSIAN}",
     "gan-paper-salt-and-pepper": f"gan {_GAN_AS_PUBLISHED} {_SALT_AND_PEPPER}",
     "cyclegan-paper-gaussian": f"cyclegan {_AS_PUBLISHED} {_GAUSSIAN}",

@@ -36,7 +36,10 @@ DISCRIMINATORS = {
 }
 NOT_FILLED = -1.0  # in a history pool; no picture holds it
 LEVELS = "levels"  # beside the pools: those of the noise in the adversaries' last degraded pictures
-JUDGE_RATE = 0.4  # of g_ba's learning rate
+JUDGE_RATE = 0.4  # of the learning rate
+# Of the learning rate, for a g_ba that is right from the beginning but for what its judge teaches: faster, it follows
+# the judge's mistakes.
+SLOW = 0.03
 LAWS = {"gaussian": "additive", "poisson": "additive", "speckle": "additive", "salt_and_pepper": "impulse"}
 
 PRESETS = {
@@ -70,9 +73,9 @@ class CycleGanSettings(Settings):
     judge: str | None = None
     """override fields of the discriminator's config, as width=16"""
     objective: Literal["least_squares", "minimax", "non_saturating"] = "least_squares"
-    cycle_loss: Literal["charbonnier", "l1", "l2", "psnr"] = "charbonnier"
+    cycle_loss: Literal["charbonnier", "l1", "l2", "psnr"] = "psnr"
     lambda_cycle: float = 10.0
-    lambda_identity: float = 1.0
+    lambda_identity: float = 0.1
     """weight of the identity losses; published: half of lambda_cycle"""
     lambda_penalty: float = 2e-5
     """R1 on the discriminators"""
@@ -80,8 +83,8 @@ class CycleGanSettings(Settings):
     """what g_ba may not change: the mean of 8x8 blocks, squared"""
     pool: int = 0
     """earlier fakes that the discriminators also see (50 as published)"""
-    degrader_rate: float = 1.0
-    """of the learning rate, for g_ba; little keeps it near the white noise that it begins with"""
+    degrader_rate: float | None = None
+    """of the learning rate, for g_ba; default: 0.03 where it begins as white noise of measured levels, else 1"""
     b1: float = 0.9
     """Adam's first decay for g_ab; the adversaries have 0.5"""
     head_start: float = 0.15
@@ -103,6 +106,9 @@ class CycleGan(Task):
         self.optimisers = dict.fromkeys(self.nets, adversary)
         self.optimisers["g_ab"] = self.optimiser(settings.b1)
         self.first_cycle = round(settings.head_start * steps)
+        law = getattr(configs["g_ba"], "law", None)
+        default = SLOW if law == "additive" else 1.0
+        self.degrader_rate = default if settings.degrader_rate is None else settings.degrader_rate
 
     def pools(self) -> dict[str, Array]:
         s = self.settings
@@ -158,7 +164,7 @@ class CycleGan(Task):
         state, terms["d_a"] = self.train_judge(state, "d_a", a, fake_a, rate, keys[6])
         state, terms["d_b"] = self.train_judge(state, "d_b", b, fake_b, rate, keys[7])
         state = state._replace(stats={**state.stats, "g_ab": stats["g_ab"], "g_ba": stats["g_ba"]})
-        for name, share in (("g_ab", 1.0), ("g_ba", s.degrader_rate)):
+        for name, share in (("g_ab", 1.0), ("g_ba", self.degrader_rate)):
             state = self.apply(state, name, gradient[name], share * rate)
         return state._replace(step=state.step + 1), terms
 
@@ -177,7 +183,7 @@ class CycleGan(Task):
         (_, (fooling, fake, stats)), gradient = jax.value_and_grad(degrader, has_aux=True)(state.params["g_ba"])
         state, judging = self.train_judge(state, "d_a", degraded, fake, JUDGE_RATE * rate, judge_key)
         state = state._replace(stats={**state.stats, "g_ba": stats}, pool={**state.pool, LEVELS: levels})
-        state = self.apply(state, "g_ba", gradient, self.settings.degrader_rate * rate)
+        state = self.apply(state, "g_ba", gradient, self.degrader_rate * rate)
         return state._replace(step=state.step + 1), {"g_ba": fooling, "d_a": judging}
 
     def cycle(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
