@@ -16,7 +16,7 @@ def test_rows_differ_in_what_they_name(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ablation, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(ablation, "BASE", [word for word in SHORT if not word.startswith("--images")])
     rows = {"as it ships": ["--network=width=4,blocks=1"], "no residual block": ["--network=width=4,blocks=0"]}
-    rows = {name: [*words, "--judge=width=4"] for name, words in rows.items()}
+    rows = {name: [*words, "--judge=width=4", "--lambda-penalty=0"] for name, words in rows.items()}
     monkeypatch.setitem(ablation.STUDIES, "cyclegan", ablation.Study("A study", "cyclegan", rows))
     out = tmp_path / "ablation.json"
     line = [f"--data={folder}", "--images=16", "--limit=2", "--levels=0.03", f"--json={out}"]

@@ -135,6 +135,14 @@ def test_tiled_equals_whole(fold, size):
     assert np.array_equal(whole(jnp.asarray(x)), whole(x))
 
 
+@pytest.mark.parametrize("size", [(301, 150), (97, 330)])
+def test_tiled_equals_whole_for_a_network_that_ships(size):
+    """Where tiles begin at other rows, convolutions are grouped and so rounded otherwise: never by more than that."""
+    x = picture(*size, 3)
+    whole, tiled = Restorer("fast-gaussian")(x), Restorer("fast-gaussian", tile=134)(x)
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
 def test_tiles_that_overlap_too_little_would_be_seen():
     network, x = Convolutions(1), picture(150, 150, 3)
     whole = Restorer(network)(x)
