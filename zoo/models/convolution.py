@@ -77,7 +77,7 @@ _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0]
 
 def _suits_winograd(x: Array, kernel: Array) -> bool:
     """Where it was measured to be faster, and rounds to about 1e-5 of the values (float32)."""
-    wide = kernel.shape[:2] == (3, 3) and min(kernel.shape[2:]) >= 32
+    wide = kernel.shape[:2] == (3, 3) and min(kernel.shape[2:]) >= 16
     return wide and x.dtype == jnp.float32 and x.shape[1] >= 2 * _STEP and jax.default_backend() == "cpu"
 
 
