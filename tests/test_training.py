@@ -1,5 +1,6 @@
 """The train commands learn, say what they do, and train unpaired where they say so."""
 
+import dataclasses
 import json
 
 import jax
