@@ -73,7 +73,7 @@ class DenseBlock(nnx.Module):
             kernels = [later.convs[k].kernel[...] for later in self.layers[k:]]
             sums += convolution.same(nnx.relu(features[k]), jnp.concatenate(kernels, -1).astype(x.dtype))
             growth = kernels[0].shape[-1]
-            features.append(sums[..., :growth] + layer.convs[0].bias[...].astype(x.dtype))
+            features.append(layer.convs[0].biased(sums[..., :growth]))
             sums = sums[..., growth:]
         return x + self.transition(features)
 

@@ -40,6 +40,9 @@ class Conv(nnx.Module):
         else:
             x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect")
             y = convolution.valid(x, kernel, self.stride)
+        return self.biased(y)
+
+    def biased(self, y: Float[Array, "n h w o"]) -> Float[Array, "n h w o"]:
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
 
 
