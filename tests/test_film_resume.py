@@ -179,6 +179,17 @@ def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: 
     assert clips.same(folder / "out.mkv", folder / "whole.mkv")
 
 
+def test_three_devices_give_the_bytes_of_one(folder):  # noqa: F811
+    """Also where frames are fewer than the devices, in 16 bits, which show every rounding."""
+    clips.write(folder / "in.mkv", count=2, size=(160, 420), pixel_format="yuv444p16le")
+    root = os.path.dirname(os.path.dirname(clips.__file__))  # noqa: PTH120
+    for out, devices in (("one.mkv", 1), ("three.mkv", 3)):
+        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "PYTHONPATH": root}
+        command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-o", out, "-m", "fast-gaussian", "--batch=1"]
+        assert subprocess.run(command, env=os.environ | flags, cwd=folder).returncode == 0
+    assert clips.same(folder / "one.mkv", folder / "three.mkv")
+
+
 def test_killed_and_started_again(folder):  # noqa: F811
     """The real command, killed at some moment of its work with no chance to tidy up."""
     clips.write(folder / "in.mkv", count=40, size=(96, 80))

@@ -79,7 +79,7 @@ class Restorer:
             first = min(picture.devices(), key=lambda device: device.id)
             picture = jax.device_put(picture, SingleDeviceSharding(first))
             frames = _frames_of_colour(picture)
-            restored = self.retried(lambda: self.on_device(frames, progress), *frames.shape[:3])
+            restored = self.retried(lambda: self.on_device(frames, progress, bands=True), *frames.shape[:3])
             colour = restored.astype(picture.dtype).reshape(*picture.shape[:-1], -1)
             return jnp.concatenate([colour, picture[..., colour.shape[-1] :]], axis=-1)
         out = picture.copy()  # alpha is then in its place
@@ -89,11 +89,18 @@ class Restorer:
         return out
 
     def on_device(
-        self, frames: Shaped[Array, "n h w c"], progress: Callable[[int, int], None] | None = None
+        self,
+        frames: Shaped[Array, "n h w c"],
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        bands: bool = False,
     ) -> Shaped[Array, "n h w c"]:
         """Frames of 1 or 3 channels that lie on one device and are known to be good, restored and left there. To be
-        called within `retried`, with whatever else needs the device's memory."""
-        plan = self._plan(*frames.shape[:3])
+        called within `retried`, with whatever else needs the device's memory.
+
+        `bands`: cut frames that are fewer than the devices, so that all have work. A band is the whole to rounding
+        only; without them the result is the same to the bit on any number of devices."""
+        plan = self._plan(*frames.shape[:3], bands=bands)
         held = OnDevice(frames, plan.pieces, plan.window)
         self._run(plan, held, progress)
         return held.out
@@ -119,9 +126,9 @@ class Restorer:
             raise FlagError(f"a tile of {tile} px is too small for {self.name}; give {self._smallest} or more")
         return _round_up(tile, self.config.multiple)
 
-    def _plan(self, count: int, height: int, width: int) -> "_Plan":
-        """Which windows to cut, and how many at once. A window is a whole picture where one fits; where there are fewer
-        pictures than devices, a band of one, so that all have work."""
+    def _plan(self, count: int, height: int, width: int, *, bands: bool = True) -> "_Plan":
+        """Which windows to cut, and how many at once. A window is a whole picture where one fits; with `bands`, where
+        there are fewer pictures than devices, a band of one, so that all have work."""
         multiple, margin, area = self.config.multiple, self._margin, self.tile**2
         devices = jax.local_device_count()
         padded = [_round_up(max(side, SMALLEST_SIDE_PX), multiple) for side in (height, width)]
@@ -131,9 +138,9 @@ class Restorer:
         elif math.prod(padded) > max(area, WHOLE_PX):
             raise OutOfMemory(self._too_large(height, width))
         rows, columns = (spans(side, part, margin) for side, part in zip(padded, window, strict=True))
-        bands = devices // (count * len(columns))
-        if self.config.halo is not None and bands > len(rows):
-            band = _round_up(math.ceil((padded[0] - 2 * margin) / bands) + 2 * margin, multiple)
+        most = devices // (count * len(columns))
+        if bands and self.config.halo is not None and most > len(rows):
+            band = _round_up(math.ceil((padded[0] - 2 * margin) / most) + 2 * margin, multiple)
             window[0] = min(window[0], max(band, self._smallest))
             rows = spans(padded[0], window[0], margin)
         pieces = [Piece(i, y, x) for i in range(count) for y in rows for x in columns]
