@@ -53,8 +53,7 @@ RECIPES = {
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore.
-    # A dB in place of a thousandth of Charbonnier's units: the judge's weight is half of the default's by that.
-    "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian --pixel-loss=psnr --lambda-adversarial=0.05",
+    "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian",
     "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER} {_WIDE} --weights=resnet-salt-and-pepper",
     "cyclegan-gaussian": f"cyclegan {_GAUSSIAN} {_WIDE}",
     "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE} --cycle-loss=charbonnier --lambda-identity=1",

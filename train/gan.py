@@ -42,7 +42,7 @@ class GanSettings(Settings):
     judge: str | None = None
     """override fields of the discriminator's config, as width=16"""
     objective: Literal["minimax", "non_saturating", "least_squares"] = "non_saturating"
-    pixel_loss: Literal["charbonnier", "l1", "l2", "psnr"] = "charbonnier"
+    pixel_loss: Literal["charbonnier", "l1", "l2"] = "charbonnier"
     lambda_adversarial: float = 1e-4
     """weight of the adversarial loss beside the pixel loss, which has 1"""
 
