@@ -39,7 +39,7 @@ LEVELS = "levels"  # beside the pools: those of the noise in the adversaries' la
 JUDGE_RATE = 0.4  # of the learning rate
 # Of the learning rate, for a g_ba that is right from the beginning but for what its judge teaches: faster, it follows
 # the judge's mistakes.
-SLOW = 0.03
+DEGRADER_RATE = 0.03
 LAWS = {"gaussian": "additive", "poisson": "additive", "speckle": "additive", "salt_and_pepper": "impulse"}
 
 PRESETS = {
@@ -107,7 +107,7 @@ class CycleGan(Task):
         self.optimisers["g_ab"] = self.optimiser(settings.b1)
         self.first_cycle = round(settings.head_start * steps)
         law = getattr(configs["g_ba"], "law", None)
-        default = SLOW if law == "additive" else 1.0
+        default = DEGRADER_RATE if law == "additive" else 1.0
         self.degrader_rate = default if settings.degrader_rate is None else settings.degrader_rate
 
     def pools(self) -> dict[str, Array]:

@@ -60,7 +60,6 @@ def by_columns(x: Array, kernel: Array) -> Array:
 # 1980, "Arithmetic complexity of computations"; the matrices of Lavin and Gray 2016, "Fast algorithms for convolutional
 # neural networks", section 4.3). Along the height alone: along both sides it would be a quarter of the products, but
 # what that saves goes into moving memory.
-_STEP, _WINDOW = 4, 6  # rows of output, and of input, to each group of products
 _INPUT = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -73,6 +72,7 @@ _INPUT = np.array(
 )
 _KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+_STEP, _WINDOW = _OUTPUT.shape  # rows of output, and of input, to each group of products
 
 
 def _suits_winograd(x: Array, kernel: Array) -> bool:

@@ -36,7 +36,6 @@ class DenseLayer(nnx.Module):
 
     def __init__(self, sources: list[int], o: int, size: int, kind: str, *, scale=1.0, rngs: nnx.Rngs):
         share = scale * (sources[0] / sum(sources)) ** 0.5  # He's variance counts all sources together
-        self.normed = kind != "none"
         self.norms = nnx.List([norm(kind, i, rngs) for i in sources])
         scales = [share * (i / sources[0]) ** 0.5 for i in sources]
         self.convs = nnx.List(
@@ -56,13 +55,14 @@ class DenseBlock(nnx.Module):
     [n h w width] -> [n h w width]."""
 
     def __init__(self, width: int, growth: int, layers: int, kind: str, *, rngs: nnx.Rngs):
+        self.normed = kind != "none"
         sources = [[width] + [growth] * k for k in range(layers + 1)]
         self.layers = nnx.List([DenseLayer(s, growth, 3, kind, rngs=rngs) for s in sources[:-1]])
         self.transition = DenseLayer(sources[-1], width, 1, kind, scale=0.1, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
         features = [x]
-        if self.layers[0].normed:
+        if self.normed:
             for layer in self.layers:
                 features.append(layer(features))
             return x + self.transition(features)
