@@ -324,7 +324,7 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(folder, capsys):
 def test_models(capsys, monkeypatch):
     config = registry.configure(registry.SPECS["gan-paper-gaussian"].config, width=4, depth=1)
     specs = {f"deep-{n}": registry.Spec(dataclasses.replace(config, depth=n), "gaussian", "") for n in (1, 2)}
-    specs["cyclegan-paper-gaussian"] = registry.SPECS["cyclegan-paper-gaussian"]
+    specs["normed"] = registry.SPECS["cyclegan-paper-gaussian"]
     monkeypatch.setattr(registry, "SPECS", specs)
     assert cli.main(["models", "--json"]) == 0
     one, two, paper = json.loads(capsys.readouterr().out)
