@@ -5,17 +5,16 @@ noise, both noises at once, and JPEG after the noise. Pictures of fine texture a
 """
 
 import hashlib
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from eval.datasets import fingerprint
 from eval.run import degraded_picture
+from zoo.pictures import jpeg
 
 NOISES = ("gaussian", "salt_and_pepper")
 LEVELS = (0.01, 0.02, 0.03, 0.04, 0.05)
@@ -50,7 +49,9 @@ class Condition:
     def degrade(self, clean: Float[np.ndarray, "h w 3"], *, seed: int, index: int) -> Float[np.ndarray, "h w 3"]:
         """The picture at `index` of the data, with the noise that eval.run gives it."""
         noisy = np.asarray(degraded_picture(clean, noise=self.noise, level=self.level, seed=seed, index=index))
-        return jpeg(noisy, self.jpeg) if self.jpeg else noisy
+        if not self.jpeg:
+            return noisy
+        return jpeg(np.rint(noisy * 255).astype(np.uint8), quality=self.jpeg).astype(np.float32) / 255
 
 
 def conditions(noise: str, *, quick: bool = False) -> list[Condition]:
@@ -67,13 +68,6 @@ def unseen(noise: str) -> list[Condition]:
         Condition("mixed", SHOWN),
         Condition(noise, SHOWN, JPEG_QUALITY),
     ]
-
-
-def jpeg(picture: Float[np.ndarray, "h w 3"], quality: int) -> Float[np.ndarray, "h w 3"]:
-    """The picture after rounding to 8 bits and JPEG as Pillow writes it: chroma at half size."""
-    file = io.BytesIO()
-    Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-    return np.asarray(Image.open(file), np.float32) / 255
 
 
 def fineness(picture: Float[np.ndarray, "h w 3"]) -> float:

@@ -24,6 +24,7 @@ from zoo import leaves, pictures
 from zoo.errors import FlagError, InputError
 
 Progress = Callable[[int, int], None]  # (done, total)
+JPEG_SHARE, JPEG_QUALITY = 0.75, (85, 98)  # of procedural pictures; lowest and highest
 THREADS = max(2, min(8, os.cpu_count() or 2))
 
 
@@ -66,7 +67,11 @@ def open_source(
 
 
 class LeavesSource:
-    """Dead-leaves pictures first, first + 1, ... of an endless row that `seed` and `size` fix, made at opening."""
+    """Dead-leaves pictures first, first + 1, ... of an endless row that `seed` and `size` fix, made at opening.
+
+    Three in four have been through JPEG, as almost every photograph has and, in its way, every video: chroma at half
+    size, which is what tells a picture's colour from noise, and the traces of quantisation, which are not noise.
+    """
 
     BLOCK = 8  # pictures made at a time; part of what picture i is, so never changed
 
@@ -74,12 +79,16 @@ class LeavesSource:
         if count < 1 or first < 0:
             raise FlagError(f"cannot make {count} leaves pictures from number {first} on; ask for 1 or more, from 0 on")
         self.name, self.skipped = "leaves", []
-        self._what = f"leaves seed={seed} size={size} first={first} count={count}"
+        self._what = f"leaves through JPEG seed={seed} size={size} first={first} count={count}"
         key = jax.random.key(seed)
         self._pictures = np.empty((count, size, size, 3), np.uint8)
         for block in range(first // self.BLOCK, -(-(first + count) // self.BLOCK)):
             made = leaves.pictures(jax.random.fold_in(key, block), count=self.BLOCK, size=size)
             made = np.rint(255 * np.asarray(made)).astype(np.uint8)
+            chances = np.random.default_rng((seed, block))
+            for k in range(self.BLOCK):
+                if chances.random() < JPEG_SHARE:
+                    made[k] = pictures.jpeg(made[k], quality=chances.integers(*JPEG_QUALITY, endpoint=True))
             at = block * self.BLOCK - first  # where its first picture belongs; may lie before ours
             self._pictures[max(at, 0) : at + self.BLOCK] = made[max(-at, 0) : count - at]
             if progress:

@@ -11,6 +11,7 @@ written from it, stands upright and carries no orientation tag. A file of severa
 
 import contextlib
 import glob
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,13 @@ def write(path: str | Path, picture: Picture) -> None:
         raise
     except ValueError as e:  # such as a side of more pixels than the kind allows
         raise FlagError(f"{path}: {kind} cannot hold this picture ({e}); choose .png or .tif") from e
+
+
+def jpeg(samples: np.ndarray, *, quality: int) -> np.ndarray:
+    """uint8 [h w 3] after JPEG as Pillow writes it at `quality` (1 to 100), with chroma at half size (4:2:0)."""
+    file = io.BytesIO()
+    Image.fromarray(samples).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    return np.asarray(Image.open(file))
 
 
 def _write_plain(path: Path, picture: Picture, kind: str) -> None:
