@@ -21,6 +21,16 @@ def key():
     return jax.random.key(0)
 
 
+@pytest.fixture
+def quick_to_compile(monkeypatch):
+    """Programs of this test, and of the processes that it starts, are compiled without the costly optimisations: for
+    what a training run does, where compiling was nine tenths of the time. (The benchmarks' tests compile in full.)"""
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def photos() -> Path:
     """The folder of real photographs (train, valid, test) beside the checkout, where there is one."""

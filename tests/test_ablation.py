@@ -2,9 +2,13 @@
 
 import json
 
+import pytest
+
 from tests.runs import SHORT
 from train import ablation
 from zoo import registry
+
+pytestmark = pytest.mark.usefixtures("quick_to_compile")
 
 
 def lasting(printed: str) -> list[list[str]]:

@@ -13,6 +13,8 @@ from train import resnet, unet
 from zoo import registry
 from zoo.errors import ZooError
 
+pytestmark = pytest.mark.usefixtures("quick_to_compile")
+
 NAME = "resnet-gaussian"
 
 

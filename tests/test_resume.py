@@ -14,6 +14,8 @@ import zoo
 from tests.runs import MAINS, finish, flags, outcome, same, start
 from train import densenet, loop
 
+pytestmark = pytest.mark.usefixtures("quick_to_compile")
+
 
 @pytest.mark.parametrize("command", MAINS)
 def test_interrupted_equals_unbroken(command, folder, tmp_path, monkeypatch, capsys):

@@ -15,6 +15,8 @@ from zoo import registry
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.resnet import ResNetConfig
 
+pytestmark = pytest.mark.usefixtures("quick_to_compile")
+
 NARROW = {
     "resnet": ResNetConfig(width=8, blocks=2),
     "salt-and-pepper": ResNetConfig(width=8, blocks=1, impulse=True),

@@ -88,7 +88,7 @@ class LeavesSource:
             chances = np.random.default_rng((seed, block))
             for k in range(self.BLOCK):
                 if chances.random() < JPEG_SHARE:
-                    made[k] = pictures.jpeg(made[k], quality=chances.integers(*JPEG_QUALITY, endpoint=True))
+                    made[k] = pictures.jpeg(made[k], quality=int(chances.integers(*JPEG_QUALITY, endpoint=True)))
             at = block * self.BLOCK - first  # where its first picture belongs; may lie before ours
             self._pictures[max(at, 0) : at + self.BLOCK] = made[max(-at, 0) : count - at]
             if progress:
