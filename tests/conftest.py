@@ -23,8 +23,8 @@ def key():
 
 @pytest.fixture
 def quick_to_compile(monkeypatch):
-    """Programs of this test, and of the processes that it starts, are compiled without the costly optimisations: for
-    what a training run does, where compiling was nine tenths of the time. (The benchmarks' tests compile in full.)"""
+    """Programs of this test, and of the processes that it starts, are compiled without the costly optimisations, which
+    are nine tenths of the time of a short training run. Whatever is about the compiled program itself does without."""
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     jax.config.update("jax_disable_most_optimizations", True)
     yield

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.runs import SHORT
+from tests.runs import MAINS, SHORT
 from train import ablation
 from zoo import registry
 
@@ -16,12 +16,20 @@ def lasting(printed: str) -> list[list[str]]:
     return [words[:-3] + words[-2:] for words in map(str.split, printed.splitlines())]
 
 
+@pytest.mark.parametrize("name", ablation.STUDIES)
+def test_every_row_of_a_study_is_a_command_of_its_own(name, capsys):
+    study, seen = ablation.STUDIES[name], []
+    for changes in study.rows.values():
+        assert MAINS[study.command]([*ablation.BASE, *changes, "--dry-run"]) == 0
+        seen.append(capsys.readouterr().out)
+    assert len(set(seen)) == len(study.rows)
+
+
 def test_rows_differ_in_what_they_name(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ablation, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(ablation, "BASE", [word for word in SHORT if not word.startswith("--images")])
     rows = {"as it ships": ["--network=width=4,blocks=1"], "no residual block": ["--network=width=4,blocks=0"]}
-    rows = {name: [*words, "--judge=width=4", "--lambda-penalty=0"] for name, words in rows.items()}
-    monkeypatch.setitem(ablation.STUDIES, "cyclegan", ablation.Study("A study", "cyclegan", rows))
+    monkeypatch.setitem(ablation.STUDIES, "cyclegan", ablation.Study("A study", "resnet", rows))
     out = tmp_path / "ablation.json"
     line = [f"--data={folder}", "--images=16", "--limit=2", "--levels=0.03", f"--json={out}"]
     assert ablation.main(line) == 0

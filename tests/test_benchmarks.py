@@ -125,7 +125,7 @@ def test_a_later_run_of_another_benchmark_keeps_the_first(tmp_path, monkeypatch)
 # Each benchmark, tiny
 
 
-def test_restore(tmp_path, alone):
+def test_restore(tmp_path, alone, quick_to_compile):
     rows = rows_of("restore", tmp_path)
     peak, *frames, memory = rows
     assert peak["what"] == "peak"
@@ -138,7 +138,7 @@ def test_restore(tmp_path, alone):
     assert memory["peak_bytes"] >= memory["before_bytes"] > 2**24
 
 
-def test_film(tmp_path):
+def test_film(tmp_path, quick_to_compile):
     *memory, film_row = rows_of("film", tmp_path)
     assert (film_row["frames"], film_row["width"], film_row["height"]) == (3, 48, 32)
     assert all(is_timed(film_row["times"][name]) for name in ("end to end", *film.STAGES))
@@ -164,13 +164,13 @@ def test_train_step(tmp_path, alone):
     assert all(row["compile_s"] > 0 and row["times"]["ours"]["images_per_s"] > 0 for row in rows)
 
 
-def test_pipeline(tmp_path):
+def test_pipeline(tmp_path, quick_to_compile):
     rows = rows_of("pipeline", tmp_path)
     assert [row["source"] for row in rows] == ["leaves", "folder, kept in memory", "folder, decoded each time"]
     assert all(0 <= row["waits"] < 1 and row["images_per_s"]["data"] > 0 for row in rows)
 
 
-def test_scaling(tmp_path):
+def test_scaling(tmp_path, quick_to_compile):
     one, two, processes_, frame, bands = rows_of("scaling", tmp_path)
     assert one["collectives"] == {}
     for row in (two, processes_):

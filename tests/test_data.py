@@ -242,6 +242,14 @@ def test_leaves_are_one_endless_row(quick_leaves):
     assert whole[0].shape == (16, 16, 3)
 
 
+def test_three_of_four_leaves_have_the_smooth_colour_of_jpeg(quick_leaves):
+    """Noise is as strong in colour as in brightness; JPEG halves colour's side."""
+    fine = lambda x: np.abs(np.diff(x, axis=1)[:, ::2]).mean()
+    colour = [fine(x[..., 0] - x[..., 2]) / fine(x.sum(-1)) for x in LeavesSource(5, 64, size=64)[:].astype(float)]
+    smooth = np.array(colour) < np.max(colour) / 2
+    assert 0.6 < smooth.mean() < 0.9
+
+
 def test_open_source_makes_leaves(quick_leaves):
     source = open_source("leaves", seed=5, size=16, count=3)
     assert (len(source), source.name, list(source.skipped)) == (3, "leaves", [])

@@ -8,6 +8,8 @@ import pytest
 from zoo import leaves
 from zoo.errors import FlagError
 
+pytestmark = pytest.mark.usefixtures("quick_to_compile")
+
 
 @pytest.fixture(scope="module")
 def pictures():

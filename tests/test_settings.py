@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from tests.runs import flags
-from train import degrade, densenet
+from train import cyclegan, degrade, densenet
 from train import state as st
 
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
@@ -37,6 +37,11 @@ def test_bad_settings_get_one_sentence(case, folder, tmp_path, capsys):
     assert code in (2, 3)
     assert named in err.splitlines()[-1]
     assert not (tmp_path / "run" / "model.json").exists()
+
+
+def test_a_commands_own_numbers_are_checked_too(capsys):
+    assert cyclegan.main(["--degrader-rate=-1", "--dry-run"]) == 2
+    assert "--degrader-rate=-1.0 must be a number from 0 up" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("flag", "choice"), [("--noise=rain", "salt_and_pepper"), ("--preset=huge", "paper")])

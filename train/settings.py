@@ -145,9 +145,9 @@ def check(settings: S) -> S:
     for name in ("hold", "dropout", "average", "grey"):
         if not 0 <= getattr(settings, name) <= 1:
             raise FlagError(f"--{name}={getattr(settings, name)} must lie in [0, 1]")
-    for name in ("learning_rate", "l2", "clip"):
-        if not 0 <= getattr(settings, name) < float("inf"):
-            raise FlagError(f"--{name.replace('_', '-')}={getattr(settings, name)} must be a number from 0 up")
+    for name, value in dataclasses.asdict(settings).items():  # rates, weights and shares, a command's own included
+        if isinstance(value, float) and not 0 <= value < float("inf"):
+            raise FlagError(f"--{name.replace('_', '-')}={value} must be a number from 0 up")
     return settings
 
 

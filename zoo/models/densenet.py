@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.models import convolution
-from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, leaky, norm
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, biased, denoiser_halo, leaky, norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ class DenseBlock(nnx.Module):
             kernels = [later.convs[k].kernel[...] for later in self.layers[k:]]
             sums += convolution.same(nnx.relu(features[k]), jnp.concatenate(kernels, -1).astype(x.dtype))
             growth = kernels[0].shape[-1]
-            features.append(layer.convs[0].biased(sums[..., :growth]))
+            features.append(biased(sums[..., :growth], layer.convs[0].bias))
             sums = sums[..., growth:]
         return x + self.transition(features)
 

@@ -40,10 +40,7 @@ class Conv(nnx.Module):
         else:
             x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect")
             y = convolution.valid(x, kernel, self.stride)
-        return self.biased(y)
-
-    def biased(self, y: Float[Array, "n h w o"]) -> Float[Array, "n h w o"]:
-        return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+        return biased(y, self.bias)
 
 
 class Upsample(nnx.Module):
@@ -68,7 +65,11 @@ class Upsample(nnx.Module):
         phase = lambda rows, columns: convolution.direct(x, part(rows, columns), edges(rows, columns))
         y = jnp.stack([jnp.stack([phase(r, c) for c in self.TAPS], 3) for r in self.TAPS], 2)  # [n h 2 w 2 o]
         y = y.reshape(x.shape[0], 2 * x.shape[1], 2 * x.shape[2], -1)
-        return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+        return biased(y, self.bias)
+
+
+def biased(y: Float[Array, "n h w o"], bias: nnx.Param | None) -> Float[Array, "n h w o"]:
+    return y if bias is None else y + bias[...].astype(y.dtype)
 
 
 def fold(x: Float[Array, "n h w c"], side: int) -> Float[Array, "n hh ww cc"]:
