@@ -31,6 +31,19 @@ def quick_to_compile(monkeypatch):
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture
+def quick_leaves(monkeypatch):
+    """Noise in the place of leaves, which compile for most of a minute."""
+
+    from zoo import leaves
+
+    def pictures(key, *, count, size):
+        seed = np.asarray(jax.random.key_data(key)).tolist()
+        return np.stack([np.random.default_rng([*seed, i]).random((size, size, 3)) for i in range(count)])
+
+    monkeypatch.setattr(leaves, "pictures", pictures)
+
+
 @pytest.fixture(scope="session")
 def photos() -> Path:
     """The folder of real photographs (train, valid, test) beside the checkout, where there is one."""

@@ -5,14 +5,12 @@ import socket
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from train import data
 from train.data import FolderSource, LeavesSource, TfdsSource, View, batches, halves, hold_out, open_source
-from zoo import leaves
 from zoo.errors import FlagError, InputError
 
 PHOTOS = Path(__file__).parents[2] / "shared/data/photos/train"
@@ -215,17 +213,6 @@ def test_real_photographs():
 
 
 # ---- leaves
-
-
-@pytest.fixture
-def quick_leaves(monkeypatch):
-    """Noise in the place of leaves, which compile for most of a minute."""
-
-    def pictures(key, *, count, size):
-        seed = np.asarray(jax.random.key_data(key)).tolist()
-        return np.stack([np.random.default_rng([*seed, i]).random((size, size, 3)) for i in range(count)])
-
-    monkeypatch.setattr(leaves, "pictures", pictures)
 
 
 def test_leaves_are_one_endless_row(quick_leaves):
