@@ -8,6 +8,7 @@ into zoo/weights in bfloat16 with its card: data, recipe, length, curve of valid
 import dataclasses
 import importlib
 import json
+import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -175,7 +176,7 @@ def ship(name: str, folder: Path) -> bool:
     if not any("finished" in note for note in notes):
         say(f"{name}: not finished; the same command continues")
         return False
-    gain = _gain(name, folder, curve)
+    gain = _gain(name, folder, notes)
     least = LEAST_GAIN_DB if name.endswith(registry.PHOTOS) and not registry.has_weights(name) else 0.0
     if gain is not None and gain <= least:
         say(f"{name}: {gain:+.2f} dB over the weights it began with, not more than {least} dB: they stay")
@@ -185,12 +186,16 @@ def ship(name: str, folder: Path) -> bool:
     return True
 
 
-def _gain(name: str, folder: Path, curve: list[list[Any]]) -> float | None:
-    """What a run that began with the same model's weights brought on its own held-out pictures, dB; else None."""
-    begin = str(registry.card(folder)["recipe"]["weights"]).split()[0]
+def _gain(name: str, folder: Path, notes: list[dict[str, Any]]) -> float | None:
+    """What a run that began with the same model's weights brought on its own held-out pictures, dB: the median over the
+    levels, since a mean is decided by the lowest, where a network may win or lose ten times as much; else None."""
+    about = registry.card(folder)
+    begin = str(about["recipe"]["weights"]).split()[0]
     if begin.removesuffix(registry.PHOTOS) != name.removesuffix(registry.PHOTOS):
         return None
-    return max(value for images, value in curve if images) - dict(map(tuple, curve))[0]
+    before = next(note["validation"] for note in notes if "validation" in note)
+    pairs = zip(about["validation"]["levels"], before["levels"], strict=True)
+    return statistics.median(after["restored_db"] - first["restored_db"] for after, first in pairs)
 
 
 if __name__ == "__main__":
