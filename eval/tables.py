@@ -213,7 +213,8 @@ def _training(row: Row) -> str:
     if not about:
         return NONE
     begun = f"{about['data']} after {about['after']}" if about.get("after") else about["data"] or "unknown"
-    crops = f"{about['images'] / 1e3:.0f} k crops" if about.get("images") else ""
+    images = about.get("images") or 0
+    crops = f"{images / 1e3:.0f} k crops" if images >= 1000 else f"{images} crops" if images else ""
     minutes = (about.get("seconds") or 0) / 60
     length = "" if not minutes else f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
     took = " on ".join(part for part in (length, about.get("device")) if part)
