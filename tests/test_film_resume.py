@@ -11,6 +11,7 @@ import jax
 import pytest
 
 from tests import clips
+from tests.runs import ROOT
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import registry
 from zoo.film import engine
@@ -163,7 +164,7 @@ def test_shards_in_any_order_give_the_same_film(film, capsys):
 
 def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: F811
     clips.write(folder / "in.mkv", count=24, size=(96, 80))
-    environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(clips.__file__))}  # noqa: PTH120
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=2", "--batch=1"]
     start = lambda *words: subprocess.Popen([*command, *words], env=environment, cwd=folder)
     shards = [start("-o", "out.mkv", f"--shard={k}/3") for k in (1, 2, 3)]
@@ -182,9 +183,8 @@ def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: 
 def test_three_devices_give_the_bytes_of_one(folder):  # noqa: F811
     """Also where frames are fewer than the devices, in 16 bits, which show every rounding."""
     clips.write(folder / "in.mkv", count=2, size=(160, 420), pixel_format="yuv444p16le")
-    root = os.path.dirname(os.path.dirname(clips.__file__))  # noqa: PTH120
     for out, devices in (("one.mkv", 1), ("three.mkv", 3)):
-        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "PYTHONPATH": root}
+        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-o", out, "-m", "fast-gaussian", "--batch=1"]
         assert subprocess.run(command, env=os.environ | flags, cwd=folder).returncode == 0
     assert clips.same(folder / "one.mkv", folder / "three.mkv")
@@ -193,8 +193,7 @@ def test_three_devices_give_the_bytes_of_one(folder):  # noqa: F811
 def test_killed_and_started_again(folder):  # noqa: F811
     """The real command, killed at some moment of its work with no chance to tidy up."""
     clips.write(folder / "in.mkv", count=40, size=(96, 80))
-    root = os.path.dirname(os.path.dirname(clips.__file__))  # noqa: PTH120
-    environment = os.environ | {"PYTHONPATH": root}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=5", "--batch=1"]
     assert subprocess.run([*command, "-o", "whole.mkv"], env=environment, cwd=folder).returncode == 0
     process = subprocess.Popen([*command, "-o", "out.mkv"], env=environment, cwd=folder)
