@@ -79,13 +79,13 @@ class Restorer:
             first = min(picture.devices(), key=lambda device: device.id)
             picture = jax.device_put(picture, SingleDeviceSharding(first))
             frames = _frames_of_colour(picture)
-            restored = self.retried(lambda: self.on_device(frames, progress, bands=True), *frames.shape[:3])
+            restored = self.retried(lambda: self.on_device(frames, progress, bands=True), *frames.shape[:3], bands=True)
             colour = restored.astype(picture.dtype).reshape(*picture.shape[:-1], -1)
             return jnp.concatenate([colour, picture[..., colour.shape[-1] :]], axis=-1)
         out = picture.copy()  # alpha is then in its place
         frames, restored = (_frames_of_colour(a) for a in (picture, out))
         held, size = OnHost(frames, restored), frames.shape[:3]
-        self.retried(lambda: self._run(self._plan(*size), held, progress), *size)
+        self.retried(lambda: self._run(self._plan(*size, bands=True), held, progress), *size, bands=True)
         return out
 
     def on_device(
@@ -105,11 +105,11 @@ class Restorer:
         self._run(plan, held, progress)
         return held.out
 
-    def retried(self, work: Callable[[], T], count: int, height: int, width: int) -> T:
+    def retried(self, work: Callable[[], T], count: int, height: int, width: int, *, bands: bool = False) -> T:
         """What `work` gives, which restores so many frames; where it runs out of memory the tile is halved and it is
-        done again. Raises OutOfMemory when even the smallest tile is too large."""
+        done again. `bands`: as `work` has it. Raises OutOfMemory when even the smallest tile is too large."""
         while True:
-            plan = self._plan(count, height, width)
+            plan = self._plan(count, height, width, bands=bands)
             try:
                 return work()
             except (jax.errors.JaxRuntimeError, MemoryError) as e:
@@ -126,7 +126,7 @@ class Restorer:
             raise FlagError(f"a tile of {tile} px is too small for {self.name}; give {self._smallest} or more")
         return _round_up(tile, self.config.multiple)
 
-    def _plan(self, count: int, height: int, width: int, *, bands: bool = True) -> "_Plan":
+    def _plan(self, count: int, height: int, width: int, *, bands: bool) -> "_Plan":
         """Which windows to cut, and how many at once. A window is a whole picture where one fits; with `bands`, where
         there are fewer pictures than devices, a band of one, so that all have work."""
         multiple, margin, area = self.config.multiple, self._margin, self.tile**2
