@@ -23,8 +23,9 @@ from zoo.errors import FlagError, ZooError, choose, command
 from zoo.flags import check_names
 
 RUNS = Path("runs") / "all"
-# The rate of a fresh network would first undo what the weights know.
+# The rate of a fresh network would first undo what the weights know; one that grows has new parts to learn.
 GOING_ON = ["--learning-rate=3e-4", "--hold=0"]
+GROWING = ["--learning-rate=6e-4", "--hold=0.2"]
 CROPS_A_PICTURE = 32  # of 256x256 pixels, of which a crop of 128 is a quarter
 LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to ship beside them
 
@@ -34,9 +35,9 @@ _GAUSSIAN = "--noise=gaussian --levels=0.002,0.055"
 _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
 # Crops well above the receptive field: in smaller ones every pixel feels the border, as few of a picture do.
 _WIDE = "--crop=128"
-# A network of twice the width begins with what the narrow one has learned, at a quarter of the price of a crop. (The
-# -photos weights that ship had more crops, and so twice the rate of GOING_ON, held for a fifth of them.)
+# A network of twice the width or depth begins with what the small one has learned, at a fraction of the price of a crop.
 _WIDER = "--network=width=64 --loss=psnr"
+_DEEPER = "--network=blocks=12 --loss=psnr"
 _GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"
 _AS_PUBLISHED = (
     "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000 --leaves=512"
@@ -50,6 +51,7 @@ RECIPES = {
     "fast-gaussian": f"resnet {_GAUSSIAN} {_WIDE} --network=width=32",
     "fast-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE} --network=width=32",
     "resnet-gaussian": f"resnet {_GAUSSIAN} {_WIDE} {_WIDER} --weights=fast-gaussian",
+    "resnet-large-gaussian": f"resnet {_GAUSSIAN} {_WIDE} {_DEEPER} --weights=resnet-gaussian",
     "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE}",
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
@@ -132,7 +134,7 @@ def chosen(flags: Flags) -> list[str]:
 
 def weakest(names: list[str]) -> list[str]:
     """The one of `names` whose validation PSNR is farthest below the best of its noise and data; none of none."""
-    found = {name: registry.card(name)["validation"]["restored_db"] for name in names if "-paper-" not in name}
+    found = {name: _middle(registry.card(name)["validation"]) for name in names if "-paper-" not in name}
     kind = lambda name: (registry.SPECS[name].noise, name.endswith(registry.PHOTOS))
     best = {kind(name): max(v for n, v in found.items() if kind(n) == kind(name)) for name in found}
     behind = {name: best[kind(name)] - value for name, value in found.items()}
@@ -152,16 +154,16 @@ def command_line(name: str, flags: Flags) -> list[str]:
     if flags.weakest or flags.further:
         begin = name
     elif name != base:
-        if not registry.has_weights(base):
-            raise FlagError(f"{name} begins with the weights of {base}, which are missing; train those first")
         first = next((word.partition("=")[2] + registry.PHOTOS for word in words if word.startswith("--weights=")), "")
         begin = first if first and registry.has_weights(first) else base
+        if not registry.has_weights(begin):
+            raise FlagError(f"{name} begins with the weights of {begin}, which are missing; train those first")
     if begin:
         words = [word for word in words if not word.startswith("--weights=")] + [f"--weights={begin}"]
     if begin and begin.removesuffix(registry.PHOTOS) == base:  # these weights bring the network, as wide as it is to be
         words = [word for word in words if not word.startswith("--network=")]
     if any(word.startswith("--weights=") for word in words):
-        words += GOING_ON
+        words += GROWING if any(word.startswith("--network=") for word in words) else GOING_ON
     length = [f"--images={flags.images}"] if flags.images else []
     if length and not data:  # enough pictures that none is seen too often
         length += [f"--leaves={min(max(256, flags.images // CROPS_A_PICTURE), 8192)}"]
@@ -187,15 +189,18 @@ def ship(name: str, folder: Path) -> bool:
 
 
 def _gain(name: str, folder: Path, notes: list[dict[str, Any]]) -> float | None:
-    """What a run that began with the same model's weights brought on its own held-out pictures, dB: the median over the
-    levels, since a mean is decided by the lowest, where a network may win or lose ten times as much; else None."""
+    """What a run that began with the same model's weights brought on its own held-out pictures, dB; else None."""
     about = registry.card(folder)
     begin = str(about["recipe"]["weights"]).split()[0]
     if begin.removesuffix(registry.PHOTOS) != name.removesuffix(registry.PHOTOS):
         return None
     before = next(note["validation"] for note in notes if "validation" in note)
-    pairs = zip(about["validation"]["levels"], before["levels"], strict=True)
-    return statistics.median(after["restored_db"] - first["restored_db"] for after, first in pairs)
+    return about["validation"]["restored_db"] - before["restored_db"]
+
+
+def _middle(validation: dict[str, Any]) -> float:
+    """PSNR at the middle level, dB: what every run has measured, whatever its other levels."""
+    return statistics.median(level["restored_db"] for level in validation["levels"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import jax
 import tyro
 
-from train import widen
+from train import grow
 from zoo import registry
 from zoo.errors import FlagError
 from zoo.flags import Levels, check_names
@@ -42,7 +42,7 @@ class Settings:
     """override fields of the network's config, as width=32,blocks=2"""
     weights: str | None = None
     """begin with the network and the weights of a model of the zoo or of a run's folder, instead of random ones;
-    --network may make it wider"""
+    --network may make it wider or deeper"""
     optimiser: Literal["adam", "muon"] = "muon"
     """of the network that restores; discriminators have Adam"""
     learning_rate: float = 1e-3
@@ -152,7 +152,7 @@ def check(settings: S) -> S:
 
 
 def network_config(config: Any, settings: Settings) -> Any:
-    """`config` with --network's changes; with --weights theirs, which must be of the same network, as wide or wider."""
+    """`config` with --network's changes; with --weights theirs, which must be of the same network, no smaller."""
     if not settings.weights:
         return overridden(config, settings.network)
     found = registry.load(settings.weights).config
@@ -160,9 +160,9 @@ def network_config(config: Any, settings: Settings) -> Any:
         raise FlagError(
             f"--weights={settings.weights} is a {type(found).__name__}; this run has a {type(config).__name__}"
         )
-    wide = overridden(found, settings.network)
-    widen.check(found, wide)
-    return wide
+    large = overridden(found, settings.network)
+    grow.check(found, large)
+    return large
 
 
 def overridden(config: Any, text: str | None, flag: str = "--network") -> Any:

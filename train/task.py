@@ -10,8 +10,8 @@ from jaxtyping import Array, Key
 
 from train import sharding
 from train import state as st
+from train.grow import grown
 from train.settings import Settings
-from train.widen import widened
 from zoo import registry
 from zoo.models.convolution import compiler_options
 
@@ -57,7 +57,7 @@ class Task:
             params[name], stats[name] = net.init(jax.random.fold_in(key, k))
         if self.settings.weights:
             fresh, trained = (params[self.ships], stats[self.ships]), st.arrays(registry.load(self.settings.weights))
-            params[self.ships], stats[self.ships] = widened(fresh, trained)
+            params[self.ships], stats[self.ships] = grown(fresh, trained)
         optimiser = {name: adam.init(params[name]) for name, adam in self.optimisers.items()}
         average = {n: {"params": params[n], "stats": stats[n]} for n in self.averaged}
         average = jax.tree.map(jnp.copy, average)  # a donated state must not hold an array twice

@@ -1,0 +1,77 @@
+"""train.grow: a larger network with a smaller one's weights computes the same, and all of it learns."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import zoo
+from tests.runs import SHORT, flags
+from train import grow, resnet, unet
+from train import state as st
+from zoo import registry
+from zoo.models.densenet import DenseNetConfig
+from zoo.models.resnet import ResNetConfig
+
+pytestmark = pytest.mark.usefixtures("quick_to_compile")
+
+RESNET = ResNetConfig(width=8, blocks=1)
+DENSE = DenseNetConfig(width=8, growth=4, blocks=2, layers=2)
+CASES = {  # a network, and what it grows into
+    "wider": (RESNET, {"width": 20}),
+    "wider, salt-and-pepper": (dataclasses.replace(RESNET, impulse=True), {"width": 20}),
+    "wider, batch norm": (dataclasses.replace(RESNET, norm="batch"), {"width": 20}),
+    "wider, dense": (DENSE, {"width": 20, "growth": 7}),
+    "deeper": (RESNET, {"blocks": 3}),
+    "deeper and wider, batch norm": (dataclasses.replace(RESNET, norm="batch"), {"width": 20, "blocks": 3}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_larger_is_the_same_function_and_all_of_it_learns(case):
+    small, changes = CASES[case]
+    large = dataclasses.replace(small, **changes)
+    grow.check(small, large)
+    before, after = st.Net(small), st.Net(large)
+    trained, fresh = before.init(jax.random.key(1)), after.init(jax.random.key(2))
+    grown = grow.grown(fresh, trained)
+    assert jax.tree.map(jnp.shape, grown) == jax.tree.map(jnp.shape, fresh)
+    x = jax.random.uniform(jax.random.key(3), (2, 16, 16, 3)).at[:, ::5, ::3].set(0)
+    said = [net(*arrays, x, train=False)[0] for net, arrays in ((before, trained), (after, grown))]
+    np.testing.assert_allclose(said[1], said[0], rtol=0, atol=1e-6)
+
+    rate, adam = jnp.float32(1e-3), st.Adam(b1=0.9, b2=0.999)
+    params, moments = grown[0], adam.init(grown[0])
+    for _ in range(3):
+        gradient = jax.grad(lambda p: jnp.mean(jnp.square(after(p, grown[1], x, train=True)[0] - 0.5)))(params)
+        params, moments = adam.update(gradient, moments, params, rate)
+    still = [k for k, g in registry.flatten(gradient).items() if g.ndim > 1 and not np.any(g[..., -1])]
+    assert not still  # the last output of every kernel belongs to what is new, but for the exit's
+
+
+def test_weights_go_on_in_a_larger_network(folder, tmp_path):
+    assert resnet.main(flags("resnet", folder, tmp_path / "small")) == 0
+    begun = [f"--data={folder}", f"--weights={tmp_path / 'small'}", *SHORT]
+    larger = "--network=width=12,blocks=3"
+    assert resnet.main([*begun, f"--workdir={tmp_path / 'large'}", larger, "--learning-rate=0"]) == 0
+    small, large = zoo.card(tmp_path / "small"), zoo.card(tmp_path / "large")
+    assert large["config"] == {**small["config"], "width": 12, "blocks": 3}
+    assert large["validation"]["restored_db"] == pytest.approx(small["validation"]["restored_db"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("command", "network", "said"),
+    [
+        (resnet, "width=4", "width may grow and blocks may grow"),
+        (resnet, "width=16,fold=4", "fold=4 does not fit"),
+        (unet, "width=16", "none of its fields may change"),
+    ],
+)
+def test_what_cannot_hold_the_weights_is_refused(command, network, said, folder, tmp_path, capsys):
+    name = command.__name__.removeprefix("train.")
+    assert command.main(flags(name, folder, tmp_path / "small")) == 0
+    begun = [f"--data={folder}", f"--workdir={tmp_path / 'large'}", f"--weights={tmp_path / 'small'}", *SHORT]
+    assert command.main([*begun, f"--network={network}"]) == 2
+    assert said in capsys.readouterr().err
