@@ -35,7 +35,7 @@ _GAUSSIAN = "--noise=gaussian --levels=0.002,0.055"
 _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
 # Crops well above the receptive field: in smaller ones every pixel feels the border, as few of a picture do.
 _WIDE = "--crop=128"
-# A network of twice the width or depth begins with what the small one has learned, at a fraction of the price of a crop.
+# A larger network begins with what the smaller one has learned, at a fraction of the price of a crop.
 _WIDER = "--network=width=64 --loss=psnr"
 _DEEPER = "--network=blocks=12 --loss=psnr"
 _GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"

@@ -19,7 +19,7 @@ from train import state as st
 from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss
 from train.settings import Settings, overridden, shipped_config
 from train.task import Batch, Task
-from zoo import registry
+from zoo import draws, registry
 from zoo.models.densenet import DenseDiscriminatorConfig
 from zoo.models.gan import DiscriminatorConfig
 
@@ -87,7 +87,7 @@ class Gan(Task):
         latent_key, fool_key, judge_key = jax.random.split(key, 3)
         real, size = degrade.pictures(batch["clean"]), self.nets["g"].config.size
         real = real[:, :size, :size]
-        z = jax.random.normal(latent_key, (real.shape[0], self.nets["g"].config.latent))
+        z = draws.normal(latent_key, (real.shape[0], self.nets["g"].config.latent))
 
         def generator(params):
             fake, stats = self.nets["g"](params, state.stats["g"], z, train=True)
@@ -122,7 +122,7 @@ class Gan(Task):
 
     def samples(self, state: st.TrainState) -> Array:
         """32 pictures from random vectors, always the same ones."""
-        z = jax.random.normal(jax.random.key(0), (32, self.nets["g"].config.latent))
+        z = draws.normal(jax.random.key(0), (32, self.nets["g"].config.latent))
         average = state.average["g"]
         return self.nets["g"](average["params"], average["stats"], z, train=False)[0]
 

@@ -20,6 +20,7 @@ import numpy as np
 from jax import lax, random
 from jaxtyping import Array, Float, Int, Key, UInt32
 
+from zoo import draws
 from zoo.errors import FlagError
 
 FINEST = 8  # cell of the finest octave, in canvas pixels (the canvas is twice the picture): its leaves reach 4..8
@@ -80,7 +81,7 @@ def _noise(key, side, *, slope, stretch: Any = 1.0, angle: Any = 0.0) -> Float[A
     along = jnp.cos(angle) * fx + jnp.sin(angle) * fy
     across = (jnp.cos(angle) * fy - jnp.sin(angle) * fx) * stretch
     frequency = jnp.hypot(along, across).at[0, 0].set(jnp.inf)
-    phase = random.uniform(key, frequency.shape, maxval=2 * jnp.pi)
+    phase = draws.uniform(key, frequency.shape, high=2 * jnp.pi)
     return _standard(jnp.fft.irfft2(frequency**-slope * lax.complex(jnp.cos(phase), jnp.sin(phase)), (side, side)))
 
 
@@ -109,7 +110,7 @@ def _shapes(key, *, canvas) -> tuple[Float[Array, "25 n"], UInt32[Array, " n"]]:
     style_key, place_key, outline_key, depth_key = random.split(key, 4)
     u = random.uniform(style_key, (2,))
     smallest, layers = _log_span(u[0], 3, 30), _span(u[1], 1, 3)
-    u = random.uniform(place_key, (4, cell.size))
+    u = draws.uniform(place_key, (4, cell.size))
     x, y = left + u[0] * cell, upper + u[1] * cell
     reach = cell / jnp.sqrt(4 - 3 * u[2])  # density r^-3 between cell / 2 and cell
     # A leaf covers .65 of its cell on average; the octaves from `smallest` up shall cover the canvas `layers` times.
@@ -125,7 +126,7 @@ def _outlines(key, reach) -> list[Float[Array, " n"]]:
     The sides' inequalities a dx + b dy < c; the map of (dx, dy) to the unit disc, its bend and its taper; how far the
     outline follows the edge noise, in reaches.
     """
-    u = random.uniform(key, (7 + 2 * SIDES, reach.size))
+    u = draws.uniform(key, (7 + 2 * SIDES, reach.size))
     kind, skew, distance = u[0], u[7 : 7 + SIDES], u[7 + SIDES :]
     is_bar, is_blob, is_oval = kind < 0.2, (kind > 0.5) & (kind < 0.7), kind > 0.5
     aspect = jnp.where(is_bar, _log_span(u[1], 0.06, 1), _span(u[1], 0.35, 1))
@@ -183,7 +184,7 @@ def _inside(shape, x, y, edge):
 
 def _regions(key, x, y) -> Float[Array, " n"]:
     """A smooth field of deviation 1, read at (x, y) in canvas sides: what lies close together looks alike."""
-    u = random.uniform(key, (3, 8, 1))
+    u = draws.uniform(key, (3, 8, 1))
     frequency, angle = 2 * jnp.pi * _log_span(u[0], 0.3, 3), 2 * jnp.pi * u[1]
     return jnp.cos(frequency * (jnp.cos(angle) * x + jnp.sin(angle) * y) + 2 * jnp.pi * u[2]).sum(0) / 2
 
@@ -198,11 +199,11 @@ def _colours(key, place) -> Float[Array, "n 3"]:
     share = -jnp.log1p(-u[7:]) * (jnp.arange(CLUSTERS) < 2 + (CLUSTERS - 1) * u[0])
     contrast, chroma = _span(u[2], 0.5, 1.6), _log_span(u[3], 0.02, 0.16)
     # Luminance is normal on the logistic scale, so that few leaves are black or white.
-    light = _span(u[1], -1, 0.2) + contrast * random.normal(k[1], (CLUSTERS, 1))
+    light = _span(u[1], -1, 0.2) + contrast * draws.normal(k[1], (CLUSTERS, 1))
     laplace = random.laplace(k[2], (CLUSTERS + 1, 2))
     hue = np.array([0.04, 0]) + laplace[0] * np.array([0.05, 0.02]) + laplace[1:] * chroma * np.array([1, 0.45])
     spread = jnp.stack([contrast * _span(u[4], 0.1, 0.6), *(chroma * _span(u[5], 0.05, 0.4) * np.array([1, 0.5]))])
-    z = random.normal(k[3], (place.size, 4))
+    z = draws.normal(k[3], (place.size, 4))
     alike = _span(u[6], 0.3, 0.98)
     rank = jax.scipy.special.ndtr(alike * place + jnp.sqrt(1 - alike**2) * z[:, 3])
     cluster = (rank[:, None] > jnp.cumsum(share)[:-1] / share.sum()).sum(1)
@@ -214,7 +215,7 @@ def _colours(key, place) -> Float[Array, "n 3"]:
 def _looks(key, x, y, reach, *, canvas) -> Looks:
     colour_key, region_key, style_key, u_key, z_key = random.split(key, 5)
     x, y, reach = (jnp.concatenate([jnp.full(1, canvas / 2), p]) for p in (x, y, jnp.maximum(reach, 1)))
-    u, z = random.uniform(u_key, (10, x.size, 1)), random.normal(z_key, (6, x.size, 1))
+    u, z = draws.uniform(u_key, (10, x.size, 1)), draws.normal(z_key, (6, x.size, 1))
     place = _regions(region_key, x / canvas, y / canvas)
     colour, other = jnp.split(_colours(colour_key, jnp.concatenate([place, z[5, :, 0]])), 2)
     # A texture varies a leaf's colour towards another of the palette, or mostly its brightness.
@@ -252,7 +253,7 @@ def _textures(key) -> Float[Array, "TEXTURES TILE TILE"]:
         flat = _standard(jnp.where(is_cut | is_striped, hard, noise))
         return _standard(jnp.where(u[9] < 0.3, flat * patches, flat)).clip(-3, 3)
 
-    return jax.vmap(texture)(random.split(noise_key, TEXTURES), random.uniform(style_key, (TEXTURES, 10)))
+    return jax.vmap(texture)(random.split(noise_key, TEXTURES), draws.uniform(style_key, (TEXTURES, 10)))
 
 
 def _paint(number, looks: Looks, textures) -> Float[Array, "canvas canvas 3"]:

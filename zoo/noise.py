@@ -11,18 +11,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from zoo import draws
+
 Level = Any  # a float, or Float[Array, " n"]: one per image
 
 
 def gaussian(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, sigma: Level) -> Float[Array, "*n h w c"]:
     """Adds N(0, sigma^2) to every sample. `sigma`: standard deviation on the [0, 1] scale."""
-    noise = jax.random.normal(key, image.shape, image.dtype)
+    noise = draws.normal(key, image.shape, image.dtype)
     return jnp.clip(image + _per_image(sigma, image) * noise, 0, 1)
 
 
 def salt_and_pepper(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, amount: Level) -> Float[Array, "*n h w c"]:
     """Replaces a share `amount` of the PIXELS (all channels of a hit pixel), half by 0 and half by 1."""
-    u = jax.random.uniform(key, (*image.shape[:-1], 1), image.dtype)
+    u = draws.uniform(key, (*image.shape[:-1], 1), image.dtype)
     amount = _per_image(amount, image)
     return jnp.where(u < amount, (u < amount / 2).astype(image.dtype), image)
 
@@ -37,7 +39,7 @@ def poisson(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, scale: Leve
 
 def speckle(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, sigma: Level) -> Float[Array, "*n h w c"]:
     """Multiplicative noise: image * (1 + N(0, sigma^2))."""
-    noise = jax.random.normal(key, image.shape, image.dtype)
+    noise = draws.normal(key, image.shape, image.dtype)
     return jnp.clip(image * (1 + _per_image(sigma, image) * noise), 0, 1)
 
 

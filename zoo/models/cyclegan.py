@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
+from zoo import draws
 from zoo.models.layers import Conv, Upsample, fold, leaky, norm
 from zoo.models.resnet import ResidualBlock
 
@@ -100,7 +101,7 @@ class NoiseModel(nnx.Module):
         self, clean: Float[Array, "n h w 3"], key: Key[Array, ""], measured: Float[Array, " n"]
     ) -> Float[Array, "n h w 3"]:
         level_key, field_key, hit_key, kind_key = jax.random.split(key, 4)
-        u = jax.random.uniform(level_key, (clean.shape[0], 1, 1, 1), minval=-1, maxval=1)
+        u = draws.uniform(level_key, (clean.shape[0], 1, 1, 1), low=-1.0, high=1.0)
         sigma, density = (jnp.exp(middle + self.config.spread * u) for middle in self.middle[...])
         if self.config.law == "additive":
             sigma = self.corrected(measured)
@@ -109,8 +110,8 @@ class NoiseModel(nnx.Module):
             noisy = noisy + sigma * self.field(clean, field_key)
         if self.config.law != "additive":
             shape = (*clean.shape[:3], 1)
-            hit = _bernoulli(jax.random.uniform(hit_key, shape), jnp.minimum(density, 0.9))
-            salt = _bernoulli(jax.random.uniform(kind_key, shape), jax.nn.sigmoid(self.salt_share[...]))
+            hit = _bernoulli(draws.uniform(hit_key, shape), jnp.minimum(density, 0.9))
+            salt = _bernoulli(draws.uniform(kind_key, shape), jax.nn.sigmoid(self.salt_share[...]))
             noisy = noisy + hit * (salt - noisy)
         return noisy
 
@@ -121,7 +122,7 @@ class NoiseModel(nnx.Module):
         return jnp.exp(middle).reshape(-1, 1, 1, 1)
 
     def field(self, clean: Float[Array, "n h w 3"], key: Key[Array, ""]) -> Float[Array, "n h w 3"]:
-        z = jax.random.uniform(key, (*clean.shape[:3], self.config.channels), minval=-1, maxval=1)
+        z = draws.uniform(key, (*clean.shape[:3], self.config.channels), low=-1.0, high=1.0)
         y = jnp.concatenate([clean, z], -1)
         for conv in self.shaping[:2]:
             y = leaky(conv(y))

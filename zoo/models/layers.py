@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from zoo import draws
 from zoo.filters import directional_fill, find_impulses
 from zoo.models import convolution
 
@@ -28,7 +29,7 @@ class Conv(nnx.Module):
 
     def __init__(self, i: int, o: int, size=3, *, stride=1, pad="zero", bias=True, scale: float = 1.0, rngs: nnx.Rngs):
         std = scale * (2 / (i * size * size)) ** 0.5
-        self.kernel = nnx.Param(std * jax.random.normal(rngs.params(), (size, size, i, o)))
+        self.kernel = nnx.Param(std * draws.normal(rngs.params(), (size, size, i, o)))
         self.bias = nnx.Param(jnp.zeros(o)) if bias else None
         self.stride, self.pad = stride, pad
 
@@ -55,7 +56,7 @@ class Upsample(nnx.Module):
     TAPS = ((1,), (2, 0))
 
     def __init__(self, i: int, o: int, *, bias=True, rngs: nnx.Rngs):
-        self.kernel = nnx.Param((2 / (i * 9)) ** 0.5 * jax.random.normal(rngs.params(), (3, 3, i, o)))
+        self.kernel = nnx.Param((2 / (i * 9)) ** 0.5 * draws.normal(rngs.params(), (3, 3, i, o)))
         self.bias = nnx.Param(jnp.zeros(o)) if bias else None
 
     def __call__(self, x: Float[Array, "n h w i"]) -> Float[Array, "n hh ww o"]:
