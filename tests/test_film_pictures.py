@@ -147,7 +147,7 @@ def test_a_pipe_from_end_to_end(folder):  # noqa: F811
     """The real command between two pipes."""
     clips.write(folder / "in.mkv", "yuv420p", 3, size=(64, 48))
     root = str(Path(clips.__file__).parents[1])
-    command = [sys.executable, "-m", "zoo", "restore", "-m", "resnet-gaussian"]
+    command = [sys.executable, "-m", "zoo", "restore", "-m", "fast-gaussian"]
     run = lambda *words, **pipes: subprocess.run(
         [*command, *words], env=os.environ | {"PYTHONPATH": root}, cwd=folder, capture_output=True, check=True, **pipes
     )

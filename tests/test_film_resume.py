@@ -165,7 +165,7 @@ def test_shards_in_any_order_give_the_same_film(film, capsys):
 def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: F811
     clips.write(folder / "in.mkv", count=24, size=(96, 80))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=2", "--batch=1"]
+    command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "fast-gaussian", "--segment=2", "--batch=1"]
     start = lambda *words: subprocess.Popen([*command, *words], env=environment, cwd=folder)
     shards = [start("-o", "out.mkv", f"--shard={k}/3") for k in (1, 2, 3)]
     deadline = time.monotonic() + 60
@@ -194,7 +194,7 @@ def test_killed_and_started_again(folder):  # noqa: F811
     """The real command, killed at some moment of its work with no chance to tidy up."""
     clips.write(folder / "in.mkv", count=40, size=(96, 80))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "resnet-gaussian", "--segment=5", "--batch=1"]
+    command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "fast-gaussian", "--segment=5", "--batch=1"]
     assert subprocess.run([*command, "-o", "whole.mkv"], env=environment, cwd=folder).returncode == 0
     process = subprocess.Popen([*command, "-o", "out.mkv"], env=environment, cwd=folder)
     deadline = time.monotonic() + 60

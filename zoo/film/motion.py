@@ -4,6 +4,8 @@ The best place of each block is searched for in whole pixels, from a quarter of 
 of the movement, less than a pixel, is estimated from the gradient (Lucas and Kanade 1981).
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,27 +37,37 @@ def compensated(now: Image, other: Image) -> Image:
 def _searched(now: Plane, other: Plane, side: int) -> Moves:
     """The best move of each block of `side` pixels, its neighbours' change counted in."""
     reach = _REACH_PX * side // BLOCK_PX
-    height, width = now.shape
     around = jnp.pad(other, reach, mode="edge")
-    steps = [(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)]
-    costs = []
-    for y, x in steps:
-        change = jnp.abs(now - around[reach + y : reach + y + height, reach + x : reach + x + width])
-        costs.append(blurred(means(change, side), 3) + _STEP_COST * (abs(y) + abs(x)))
-    return jnp.asarray(steps)[jnp.argmin(jnp.stack(costs), axis=0)]
+
+    def change(step: Int[Array, "2"]) -> Float[Array, "rows columns"]:
+        moved = jax.lax.dynamic_slice(around, reach + step, now.shape)
+        return blurred(means(jnp.abs(now - moved), side), 3)
+
+    return _best(change, reach)
 
 
 def _refined(now: Plane, other: Plane, side: int, moves: Moves) -> Moves:
     """The moves, each a pixel further where that is better."""
     around = _cut(other[..., None], moves - 1, side, side + 2)[..., 0]
     blocks = _blocks(now[..., None], side)[..., 0]
-    steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    costs = [
-        jnp.abs(blocks - around[..., 1 + y : 1 + y + side, 1 + x : 1 + x + side]).mean(axis=(-2, -1))
-        + _STEP_COST * (abs(y) + abs(x))
-        for y, x in steps
-    ]
-    return moves + jnp.asarray(steps)[jnp.argmin(jnp.stack(costs), axis=0)]
+
+    def change(step: Int[Array, "2"]) -> Float[Array, "rows columns"]:
+        moved = jax.lax.dynamic_slice(around, (0, 0, *(1 + step)), blocks.shape)
+        return jnp.abs(blocks - moved).mean(axis=(-2, -1))
+
+    return moves + _best(change, 1)
+
+
+def _best(change: Callable[[Int[Array, "2"]], Float[Array, "rows columns"]], reach: int) -> Moves:
+    """For each block the step, of at most `reach` rows and columns, after which least has changed."""
+    steps = every_step(reach)
+    costs = jax.lax.map(lambda step: change(step) + _STEP_COST * jnp.abs(step).sum(), steps)
+    return steps[jnp.argmin(costs, axis=0)]
+
+
+def every_step(reach: int) -> Int[Array, "n 2"]:
+    """Of at most `reach` rows and columns. (For a loop: unrolled over them, a search compiles ten times as long.)"""
+    return jnp.stack(jnp.mgrid[-reach : reach + 1, -reach : reach + 1], axis=-1).reshape(-1, 2)
 
 
 def _rest(now: Plane, laid: Plane) -> Float[Array, "rows columns 2"]:

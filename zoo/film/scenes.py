@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.film.flicker import means
+from zoo.film.motion import every_step
 
 CUT = 0.33  # a score above it is a cut
 _SMALL_PX = 128  # longest side of the small pictures, at most
@@ -29,9 +30,8 @@ def cut_score(before: Float[Array, "h w"], after: Float[Array, "h w"]) -> Float[
     missing = [(0, max(0, size - side)) for size, side in zip((height, width), other.shape, strict=True)]
     one, other = (jnp.pad(x, missing, mode="edge")[:height, :width] for x in (one, other))
     around = jnp.pad(one, _REACH_PX, mode="edge")
-    steps = range(2 * _REACH_PX + 1)
-    unlike = [_energy(other - around[y : y + height, x : x + width]) for y in steps for x in steps]
-    unlike = jnp.stack(unlike).min(axis=0)
+    moved = lambda step: jax.lax.dynamic_slice(around, _REACH_PX + step, other.shape)
+    unlike = jax.lax.map(lambda step: _energy(other - moved(step)), every_step(_REACH_PX)).min(axis=0)
     return unlike.sum() / (_energy(one) + _energy(other) + _BLOCK_PX**2 * _FAINT**2).sum()
 
 
