@@ -16,7 +16,7 @@ from flax import nnx
 
 from benchmarks import peers, processes
 from benchmarks.measure import FULL, TINY, Rounds, compare, reason
-from zoo import Restorer, registry
+from zoo import Restorer, draws, registry
 from zoo.errors import ZooError
 from zoo.models import convolution
 from zoo.models.cyclegan import ResidualConfig
@@ -86,8 +86,8 @@ def peak(rounds: Rounds, *, side: int) -> dict[str, Any]:
     """The device's own best, in floating point operations a second: a product of matrices, and a 3x3 convolution of 64
     channels."""
     key = jax.random.key(0)
-    a, x = jax.random.normal(key, (side, side)), jax.random.normal(key, (1, side // 4, side // 4, 64))
-    kernel = jax.random.normal(key, (3, 3, 64, 64))
+    a, x = draws.normal(key, (side, side)), draws.normal(key, (1, side // 4, side // 4, 64))
+    kernel = draws.normal(key, (3, 3, 64, 64))
     product = jax.jit(lambda a: a @ a)
     conv = jax.jit(lambda x: convolution.direct(x, kernel, ((1, 1), (1, 1))))
     times = compare({"matmul": lambda k: product(a), "conv": lambda k: conv(x)}, dataclasses.replace(rounds, most=20))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from zoo import draws
 from zoo.models import convolution
 from zoo.models.resnet import ResNetConfig
 
@@ -15,7 +16,7 @@ SHAPES = [(2, 8, 5, 32, 33), (1, 9, 8, 40, 32), (8, 15, 13, 33, 35), (1, 18, 11,
 
 def case(key, n, h, w, i, o):
     keys = jax.random.split(key)
-    return jax.random.normal(keys[0], (n, h, w, i)), jax.random.normal(keys[1], (3, 3, i, o)) / (9 * i) ** 0.5
+    return draws.normal(keys[0], (n, h, w, i)), draws.normal(keys[1], (3, 3, i, o)) / (9 * i) ** 0.5
 
 
 def allclose(found, expected):
@@ -31,7 +32,7 @@ def test_winograd_is_the_plain_convolution(shape, p, key):
     found, fast = jax.vjp(lambda x, kernel: convolution.winograd(x, kernel, p), x, kernel)
     assert found.shape == expected.shape
     allclose(found, expected)
-    dy = jax.random.normal(jax.random.fold_in(key, 1), expected.shape)
+    dy = draws.normal(jax.random.fold_in(key, 1), expected.shape)
     for ours, theirs in zip(fast(dy), plain(dy), strict=True):
         allclose(ours, theirs)
 

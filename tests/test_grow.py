@@ -11,7 +11,7 @@ import zoo
 from tests.runs import SHORT, flags
 from train import grow, resnet, unet
 from train import state as st
-from zoo import registry
+from zoo import draws, registry
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.resnet import ResNetConfig
 
@@ -38,7 +38,7 @@ def test_larger_is_the_same_function_and_all_of_it_learns(case):
     trained, fresh = before.init(jax.random.key(1)), after.init(jax.random.key(2))
     grown = grow.grown(fresh, trained)
     assert jax.tree.map(jnp.shape, grown) == jax.tree.map(jnp.shape, fresh)
-    x = jax.random.uniform(jax.random.key(3), (2, 16, 16, 3)).at[:, ::5, ::3].set(0)
+    x = draws.uniform(jax.random.key(3), (2, 16, 16, 3)).at[:, ::5, ::3].set(0)
     said = [net(*arrays, x, train=False)[0] for net, arrays in ((before, trained), (after, grown))]
     np.testing.assert_allclose(said[1], said[0], rtol=0, atol=1e-6)
 

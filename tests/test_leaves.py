@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo import leaves
+from zoo import draws, leaves
 from zoo.errors import FlagError
 
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
@@ -50,7 +50,7 @@ def test_a_pixels_nine_cells_hold_every_leaf_that_covers_it():
     @jax.jit
     def both_ways(key):
         shapes, codes = leaves._shapes(key, canvas=canvas)
-        edge = jax.random.normal(key, (canvas, canvas))
+        edge = draws.normal(key, (canvas, canvas))
         y, x = jnp.mgrid[:canvas, :canvas].astype(jnp.float32)
         covers = jax.vmap(lambda shape: leaves._inside(shape, x, y, edge), in_axes=1)(shapes)
         return leaves._top(shapes, codes, edge=edge), jnp.where(covers, codes[:, None, None], 0).max(0)

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 import zoo
-from zoo import registry
+from zoo import draws, registry
 from zoo.filters import directional_fill
 from zoo.models import convolution
 from zoo.models.cyclegan import (
@@ -81,7 +81,7 @@ def test_parameters_are_pinned(name):
 def test_denoiser_keeps_the_shape_and_starts_near_the_picture(name, key):
     network = narrow(name)
     side = 4 * network.config.multiple
-    x = jax.random.uniform(key, (2, side, side + network.config.multiple, 3))
+    x = draws.uniform(key, (2, side, side + network.config.multiple, 3))
     y = network(x)
     assert y.shape == x.shape
     assert y.dtype == jnp.float32
@@ -94,9 +94,9 @@ def test_denoiser_keeps_the_shape_and_starts_near_the_picture(name, key):
 def test_every_parameter_gets_a_gradient(name, key):
     network = narrow(name)
     network.eval()  # statistics of one random batch would make some gradients vanish
-    x = jax.random.uniform(key, (2, 32, 32, 3))
+    x = draws.uniform(key, (2, 32, 32, 3))
     if zoo.SPECS[name].task == "generate":
-        x = jax.random.normal(key, (2, network.config.latent))
+        x = draws.normal(key, (2, network.config.latent))
     elif getattr(network.config, "impulse", False):
         x = zoo_noise(key, x)
 
@@ -149,7 +149,7 @@ def test_impulse_halo_holds_for_random_hits(name, key):
     network.eval()
     halo = network.config.halo
     side = 2 * halo + 10
-    x = zoo_noise(key, jnp.round(255 * jax.random.uniform(key, (1, side, side, 3))) / 255)
+    x = zoo_noise(key, jnp.round(255 * draws.uniform(key, (1, side, side, 3))) / 255)
     run = nnx.jit(lambda net, v: net(v))
     at = side // 2
     for value in (0.0, 0.5, 1.0):
@@ -161,14 +161,14 @@ def test_impulse_halo_holds_for_random_hits(name, key):
 def test_instance_norm_forbids_tiling(key):
     """The paper's generator changes everywhere when one pixel does: halo None is true."""
     network = narrow("cyclegan-paper-gaussian", blocks=1)
-    x = jax.random.uniform(key, (1, 128, 128, 3))
+    x = draws.uniform(key, (1, 128, 128, 3))
     moved = jnp.abs(network(x.at[0, 0, 0].set(9.0)) - network(x)).max(-1)[0]
     assert float(moved[-1, -1]) > 0
 
 
 @pytest.mark.parametrize("impulse", [False, True])
 def test_salt_and_pepper_networks_copy_what_was_not_hit(impulse, key):
-    x = jax.random.uniform(key, (1, 32, 32, 3), minval=0.1, maxval=0.9)
+    x = draws.uniform(key, (1, 32, 32, 3), low=0.1, high=0.9)
     noisy = zoo_noise(key, x)
     y = ResNetConfig(width=4, blocks=1, impulse=impulse).build(nnx.Rngs(0))(noisy)
     untouched = np.asarray(jnp.all(noisy == x, -1))
@@ -179,7 +179,7 @@ def test_salt_and_pepper_networks_begin_at_the_classical_filling(key):
     """With nothing added to it, the output is the filter's."""
     network = ResNetConfig(width=4, blocks=1, impulse=True).build(nnx.Rngs(0))
     network.exit.kernel[...] = jnp.zeros_like(network.exit.kernel[...])
-    noisy = zoo_noise(key, jax.random.uniform(key, (1, 32, 32, 3)))
+    noisy = zoo_noise(key, draws.uniform(key, (1, 32, 32, 3)))
     np.testing.assert_allclose(network(noisy), directional_fill(noisy), atol=1e-6)
 
 
@@ -188,7 +188,7 @@ def test_salt_and_pepper_networks_begin_at_the_classical_filling(key):
 @pytest.mark.parametrize("channels", [(3, 5), (5, 3), (16, 17)])
 def test_conv_is_pad_and_valid_convolution(size, stride, pad, channels, key):
     conv = Conv(*channels, size, stride=stride, pad=pad, rngs=nnx.Rngs(1))
-    x = jax.random.normal(key, (2, 17, 14, channels[0]))
+    x = draws.normal(key, (2, 17, 14, channels[0]))
     p = size // 2
     padded = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect" if pad == "reflect" else "constant")
     expected = jax.lax.conv_general_dilated(
@@ -200,7 +200,7 @@ def test_conv_is_pad_and_valid_convolution(size, stride, pad, channels, key):
 def test_upsample_is_the_transposed_convolution(key):
     """Scattered by hand: sample i adds kernel k at 2i - 1 + k."""
     up = Upsample(3, 4, rngs=nnx.Rngs(2))
-    x, kernel = np.asarray(jax.random.normal(key, (1, 5, 6, 3))), np.asarray(up.kernel[...])
+    x, kernel = np.asarray(draws.normal(key, (1, 5, 6, 3))), np.asarray(up.kernel[...])
     out = np.zeros((1, 12, 14, 4))
     for i in range(5):
         for j in range(6):
@@ -212,7 +212,7 @@ def test_upsample_is_the_transposed_convolution(key):
 
 def test_dense_layer_is_the_convolution_of_the_concatenation(key):
     layer = DenseLayer([4, 2, 2], 3, 3, "none", rngs=nnx.Rngs(3))
-    features = [jax.random.normal(jax.random.fold_in(key, k), (1, 8, 8, c)) for k, c in enumerate((4, 2, 2))]
+    features = [draws.normal(jax.random.fold_in(key, k), (1, 8, 8, c)) for k, c in enumerate((4, 2, 2))]
     whole = Conv(8, 3, rngs=nnx.Rngs(0))
     whole.kernel[...] = jnp.concatenate([c.kernel[...] for c in layer.convs], 2)
     np.testing.assert_allclose(layer(features), whole(nnx.relu(jnp.concatenate(features, -1))), atol=1e-5)
@@ -222,8 +222,8 @@ def test_dense_block_is_its_layers_in_turn(key):
     """Without norms it computes for all later layers at once."""
     block = DenseBlock(8, 4, 3, "none", rngs=nnx.Rngs(3))
     for layer in block.layers:
-        layer.convs[0].bias[...] = jax.random.normal(key, (4,))
-    x = jax.random.normal(key, (1, 9, 8, 8))
+        layer.convs[0].bias[...] = draws.normal(key, (4,))
+    x = draws.normal(key, (1, 9, 8, 8))
     features = [x]
     for layer in block.layers:
         features.append(layer(features))
@@ -243,13 +243,13 @@ def test_discriminators_give_scores(kind, key):
     config, shape = JUDGES[kind]
     judge = config.build(nnx.Rngs(0))
     judge.eval()
-    assert judge(jax.random.uniform(key, (2, 32, 32, 3))).shape == shape
+    assert judge(draws.uniform(key, (2, 32, 32, 3))).shape == shape
 
 
 def test_patch_discriminator_sees_70_pixels(key):
     judge = dataclasses.replace(PatchConfig(), width=2, norm="none").build(nnx.Rngs(0))
     judge.eval()
-    x = jax.random.uniform(key, (1, 128, 128, 3))
+    x = draws.uniform(key, (1, 128, 128, 3))
     seen = jax.grad(lambda v: judge(v)[0, 6, 6, 0])(x)
     rows = np.nonzero(np.asarray(jnp.abs(seen).sum((0, 2, 3))))[0]
     assert rows.max() - rows.min() + 1 == 70
@@ -298,7 +298,7 @@ def test_build_is_the_same_for_the_same_seed():
 def saved(tmp_path):
     """A network with batch statistics, as a training run's folder."""
     network = zoo.build("densenet-gaussian", width=4, growth=2, blocks=1, layers=1, seed=5)
-    network(jax.random.uniform(jax.random.key(0), (1, 16, 16, 3)))  # moves the statistics
+    network(draws.uniform(jax.random.key(0), (1, 16, 16, 3)))  # moves the statistics
     network.eval()
     params, stats = (nnx.to_pure_dict(state) for state in nnx.split(network, nnx.Param, ...)[1:])
     registry.save(tmp_path, "densenet-gaussian", network.config, params, stats, {"licence": "Apache-2.0"})
@@ -307,7 +307,7 @@ def saved(tmp_path):
 
 def test_weights_round_trip(saved, key):
     folder, network = saved
-    x = jax.random.uniform(key, (1, 16, 16, 3))
+    x = draws.uniform(key, (1, 16, 16, 3))
     assert np.array_equal(zoo.load(folder)(x), network(x))
     card = zoo.card(folder)
     assert card["network"] == "densenet"

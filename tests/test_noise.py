@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo import noise
+from zoo import draws, noise
 from zoo.noise import NOISES
 from zoo.noise import degrade as eager
 
@@ -23,7 +23,7 @@ ALL = pytest.mark.parametrize("kind", NOISES)
 @settings(max_examples=15, deadline=None)
 @given(level=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_stays_in_range_with_shape_and_dtype(kind, level, seed):
-    image = jax.random.uniform(jax.random.key(1), (8, 8, 3))
+    image = draws.uniform(jax.random.key(1), (8, 8, 3))
     out = degrade(jax.random.key(seed), image, noise=kind, level=level)
     assert (out.shape, out.dtype) == (image.shape, image.dtype)
     assert 0 <= float(out.min()) <= float(out.max()) <= 1
@@ -82,12 +82,12 @@ def test_a_higher_level_errs_more(kind):
 
 @pytest.mark.parametrize("kind", [k for k in NOISES if k != "poisson"])
 def test_level_zero_changes_nothing(kind):
-    image = jax.random.uniform(KEY, (8, 8, 3))
+    image = draws.uniform(KEY, (8, 8, 3))
     assert bool((degrade(KEY, image, noise=kind, level=0.0) == image).all())
 
 
 def test_poisson_at_level_zero_is_all_but_nothing():
-    image = jax.random.uniform(KEY, (8, 8, 3))
+    image = draws.uniform(KEY, (8, 8, 3))
     np.testing.assert_allclose(degrade(KEY, image, noise="poisson", level=0.0), image, atol=6e-4)
 
 
@@ -111,7 +111,7 @@ def test_moments(kind, deviation, value):
 
 @pytest.mark.parametrize("amount", [0.01, 0.05, 0.3])
 def test_salt_and_pepper_replaces_whole_pixels_half_and_half(amount):
-    image = jax.random.uniform(KEY, (256, 256, 3), minval=0.1, maxval=0.9)
+    image = draws.uniform(KEY, (256, 256, 3), low=0.1, high=0.9)
     out = np.asarray(noise.salt_and_pepper(KEY, image, amount=amount))
     salt, pepper = (out == 1).all(axis=-1), (out == 0).all(axis=-1)
     untouched = (out == np.asarray(image)).all(axis=-1)
@@ -158,7 +158,7 @@ def test_the_level_of_noise_is_found_in_the_picture(sigma):
 
 
 def test_the_estimate_looks_at_each_picture_alone_and_survives_white_and_small_ones():
-    pictures = jax.random.uniform(KEY, (3, 16, 20, 3))
+    pictures = draws.uniform(KEY, (3, 16, 20, 3))
     one = noise.estimate_sigma(pictures[1:2])
     np.testing.assert_allclose(noise.estimate_sigma(pictures)[1:2], one, rtol=1e-5)
     assert float(noise.estimate_sigma(jnp.ones((1, 14, 14, 1)))[0]) == 0
