@@ -169,7 +169,7 @@ class PlainLayer(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """One norm and one convolution over the concatenation, where the zoo sums a convolution of each source."""
+    """One norm and one convolution over the concatenation, of which the zoo keeps a part for each source."""
 
     def __init__(self, i: int, o: int, size: int, kind: str):
         super().__init__()

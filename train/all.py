@@ -37,7 +37,6 @@ _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
 _WIDE = "--crop=128"
 # A larger network begins with what the smaller one has learned, at a fraction of the price of a crop.
 _WIDER = "--network=width=64 --loss=psnr"
-_DEEPER = "--network=blocks=12 --loss=psnr"
 _GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"
 _AS_PUBLISHED = (
     "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000 --leaves=512"
@@ -51,7 +50,6 @@ RECIPES = {
     "fast-gaussian": f"resnet {_GAUSSIAN} {_WIDE} --network=width=32",
     "fast-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE} --network=width=32",
     "resnet-gaussian": f"resnet {_GAUSSIAN} {_WIDE} {_WIDER} --weights=fast-gaussian",
-    "resnet-large-gaussian": f"resnet {_GAUSSIAN} {_WIDE} {_DEEPER} --weights=resnet-gaussian",
     "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE}",
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",

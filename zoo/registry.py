@@ -52,7 +52,6 @@ _DENSE = "dense blocks with transitions, residual output"
 _UNET = "residual dense U-Net: dense blocks at three scales"
 _RESNET = "residual blocks, residual output"
 _FAST = "residual blocks, residual output, of half the width: for speed"
-_LARGE = "residual blocks, residual output, twice as many: for quality"
 _GAN = "residual blocks, trained against a judge"
 _GAN_AS_PUBLISHED = "GAN as published: convolutions and batch norm, minimax; half of the published width"
 
@@ -60,7 +59,6 @@ SPECS: dict[str, Spec] = {
     "unet-gaussian": Spec(UNetConfig(), "gaussian", _UNET),
     "unet-salt-and-pepper": Spec(UNetConfig(impulse=True), "salt_and_pepper", _UNET),
     "resnet-gaussian": Spec(ResNetConfig(), "gaussian", _RESNET),
-    "resnet-large-gaussian": Spec(ResNetConfig(blocks=12), "gaussian", _LARGE),
     "resnet-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _RESNET),
     "fast-gaussian": Spec(ResNetConfig(width=32), "gaussian", _FAST),
     "fast-salt-and-pepper": Spec(ResNetConfig(width=32, impulse=True), "salt_and_pepper", _FAST),

@@ -31,8 +31,8 @@ class DenseNetConfig(DenoiserConfig):
 
 
 class DenseLayer(nnx.Module):
-    """Norm, ReLU, convolution over features kept as a list: sum of one convolution a source, which is the
-    convolution of their concatenation without the copies."""
+    """Norm, ReLU, convolution over the concatenation of features kept as a list; each source has its own part of the
+    kernel, since others read it too."""
 
     def __init__(self, sources: list[int], o: int, size: int, kind: str, *, scale=1.0, rngs: nnx.Rngs):
         share = scale * (sources[0] / sum(sources)) ** 0.5  # He's variance counts all sources together
@@ -46,8 +46,9 @@ class DenseLayer(nnx.Module):
         )
 
     def __call__(self, features: list[Array]) -> Float[Array, "n h w o"]:
-        terms = [c(nnx.relu(m(f))) for c, m, f in zip(self.convs, self.norms, features, strict=True)]
-        return sum(terms[1:], start=terms[0])
+        x = jnp.concatenate([nnx.relu(normed(f)) for normed, f in zip(self.norms, features, strict=True)], -1)
+        kernel = jnp.concatenate([conv.kernel[...] for conv in self.convs], 2).astype(x.dtype)
+        return biased(convolution.same(x, kernel), self.convs[0].bias)
 
 
 class DenseBlock(nnx.Module):
