@@ -24,7 +24,6 @@ class Rounds:
 
 TINY = Rounds(2, 1.0)
 FULL = Rounds(7, 8.0)
-BEATEN = 4  # times the fastest one's time: who takes as long is timed once, and leaves the rounds to the others
 
 
 def timed(work: Callable[..., Any], *inputs: Any) -> tuple[float, float]:
@@ -36,7 +35,7 @@ def timed(work: Callable[..., Any], *inputs: Any) -> tuple[float, float]:
 
 def compare(contenders: dict[str, Contender], rounds: Rounds) -> dict[str, dict[str, Any]]:
     """{name: what was measured}: medians, spread and every sample. Who fails at the first call is left out of the
-    rounds and says why; who is beaten by far (bfloat16 on a processor without it) has one sample."""
+    rounds and says why."""
     found: dict[str, dict[str, Any]] = {}
     running: dict[str, list[tuple[float, float]]] = {}
     for name, contender in contenders.items():
@@ -46,13 +45,9 @@ def compare(contenders: dict[str, Contender], rounds: Rounds) -> dict[str, dict[
             found[name] = {"failed": reason(e)}
             continue
         found[name], running[name] = {"first_call_s": rounded(first)}, []
-    for name, samples in running.items():
-        samples.append(timed(contenders[name], 0))
-    fastest = min((samples[0][0] for samples in running.values()), default=0.0)
-    racing = {name: samples for name, samples in running.items() if samples[0][0] <= BEATEN * fastest}
-    began, done = time.perf_counter(), 1
-    while racing and done < rounds.most and time.perf_counter() - began < rounds.seconds:
-        for name, samples in racing.items():
+    began, done = time.perf_counter(), 0
+    while running and (not done or (done < rounds.most and time.perf_counter() - began < rounds.seconds)):
+        for name, samples in running.items():
             samples.append(timed(contenders[name], done))
         done += 1
     return {name: row | (summary(running[name]) if name in running else {}) for name, row in found.items()}
