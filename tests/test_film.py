@@ -8,7 +8,8 @@ import pytest
 
 from tests import clips
 from zoo import cli, pictures, registry
-from zoo.film import threads
+from zoo.film import source, threads, timecode
+from zoo.film.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +128,63 @@ def test_subtitles_are_copied_word_for_word(folder):
     assert held[0][2] == [("Wer da?", 40, 80), ("Ü!", 120, 80)]
 
 
+def write_timed(name: str, code: str):
+    """A film of ten frames with a timecode."""
+    with av.open(name, "w") as out:
+        stream = out.add_stream("prores_ks", rate=Fraction(30000, 1001), options={"profile": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv422p10le"
+        stream.metadata["timecode"] = code
+        for k in range(10):
+            out.mux(stream.encode(clips.frame("yuv422p10le", k, 64, 64)))
+        out.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(("words", "code"), [("", "00:00:59;27"), ("--start 0.1 --frames 2", "00:01:00;02")])
+@pytest.mark.parametrize("name", ["out.mov", "out.mp4", "out.mkv"])
+def test_the_timecode_is_that_of_the_first_frame(folder, name, words, code):
+    write_timed("in.mov", "00:00:59;27")
+    assert restore("in.mov", "-o", name, *words.split()) == 0
+    with av.open(name) as film:
+        words = {key.lower(): value for key, value in film.streams.video[0].metadata.items()}
+        assert words["timecode"] == code
+        assert film.streams.video[0].average_rate == Fraction(30000, 1001)
+        assert [s.metadata["timecode"] for s in film.streams if s.type == "data"] == [code] * (name != "out.mkv")
+
+
+@pytest.mark.parametrize(
+    ("code", "frames", "rate", "expected"),
+    [
+        ("00:00:59;29", 1, "30000/1001", "00:01:00;02"),
+        ("00:09:59;29", 1, "30000/1001", "00:10:00;00"),
+        ("00:00:00;00", 107892, "30000/1001", "01:00:00;00"),
+        ("00:00:59;59", 1, "60000/1001", "00:01:00;04"),
+        ("01:00:00:23", 1, "24000/1001", "01:00:01:00"),
+        ("23:59:59:24", 1, "25", "00:00:00:00"),
+    ],
+)
+def test_timecodes_go_on_and_leave_numbers_out(code, frames, rate, expected):
+    assert timecode.later(code, frames, Fraction(rate)) == expected
+    assert timecode.later("", 1, Fraction(rate)) is None
+
+
+@pytest.mark.parametrize(("language", "in_mov"), [("deu", "ger"), ("fre", "fra"), ("eng", "eng"), ("zho", "chi")])
+def test_languages_are_kept_in_the_words_of_the_container(folder, language, in_mov):
+    clips.write(folder / "in.mkv", audio=True, size=(64, 64))
+    with av.open("in.mkv") as film, av.open("named.mkv", "w") as out:
+        picture, sound = (out.add_stream_from_template(film.streams[k], opaque=True) for k in (0, 1))
+        picture.metadata["BPS"], sound.metadata["BPS"], sound.metadata["language"] = "123", "128000", language
+        for packet in (p for p in film.demux(film.streams[0], film.streams[1]) if p.size):
+            packet.stream = (picture, sound)[packet.stream_index]
+            out.mux(packet)
+    for name, expected in (("out.mkv", language), ("out.mov", in_mov)):
+        assert restore("named.mkv", "-o", name) == 0
+        with av.open(name) as film:
+            assert film.streams.audio[0].metadata["language"] == expected
+            assert "BPS" not in film.streams.video[0].metadata, "it was that of the old pictures"
+    with av.open("out.mkv") as film:
+        assert film.streams.audio[0].metadata["BPS"] == "128000"
+
+
 @pytest.mark.parametrize(("name", "codec", "depth"), [("out.mp4", "hevc", 10), ("out.mov", "prores", 10)])
 def test_other_containers_have_their_codec_ten_bits_and_the_tags(folder, name, codec, depth):
     clips.write(folder / "in.mkv", "yuv420p10le", 12, tags=(1, 1, 1, 1), size=(64, 64))
@@ -238,6 +296,15 @@ def test_what_cannot_be_is_one_sentence(folder, capsys, words, code, sentence):
     assert (folder / "there.mkv").read_text() == "precious"
 
 
+def test_odd_sizes_where_the_encoder_takes_only_even_ones(folder, capsys):
+    clips.write(folder / "in.mkv", size=(65, 67), count=2)
+    assert restore("in.mkv", "-o", "out.mp4") == 2
+    message = capsys.readouterr().err
+    assert "libx265 does not take 65x67 px in yuv420p10le, whose chroma needs even sizes" in message
+    assert message.count("\n") == 1
+    assert restore("in.mkv", "-o", "out.mp4", "--pix-fmt", "yuv444p10le") == 0
+
+
 def test_dropped_streams_are_not_in_the_result(folder):
     clips.write(folder / "in.mkv", audio=True)
     assert restore("in.mkv", "-o", "out.webm", "--drop", "audio,attachment,chapters") == 0
@@ -310,6 +377,23 @@ def test_a_mask_keeps_every_pixel_outside(folder, lighter, capsys):
     assert "small.png is 36x9 px, but the film is 36x34" in capsys.readouterr().err
 
 
+def test_masks_of_a_folder_are_those_of_the_films_frames(folder, lighter, capsys):
+    clips.write(folder / "in.mkv", "yuv444p", 4)
+    for k in range(4):
+        mask = np.zeros((34, 36, 1), np.uint8)
+        mask[8 * k : 8 * k + 8] = 255
+        pictures.write(folder / f"{k}.png", pictures.Picture(mask))
+    assert restore("in.mkv", "-o", "out.mkv", "--mask", ".", "--start", "0.08") == 0
+    for k, before, after in zip((2, 3), luma(folder, "in.mkv")[2:], luma(folder, "out.mkv"), strict=True):
+        changed = (before != after).any(axis=1)
+        assert changed[8 * k : 8 * k + 8].all()
+        assert changed.sum() == 8
+    (folder / "3.png").unlink()
+    assert restore("in.mkv", "-o", "other.mkv", "--mask", ".") == 3
+    assert "holds 3 masks, the film about 4 frames; give one for each frame" in capsys.readouterr().err
+    assert not (folder / "other.mkv.part").exists(), "said before any work"
+
+
 @pytest.mark.parametrize(
     ("words", "kept"),
     [
@@ -347,6 +431,16 @@ def test_a_film_that_breaks_off_is_restored_so_far(folder, capsys):
     lost = int(message.split("about ")[1].split()[0])
     assert lost + len(clips.read(folder / "out.mkv")) in (39, 40, 41)
     assert 15 < lost < 25
+    assert "in.mkv is damaged: it breaks off, about" in message
+
+
+def test_what_is_lost_in_the_middle_of_a_film_that_breaks_off_is_counted_too(folder, capsys):
+    path = clips.write(folder / "in.ts", count=40, codec="mpeg2video", size=(96, 80), options={"g": "1"})
+    film = source.describe(path)
+    times = [f.pts for f in source.read(film, source.Losses())]
+    last = source.Frame((), times[29], 0)
+    assert film.lost(last, 20, source.Losses()) in (19, 20, 21)
+    assert film.lost(source.Frame((), times[39], 0), 40, source.Losses()) == 0
 
 
 def test_damaged_packets_are_passed_by_and_counted(folder, capsys):
@@ -406,6 +500,11 @@ def test_probe_says_what_it_is(folder, capsys):
     assert [s["type"] for s in about["streams"]] == ["video", "audio", "attachment"]
     assert about["chapters"] == 1
     assert about["woven from fields"] is None
+    would = about["restore"]
+    assert (would["output"], would["encoder"], would["pixel_format"]) == ("in_restored.mkv", "ffv1", "yuv420p10le")
+    clips.write(folder / "hdr.mkv", "yuv420p10le", 1, tags=(9, 1, 9, 16))
+    assert cli.main(["probe", "hdr.mkv"]) == 0
+    assert "--force-hdr" in json.loads(capsys.readouterr().out)["restore"]["refused"]
     assert cli.main(["probe", "none.mkv"]) == 3
 
 
@@ -434,6 +533,16 @@ def test_progress_as_json_lines(folder, capsys, monkeypatch):
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
     assert [line["frame"] for line in lines] == [1, 2, 3, 4, 5, 5]
     assert lines[-1]["percent"] == 100
+
+
+def test_the_time_left_of_a_long_reel_is_more_than_a_day(capsys, monkeypatch):
+    clock = iter((0.0, 10.0, 10.0))
+    monkeypatch.setattr("zoo.film.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress("auto", "reel") as shown:
+        shown(1, 36001)
+        shown(2, 36001)
+    assert "eta=99:59:50" in capsys.readouterr().err
 
 
 def test_doctor_restores_a_frame(capsys, monkeypatch):

@@ -82,6 +82,9 @@ def test_a_folder_becomes_a_film():
         ("f%03d.png -o g%03d.png", 3, "f009.png missing; --gaps copy repeats the frame before"),
         ("h%03d.png -o g%03d.png", 3, "no picture is called h%03d.png, such as h001.png"),
         ("f%03d.png -o f%03d.png -y", 2, "f%03d.png is an original"),
+        ("f%03d.png -o f%3d.png -y", 2, "f%3d.png is an original"),
+        (". -o m%03d.png -y", 2, "m%03d.png is an original"),
+        ("f*.png -o f%03d.png -y", 2, "f%03d.png is an original"),
         ("old%03d.png -o g%03d.gif", 2, "unknown picture suffix '.gif'"),
         ("f%03d.png -o f.mkv --rate none", 2, "--rate must be frames a second"),
         ("m%03d.png -o g%03d.png", 3, "m002.png is 27x20 px with 1 channels of 8 bits after 27x20 with 3 of 8"),
@@ -127,6 +130,40 @@ def test_a_folder_of_other_names_or_steps_has_no_gaps(names):
         draw(f"scan/{name}%.0s", np.uint8, numbers=(1,))
     assert restore("scan", "-o", "film.mkv") == 0
     assert len(clips.read(Path("film.mkv"))) == len(names)
+
+
+def test_without_an_output_the_pictures_go_into_a_folder_beside_theirs():
+    Path("scan").mkdir()
+    draw("scan/f%03d.png", np.uint8)
+    assert restore("scan/f%03d.png") == 0
+    assert sorted(p.name for p in Path("scan_restored").glob("*.png")) == sorted(p.name for p in Path("scan").iterdir())
+
+
+def test_a_run_that_was_broken_off_while_it_moved_the_pictures_goes_on(monkeypatch):
+    held, moved, replace = draw("f%03d.png", np.uint8), [], Path.replace
+
+    def breaking(self, target):
+        if Path(target).parent.name == "new":
+            moved.append(target)
+            if len(moved) == 4:
+                raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", breaking)
+    words = ["f%03d.png", "-o", "new/f%03d.png", "--segment", "2"]
+    assert restore(*words) == 130
+    assert restore(*words) == 0
+    assert all(np.array_equal(pictures.read(f"new/f{n:03}.png").samples, held[n]) for n in held)
+
+
+@pytest.mark.parametrize("output", ["-", "g%03d.png"])
+def test_what_pictures_cannot_hold_is_said(capfd, monkeypatch, output):
+    clips.write(Path("in.mkv"), "yuv444p", 4, audio=True, times=[0, 40, 200, 240])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    assert restore("in.mkv", "-o", output) == 0
+    message = capfd.readouterr().err
+    assert "the film's other streams are not: attachment, audio" in message
+    assert "the rate of in.mkv varies, which pictures and y4m cannot hold" in message
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p", "gray"])

@@ -54,6 +54,23 @@ def test_mistakes_get_one_sentence(words, code, said, capsys, models):
     assert [p.name for p in models.iterdir()] == ["in.mkv"]
 
 
+def test_what_stands_against_the_colour_is_said(models, capsys):
+    for name, tags, said in (
+        ("hdr.mkv", (9, 1, 9, 16), "is HDR, PQ"),
+        ("untagged.mkv", (2, 0, 2, 2), "guessed: matrix"),
+    ):
+        clips.write(models / name, "yuv420p10le", 1, tags=tags)
+        assert cli.main(["preview", name, "-m", "same"]) == 0
+        assert f"note: {name} " in (message := capsys.readouterr().err)
+        assert said in message
+
+
+def test_a_sheet_is_never_written_over_a_picture_of_the_film(models, capsys):
+    pictures.write(models / "f001.png", pictures.Picture(np.zeros((9, 9, 3), np.uint8)))
+    assert cli.main(["preview", "f%03d.png", "-m", "same", "-o", "f001.png", "-y"]) == 2
+    assert "f001.png is an original" in capsys.readouterr().err
+
+
 def test_a_sheet_is_overwritten_only_with_y(models, capsys):
     assert preview("-m", "same") == 0
     assert preview("-m", "same") == 2

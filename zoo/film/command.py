@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, flags, numbers, registry
-from zoo.errors import FlagError, InputError, ZooError
+from zoo.errors import FlagError, ZooError
 from zoo.film import encode, job, mux, plan, sequence
 from zoo.film import probe as look
 from zoo.film.job import Report
@@ -50,6 +50,8 @@ def restore(args: Any, name: str) -> int:
     if str(output) != PIPE and report.output:
         _log(planned, args.model, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
+    if report.varies and (str(output) == PIPE or sequence.is_pattern(output)):
+        print(f"note: the rate of {name} varies, which pictures and y4m cannot hold", file=sys.stderr)
     if report.lost or report.losses:
         raise ZooError(
             f"{name} is damaged: {report.losses}, about {report.lost} frames are lost; {output} holds the "
@@ -61,8 +63,21 @@ def restore(args: Any, name: str) -> int:
 def probe(name: str) -> int:
     """Prints what a film is; returns the exit code."""
     film = plan.describe(name, Options())
-    print(json.dumps(look.facts(film), indent=1, default=str, ensure_ascii=False))
+    about = look.facts(film) | {"restore": _intended(name)}
+    print(json.dumps(about, indent=1, default=str, ensure_ascii=False))
     return 0
+
+
+def _intended(name: str) -> dict[str, Any]:
+    """What `restore` would do with a film if nothing else were asked for, or why it would refuse."""
+    output = Path(PIPE) if name == PIPE else _beside(Path(name))
+    try:
+        planned = plan.plan(name, output, Options())
+    except ZooError as e:
+        return {"refused": str(e)}
+    encoding = planned.encoding
+    how = {"encoder": encoding.encoder, "pixel_format": encoding.pixel_format, "options": dict(encoding.options)}
+    return {"output": str(output)} | how | {"notes": planned.notes}
 
 
 def preview(args: Any) -> int:
@@ -76,10 +91,15 @@ def preview(args: Any) -> int:
     output = Path(args.output or f"{Path(args.film).stem.partition('%')[0]}_preview.png")
     if output.suffix.lower() != ".png":
         raise FlagError(f"the sheet is a PNG; name it so with -o, not {output.name}")
-    files.check_free(output, {Path(args.film).resolve()}, overwrite=args.yes)
+    files.check_free(output, {path.resolve() for path in sequence.files(args.film)}, overwrite=args.yes)
     for model in models:
         registry.card(model)  # an unknown one, before any work
-    drawn = sheet(args.film, models, Options(start=_seconds("at", args.at), frames=args.frames))
+    options = Options(start=_seconds("at", args.at), frames=args.frames)
+    film = plan.describe(args.film, options)
+    for note in (plan.guessed(film), plan.hdr(film)):
+        if note:
+            print(f"note: {note}", file=sys.stderr)
+    drawn = sheet(film, models, options)
     with files.whole(output) as part:
         drawn.save(part, format="PNG")
     print(f"{args.frames} x {', '.join(models)} -> {output}", file=sys.stderr)
@@ -203,14 +223,15 @@ def _cut(args: Any, options: Options) -> Options:
 
 
 def _pattern(args: Any, output: Path, source: Path) -> Path:
-    """A sequence to write: none of its pictures exists, unless they may be overwritten or a run goes on."""
-    if source.resolve() == output.resolve():
+    """A sequence to write: none of its pictures is an original, or exists unless it may be overwritten or a run goes
+    on."""
+    there = sequence.files(str(output))
+    originals = {path.resolve() for path in sequence.files(str(source))}
+    if source.resolve() == output.resolve() or originals & {path.resolve() for path in there}:
         raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
     going_on = output.with_name(f"{output.name}.part").is_dir()
-    with contextlib.suppress(InputError):
-        first = sequence.find(str(output), "copy")[0][1]
-        if not (args.yes or going_on):
-            raise FlagError(f"{first} exists; overwrite it with -y, or choose another output with -o")
+    if there and there[0].exists() and not (args.yes or going_on):
+        raise FlagError(f"{there[0]} exists; overwrite it with -y, or choose another output with -o")
     files.check_folder(output.parent)
     return output
 
@@ -255,15 +276,32 @@ def _output(args: Any, source: Path) -> Path:
         return _pattern(args, Path(args.output), source)
     if str(source) == PIPE and args.output is None:
         raise FlagError("name the file to write with -o; - is standard output")
-    usual = source if source.suffix.lower() in encode.SUFFIXES else source.with_suffix(".mkv")
     if args.output is None:
-        output = usual.with_stem(f"{source.stem}_restored")
+        output = _beside(source)
+        if sequence.is_pattern(output):
+            return _pattern(args, output, source)
     elif Path(args.output).is_dir() or str(args.output).endswith(("/", os.sep)):
-        output = Path(args.output) / usual.name
+        output = Path(args.output) / _usual(source).name
+        if sequence.is_pattern(output):
+            return _pattern(args, output, source)
     else:
         output = Path(args.output)
     files.check_free(output, {source.resolve()}, overwrite=args.yes)
     return output
+
+
+def _usual(source: Path) -> Path:
+    """The film's own name, with the suffix of a kind that is written."""
+    written = sequence.is_pattern(source) or source.suffix.lower() in encode.SUFFIXES
+    return source if written else source.with_suffix(".mkv")
+
+
+def _beside(source: Path) -> Path:
+    """Where a film goes if nothing is said: beside it; a sequence into a folder beside its own, under its own names."""
+    if sequence.is_pattern(source):
+        folder = source.resolve().parent
+        return folder.with_name(f"{folder.name}_restored") / source.name
+    return _usual(source).with_stem(f"{source.stem}_restored")
 
 
 def _described(plan: Plan, model: str, weights: str, options: Options) -> dict[str, Any]:

@@ -192,6 +192,12 @@ def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
         with threads.ordinary():
             context.open()
     except (FFmpegError, ValueError) as e:
+        height, width = encoding.layout.cell
+        if film.height % height or film.width % width:
+            raise FlagError(
+                f"{encoding.encoder} does not take {film.width}x{film.height} px in {encoding.pixel_format}, whose "
+                "chroma needs even sizes; write .mkv, or choose a format of full chroma, such as --pix-fmt yuv444p10le"
+            ) from None
         raise _encoder_error(encoding, e) from None
     _check_taken(context, encoding)
     return stream

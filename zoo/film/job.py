@@ -30,6 +30,7 @@ class Report:
     frames: int
     lost: int
     losses: Losses
+    varies: bool  # whether some frames last longer than others
     waiting: int  # segments that other processes have not finished; where there are any, no film is written yet
     input: list[str]  # MD5 of the planes of each frame
     output: list[str]  # likewise, as they went to the encoder
@@ -54,16 +55,17 @@ def run(
     Raises Interrupted on Ctrl-C; what is finished by then is kept, and the same call goes on from there.
     """
     film = plan.film
+    counted = Count()
+    mask = options.mask and masks.reader(options.mask, film.height, film.width, _reached(film, options))
     engine = Engine(
         restorer,
         film.layout,
         plan.encoding.layout,
         strength=options.strength,
         keep_grain=options.keep_grain,
-        masks=options.mask and masks.reader(options.mask, film.height, film.width),
+        masks=mask and (lambda number: mask(counted.first + number)),
         fuse=options.temporal == "auto",
     )
-    counted = Count()
     if plan.encoding.encoder == encode.Y4M:
         return _piped(plan, options, engine, counted, progress)
     restart = options.restart or film.name == source.PIPE
@@ -76,7 +78,8 @@ def run(
         with parts.joining():
             return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; the same command goes on with {plan.output}") from None
+        then = "a pipe begins anew" if film.name == source.PIPE else f"the same command goes on with {plan.output}"
+        raise Interrupted(f"interrupted; {then}") from None
 
 
 def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:
@@ -155,6 +158,12 @@ def expected(film: Film, options: Options) -> int | None:
     return count if options.frames is None else min(count, options.frames)
 
 
+def _reached(film: Film, options: Options) -> int | None:
+    """About how many frames there are up to the last that will come out."""
+    count = expected(film, options)
+    return None if count is None else count + round((options.start or 0) * film.rate)
+
+
 def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], length: int) -> Iterator[int]:
     """Encodes the restored frames into segments; yields the number of each frame."""
     item = next(restored, None)
@@ -209,7 +218,7 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
         lost = film.lost(Frame((), times.pts[-1], times.durations[-1]), count, counted.losses)
     paths = [parts.path(k) for k in numbers]
     if plan.encoding.encoder == sequence.CONTAINER:
-        sequence.join(film, paths, plan.output, counted.first, count)
+        sequence.join(film, paths, [len(r["pts"]) for r in records], plan.output, counted.first)
         parts.remove()
         return _report(records, count, lost, counted)
     with files.whole(plan.output) as part:
@@ -223,4 +232,6 @@ def _report(records: list[dict[str, list]], count: int, lost: int, counted: Coun
     whole = {key: [value for record in records for value in record[key]] for key in _record()}
     found = shots.listed(whole["new"], whole["flicker"])
     sums = whole["input"], whole["output"]
-    return Report(count, lost, counted.losses, waiting, *sums, found, shots.mean(whole["flicker"]))
+    steps = np.diff(whole["pts"])
+    varies = len(steps) > 0 and np.ptp(steps) > 2  # times of a steady rate are rounded to ticks
+    return Report(count, lost, counted.losses, bool(varies), waiting, *sums, found, shots.mean(whole["flicker"]))

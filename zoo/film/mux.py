@@ -13,12 +13,19 @@ import av
 from av.error import FFmpegError
 
 from zoo.errors import FlagError, OutputError, ZooError
-from zoo.film import encode, matroska
+from zoo.film import encode, matroska, timecode
 from zoo.film.encode import Encoding
 from zoo.film.source import Film, opened
 
 KINDS = ("audio", "subtitle", "attachment", "data", "video", "chapters")  # what can be left out; video: covers
 _OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
+_COUNTED_TAGS = ("bps", "number_of_", "_statistics_")  # mkvmerge's, of the stream as it was
+# Languages of which FFmpeg knows QuickTime's number by one of their two codes alone.
+_QUICKTIME = {
+    "bod": "tib", "cym": "wel", "cze": "ces", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fre": "fra",
+    "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "msa": "may", "mya": "bur", "nld": "dut", "rum": "ron",
+    "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi",
+}  # fmt: skip
 _MUXER_OPTIONS = {"avoid_negative_ts": "disabled"}
 
 
@@ -45,7 +52,8 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
             encode.add_stream(out, film, encoding)
             _begin(out, f"{output.suffix} cannot hold pictures of {encoding.encoder}; choose another with -c:v")
         for stream in kept:
-            fault = f"{output.suffix} cannot hold {_named(stream)}; write .mkv, or leave it out: --drop {stream.type}"
+            other = "" if output.suffix.lower() == ".mkv" else "write .mkv, or "
+            fault = f"{output.suffix} cannot hold {_named(stream)}; {other}leave it out: --drop {stream.type}"
             with _nowhere(output) as out:
                 encode.add_stream(out, film, encoding)
                 try:
@@ -53,6 +61,12 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
                 except (FFmpegError, ValueError):
                     raise FlagError(fault) from None
                 _begin(out, fault)
+
+
+def others(film: Film) -> list[str]:
+    """The kinds of streams that the film has beside its pictures."""
+    with _everything(film) as source:
+        return sorted({s.type for s in _kept(source, film, frozenset())})
 
 
 def _everything(film: Film) -> Any:
@@ -103,16 +117,29 @@ def _begin(out: Any, fault: str):
 
 
 def _kept(source: Any, film: Film, drop: frozenset[str]) -> list[Any]:
-    """The other streams that are copied."""
-    return [s for s in (source.streams if source else ()) if s.index != film.stream and s.type not in drop]
+    """The other streams that are copied. Not QuickTime's timecode: it is written anew from the pictures' tag."""
+    others = [s for s in (source.streams if source else ()) if s.index != film.stream and s.type not in drop]
+    return [s for s in others if not _timecode(s)]
+
+
+def _timecode(stream: Any) -> str | None:
+    return stream.metadata.get("timecode") if stream.type == "data" else None
 
 
 def _copied(out: Any, stream: Any) -> Any:
     """A stream of the output that takes the packets of `stream` as they are."""
     copy = out.add_stream_from_template(stream, opaque=True)  # no encoder of its codec is needed
-    copy.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
+    copy.metadata.update(_tags(stream, out))
     copy.disposition = stream.disposition
     return copy
+
+
+def _tags(stream: Any, out: Any) -> dict[str, str]:
+    """A stream's own words, as the file `out` takes them."""
+    tags = {k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS}
+    if out.format.name == "mov" and (language := tags.get("language")):
+        tags["language"] = _QUICKTIME.get(language, language)
+    return tags
 
 
 def join(
@@ -123,6 +150,7 @@ def join(
     Raises ZooError where the segments do not fit together.
     """
     with _everything(film) as source, av.open(str(segments[0])) as first:
+        kept = {s.index for s in _kept(source, film, drop)}
         out = av.open(str(part), "w", format=_format(part), options=_MUXER_OPTIONS)
         try:
             target, copies = None, {}
@@ -131,7 +159,8 @@ def join(
             for stream in source.streams if source else ():
                 if stream.index == film.stream:
                     target = _pictures(out, first.streams.video[0], stream, film)
-                elif stream.type not in drop:
+                    _set_timecode(target, source, film, times)
+                elif stream.index in kept:
                     copies[stream.index] = _copied(out, stream)
             if source:
                 _tag(out, source, film, times, drop)
@@ -155,7 +184,7 @@ def join(
 
 def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     target = out.add_stream_from_template(template, opaque=True)
-    target.time_base = film.time_base
+    target.time_base, target.codec_context.framerate = film.time_base, film.rate
     if film.rotation:
         target.set_display_rotation(film.rotation)
     if _format(Path(out.name)) in ("mp4", "mov") and target.codec_context.codec.canonical_name == "hevc":
@@ -163,9 +192,18 @@ def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     if film.aspect:
         target.codec_context.sample_aspect_ratio = film.aspect
     if stream:
-        target.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS})
+        tags = _tags(stream, out)
+        target.metadata.update({k: v for k, v in tags.items() if not k.lower().startswith(_COUNTED_TAGS)})
         target.disposition = stream.disposition
     return target
+
+
+def _set_timecode(target: Any, source: Any, film: Film, times: Stretch):
+    """The timecode of the first frame that is kept."""
+    code = target.metadata.get("timecode") or next(filter(None, map(_timecode, source.streams)), None)
+    if code:
+        skipped = round((times.shift * film.time_base - film.begins) * film.rate) if times.cut else 0
+        target.metadata["timecode"] = timecode.later(code, skipped, film.rate) or code
 
 
 def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]):

@@ -17,6 +17,7 @@ from zoo import files
 from zoo.errors import FlagError
 
 MANIFEST = "manifest.json"
+SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256
 _BLOCK = 2**20
 _BLOCKS = 64
 
@@ -53,7 +54,7 @@ class Parts:
             return
         changed = [k for k in sorted(settings.keys() | begun.keys()) if settings.get(k) != begun.get(k)]
         if changed:
-            was = "; ".join(f"{k} was {begun.get(k)!r} and is now {settings.get(k)!r}" for k in changed)
+            was = "; ".join(_changed(k, begun.get(k), settings.get(k)) for k in changed)
             raise FlagError(f"{self.folder} holds a run with other settings ({was}); --restart throws it away")
 
     def path(self, segment: int) -> Path:
@@ -101,3 +102,10 @@ class Parts:
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _changed(name: str, before: Any, now: Any) -> str:
+    """What became of a setting; sums of files tell a reader nothing."""
+    if name in SUMS:
+        return f"{name} was {'another' if before else 'none'}{'' if now else ' and is now none'}"
+    return f"{name} was {before!r} and is now {now!r}"

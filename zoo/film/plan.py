@@ -61,22 +61,20 @@ def plan(name: str, output: Path, options: Options) -> Plan:
     """Looks at the film and chooses how it is written. Raises what stands against it, before any work."""
     film = describe(name, options)
     if film.guesses and options.strict_color:
-        raise InputError(f"{name} does not say its colour: {_guessed(film)} would be a guess; say it with --colorspace "
+        guesses = ", ".join(film.guesses)
+        raise InputError(f"{name} does not say its colour: {guesses} would be a guess; say it with --colorspace "
                          "and --color-range")  # fmt: skip
-    if film.tags.transfer in formats.HDR and not options.force_hdr:
-        raise InputError(
-            f"{name} is HDR, {formats.HDR[film.tags.transfer]}, and the networks learned from SDR pictures; "
-            "restore an SDR version, or try it with --force-hdr"
-        )
+    if (reason := hdr(film)) and not options.force_hdr:
+        raise InputError(reason)
     chosen = dict(options.encoder_options)
     encoding, losses = encode.choose(film, output, options.encoder, options.pixel_format, chosen)
     if encoding.encoder not in (encode.Y4M, sequence.CONTAINER):
         mux.check(film, encoding, output, options.drop)
     notes = []
-    if film.guesses:
-        notes.append(
-            f"{name} does not say its colour; guessed: {_guessed(film)}. --colorspace, --color-range say better"
-        )
+    if guess := guessed(film):
+        notes.append(f"{guess}. --colorspace, --color-range say better")
+    if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := mux.others(film)):
+        notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
     if film.aspect not in (None, 1) and output.suffix.lower() in (".avi", ".nut"):
         losses.append(f"the shape of its samples, {film.aspect}")
     if losses:
@@ -99,8 +97,19 @@ def is_sequence(name: str) -> bool:
     return name != source.PIPE and (sequence.is_pattern(name) or Path(name).suffix.lower() in ("", *SUFFIXES))
 
 
-def _guessed(film: Film) -> str:
-    return ", ".join(film.guesses)
+def guessed(film: Film) -> str | None:
+    """What had to be guessed about the film's colour, in a sentence without its full stop."""
+    return f"{film.name} does not say its colour; guessed: {', '.join(film.guesses)}" if film.guesses else None
+
+
+def hdr(film: Film) -> str | None:
+    """Why a film of PQ or HLG is not restored unless one insists."""
+    if film.tags.transfer not in formats.HDR:
+        return None
+    return (
+        f"{film.name} is HDR, {formats.HDR[film.tags.transfer]}, and the networks learned from SDR pictures; "
+        "restore an SDR version, or try it with --force-hdr"
+    )
 
 
 def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> dict[str, Any]:

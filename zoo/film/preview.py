@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoo import color
 from zoo.errors import FlagError
-from zoo.film import job, plan
+from zoo.film import job
 from zoo.film.plan import Options
+from zoo.film.source import Film
 from zoo.restorer import Restorer
 
 _CELL_PX = 640  # width of a frame on the sheet, at most
@@ -23,12 +24,11 @@ AS_IT_IS = "input"
 Frames = Float[np.ndarray, "n h w 3"]
 
 
-def sheet(name: str, models: Sequence[str], options: Options) -> Image.Image:
+def sheet(film: Film, models: Sequence[str], options: Options) -> Image.Image:
     """The sheet: a column for the input and each model, two rows for each frame that `options` ask for."""
-    film = plan.describe(name, options)
     frames = [frame.planes for frame in job.stretch(film, options, job.Count())]
     if not frames:
-        raise FlagError(f"no frame of {name} lies at --at; `probe` says how long it is")
+        raise FlagError(f"no frame of {film.name} lies at --at; `probe` says how long it is")
     planes = tuple(jnp.asarray(np.stack(p)) for p in zip(*frames, strict=True))
     before = np.asarray(jnp.clip(color.to_rgb(planes, layout=film.layout), 0, 1))
     columns = {AS_IT_IS: before} | {model: np.asarray(Restorer(model)(before)) for model in models}

@@ -49,6 +49,12 @@ class Progress:
             print(json.dumps(state), file=sys.stderr, flush=True)
             return
         share = "" if of is None else f"/{of} ({100 * frame / of:.2f}%)"
-        clock = "" if left is None else time.strftime(" eta=%H:%M:%S", time.gmtime(left))
+        clock = "" if left is None else f" eta={_clock(left)}"
         speed = "" if fps is None else f" fps={fps:.3g}"
         print(f"\r{self._name} frame={frame}{share}{speed}{clock}   ", end="", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    """`00:26:14`; a reel may take days: `100:26:14`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"

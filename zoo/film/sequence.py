@@ -190,15 +190,18 @@ def numbers(film: Film) -> list[int] | None:
     return [n for n, _ in find(film.name, film.gaps)] if film.container == CONTAINER else None
 
 
-def join(film: Film, segments: list[Path], output: Path, first: int, count: int):
-    """Moves the pictures of all segments to their places: frame k of what was restored gets the number of frame
-    `first` + k of the sequence it came from; a film's frames count from 0. Raises OutputError where one is missing."""
+def join(film: Film, segments: list[Path], counts: list[int], output: Path, first: int):
+    """Moves the pictures of all segments, which hold so many, to their places: frame k of what was restored gets the
+    number of frame `first` + k of the sequence it came from; a film's frames count from 0. What a run that was broken
+    off here has moved is in its place. Raises OutputError where one is missing."""
     names = numbers(film)
     output.parent.mkdir(parents=True, exist_ok=True)
     k = 0
-    for segment in segments:
-        for path in sorted(segment.iterdir()):
-            path.replace(numbered(output, names[first + k] if names else k))
+    for segment, count in zip(segments, counts, strict=True):
+        for path in (segment / f"{n:06}{output.suffix.lower()}" for n in range(count)):
+            place = numbered(output, names[first + k] if names else k)
+            if path.exists():
+                path.replace(place)
+            elif not place.exists():
+                raise OutputError(f"{film.name}: {place} was not written; run again with --restart")
             k += 1
-    if k != count:
-        raise OutputError(f"{film.name}: {k} pictures were written of {count}; run again with --restart")

@@ -67,11 +67,12 @@ class Film:
 
     def lost(self, last: "Frame", count: int, losses: "Losses") -> int:
         """About how many frames are missing: after the `last` one that came, by the length that the file says; where
-        something could not be decoded, of all that `count` came of."""
+        some are, or something could not be decoded, of all that `count` came of."""
         if self.ends is None or self.expected is None:
             return 0
         end = last.pts * self.time_base + max(last.duration * self.time_base, 1 / self.rate)
-        return max(0, int((self.ends - end) * self.rate), self.expected - count if losses else 0)
+        missing = max(0, int((self.ends - end) * self.rate))
+        return max(missing, self.expected - count) if missing or losses else 0
 
 
 PIPE = "-"  # standard input
@@ -195,7 +196,8 @@ class Losses:
         return bool(self.packets or self.frames)
 
     def __str__(self) -> str:
-        return f"{self.packets} packets could not be decoded, {self.frames} frames were decoded in part"
+        said = {"packets could not be decoded": self.packets, "frames were decoded in part": self.frames}
+        return ", ".join(f"{count} {words}" for words, count in said.items() if count) or "it breaks off"
 
 
 def read(film: Film, losses: Losses) -> Iterator[Frame]:
