@@ -59,6 +59,44 @@ def test_a_sequence_keeps_numbers_bits_and_every_sample(pattern, dtype, channels
         assert after.bits == facts.get("bits")
 
 
+def test_every_picture_keeps_its_own_header():
+    """A DPX that says its codes are logarithmic would else be shown as if they were not."""
+    about = lambda n: {
+        "dpx:Transfer": "Printing density",
+        "dpx:FrameRate": 24.0,
+        "dpx:TimeCode": f"01:00:00:{n:02}",
+        "ImageDescription": "reel 3",
+        "PixelAspectRatio": 2.0,
+    }
+    for n in (7, 8, 9):
+        header = (
+            ("kind", "string", ".dpx"),
+            *((k, type(v).__name__.replace("str", "string"), v) for k, v in about(n).items()),
+        )
+        pictures.write(f"f{n}.dpx", Picture(np.zeros((20, 27, 3), np.uint16), bits=10, header=header))
+    assert restore("f%d.dpx", "-o", "new/f%d.dpx", "--start", "0.04", "--segment", "1") == 0
+    assert restore("f%d.dpx", "-o", "other/f%d.exr") == 0
+    for n in (8, 9):
+        before, after = (dict((k, v) for k, _, v in pictures.read(f"{d}f{n}.dpx").header) for d in ("", "new/"))
+        assert {k: after[k] for k in about(n)} == about(n)
+        assert before == after
+        assert "dpx:TimeCode" not in dict((k, v) for k, _, v in pictures.read(f"other/f{n}.exr").header)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_floats_keep_their_bits(half):
+    samples = np.random.default_rng(0).random((20, 27, 3), np.float32) * 3 - 1
+    samples = samples.astype(np.float16).astype(np.float32) if half else samples
+    pictures.write(
+        "f1.exr", Picture(samples, half=half, header=(("kind", "string", ".exr"), ("Copyright", "string", "me")))
+    )
+    assert restore("f%d.exr", "-o", "g%d.exr") == 0
+    after = pictures.read("g1.exr")
+    assert after.half == half
+    assert np.array_equal(after.samples, samples)
+    assert ("Copyright", "me") in [(k, v) for k, _, v in after.header]
+
+
 def test_a_sequence_becomes_a_film_and_back():
     held = draw("f%03d.tif", np.uint16)
     assert restore("f%03d.tif", "-o", "film.mkv", "--rate", "24000/1001") == 0

@@ -4,6 +4,7 @@ import struct
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -362,3 +363,19 @@ def test_rgb8():
     np.testing.assert_array_equal(rgb8(Picture(ramp))[..., 1], np.rint(ramp[..., 0] / 257.0))
     floats = np.array([[[-1, 0, np.nan], [0.5, 1, 7]]], F32)
     np.testing.assert_array_equal(rgb8(Picture(floats)), [[[0, 0, 0], [128, 255, 255]]])
+
+
+def test_a_full_disk_is_no_damaged_picture(tmp_path, monkeypatch):
+    class Full:
+        open, write_image, close = (lambda *_, answer=answer: answer for answer in (True, False, True))
+        geterror = lambda _: "Write error at scanline 7"
+
+    kinds = {"ImageSpec": oiio.ImageSpec, "ImageOutput": SimpleNamespace(create=lambda _: Full())}
+    monkeypatch.setattr(pictures, "_openimageio", lambda: SimpleNamespace(**kinds))
+    picture = Picture(np.zeros((8, 8, 3), np.uint16))
+    with pytest.raises(ZooError, match="scanline 7"):
+        write(tmp_path / "a.tif", picture)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(OSError, match="no space left"):
+        write(tmp_path / "a.tif", picture)
+    assert not list(tmp_path.iterdir())

@@ -10,8 +10,10 @@ written from it, stands upright and carries no orientation tag. A file of severa
 """
 
 import contextlib
+import errno
 import glob
 import io
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,17 +50,25 @@ _SAVE: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True, "exact": True},  # exact: the colour under transparent pixels too
 }
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO, _CMYK = 258, 262, 0, 5  # TIFF tags and two values of the second
+_TALKATIVE, _KIND = (".dpx", ".exr"), "kind"
+# What OpenImageIO sets itself, by the samples; an orientation is applied, a profile and a resolution are fields.
+_OF_THE_SAMPLES = ("oiio:", "openexr:", "Orientation", "Software", "ICCProfile", "XResolution", "YResolution")
+_OF_THE_SAMPLES += ("ResolutionUnit", "dpx:ImageDescriptor", "dpx:EndOf", "dpx:Signal", "nuke", "tiff:")
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
     """samples: [h w c], uint8, uint16 or float32; c = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
-    icc: the colour profile. dpi: the resolution of the scan. bits: how many of 16 a DPX uses (8, 10, 12, 16)."""
+    icc: the colour profile. dpi: the resolution of the scan. bits: how many of 16 a DPX uses (8, 10, 12, 16).
+    half: whether the floats of an EXR have 16 bits. header: what else a DPX or an EXR says (name, type, value), such as
+    its timecode and whether its codes are logarithmic; only a file of the same kind takes it."""
 
     samples: np.ndarray
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
     bits: int | None = None
+    half: bool = False
+    header: tuple[tuple[str, Any, Any], ...] = ()
 
     def __post_init__(self):
         shape = self.samples.shape
@@ -190,8 +200,28 @@ def _read_deep(path: Path) -> Picture:
     icc = spec.getattribute("ICCProfile") if photometric != _CMYK else None
     per_inch = 2.54 if spec.get_string_attribute("ResolutionUnit") == "cm" else 1
     dpi = tuple(spec.get_float_attribute(f"{axis}Resolution") * per_inch for axis in "XY")
-    bits = spec.get_int_attribute("oiio:BitsPerSample") if path.suffix.lower() == ".dpx" else None
-    return Picture(samples, None if icc is None else bytes(icc), _plausible(dpi), bits)
+    kind = path.suffix.lower()
+    bits = spec.get_int_attribute("oiio:BitsPerSample") if kind == ".dpx" else None
+    half = kind == ".exr" and str(spec.format) == "half"
+    return Picture(samples, None if icc is None else bytes(icc), _plausible(dpi), bits, half, _header(spec, path))
+
+
+def header(path: Path) -> tuple[tuple[str, Any, Any], ...]:
+    """`Picture.header` of a file, without its samples."""
+    if path.suffix.lower() not in _TALKATIVE:
+        return ()
+    source = _openimageio().ImageInput.open(str(path))
+    if source is None:
+        raise InputError(f"{path} is damaged or not a picture")
+    with contextlib.closing(source):
+        return _header(source.spec(), path)
+
+
+def _header(spec: Any, path: Path) -> tuple[tuple[str, Any, Any], ...]:
+    if (kind := path.suffix.lower()) not in _TALKATIVE:
+        return ()
+    about = ((a.name, a.type, a.value) for a in spec.extra_attribs)
+    return ((_KIND, "string", kind), *(entry for entry in about if not entry[0].startswith(_OF_THE_SAMPLES)))
 
 
 def _plausible(dpi) -> tuple[float, float] | None:
@@ -257,7 +287,11 @@ def _write_deep(path: Path, picture: Picture, kind: str) -> None:
     oiio = _openimageio()
     samples = picture.samples
     height, width, channels = samples.shape
-    spec = oiio.ImageSpec(width, height, channels, "float" if samples.dtype == _F32 else "uint16")
+    deep = "half" if picture.half and kind == "EXR" else "float"
+    spec = oiio.ImageSpec(width, height, channels, deep if samples.dtype == _F32 else "uint16")
+    if picture.header and _KINDS[picture.header[0][2]] == kind:
+        for name, type_, value in picture.header[1:]:
+            spec.attribute(name, type_, value)
     spec["oiio:UnassociatedAlpha"] = 1
     spec["png:compressionLevel"] = 3  # a third of the default's time for a few per cent of size
     if channels == 2:
@@ -276,6 +310,8 @@ def _write_deep(path: Path, picture: Picture, kind: str) -> None:
     written = out.open(str(path), spec) and out.write_image(np.ascontiguousarray(samples))
     problem = out.geterror()
     if not (out.close() and written):
+        if path.parent.is_dir() and shutil.disk_usage(path.parent).free < samples.nbytes:
+            raise OSError(errno.ENOSPC, "no space left", str(path.parent))
         raise ZooError(f"could not write {path.name[10:]} in {path.parent}: {_first_line(problem or out.geterror())}")
 
 

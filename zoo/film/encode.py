@@ -132,10 +132,10 @@ def _near_encoders(name: str) -> list[str]:
     return [n for n in near if encodes(n)][:4] or ["ffv1", "libx265", "prores_ks", "libsvtav1"]
 
 
-def segment(path: Path, film: Film, encoding: Encoding) -> "Segment | sequence.PictureSegment":
-    """A segment of the kind that the encoding says."""
+def segment(path: Path, film: Film, encoding: Encoding, first: int = 0) -> "Segment | sequence.PictureSegment":
+    """A segment of the kind that the encoding says. `first`: the number of its first frame in the film."""
     if encoding.encoder == sequence.CONTAINER:
-        return sequence.PictureSegment(path, film, encoding.pixel_format)
+        return sequence.PictureSegment(path, film, encoding.pixel_format, first)
     return Segment(path, film, encoding)
 
 

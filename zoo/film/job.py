@@ -73,7 +73,7 @@ def run(
     try:
         restored = ahead(_restored(plan, options, engine, parts, counted), _AHEAD)
         with contextlib.closing(restored):
-            for index in _segments(plan, parts, restored, options.segment):
+            for index in _segments(plan, parts, restored, counted, options.segment):
                 progress(index + 1, expected(film, options))
         with parts.joining():
             return _finished(plan, options, parts, counted)
@@ -164,13 +164,13 @@ def _reached(film: Film, options: Options) -> int | None:
     return None if count is None else count + round((options.start or 0) * film.rate)
 
 
-def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], length: int) -> Iterator[int]:
+def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int) -> Iterator[int]:
     """Encodes the restored frames into segments; yields the number of each frame."""
     item = next(restored, None)
     while item is not None:
         number, record = item.number // length, _record()
         with parts.writing() as part:
-            segment = encode.segment(part, plan.film, plan.encoding)
+            segment = encode.segment(part, plan.film, plan.encoding, counted.first + item.number)
             try:
                 while item is not None and item.number // length == number:
                     segment.write(item.planes)

@@ -161,20 +161,23 @@ def target_layout(film: Film, suffix: str) -> Layout:
 
 
 class PictureSegment:
-    """A stretch of the film as a folder of pictures, `000000.png` and on."""
+    """A stretch of the film as a folder of pictures, `000000.png` and on. `first`: the number of its first frame in the
+    film; each picture has the header of the one that it came from."""
 
-    def __init__(self, folder: Path, film: Film, suffix: str):
+    def __init__(self, folder: Path, film: Film, suffix: str, first: int):
         folder.mkdir()
         self._folder, self._suffix, self._count = folder, suffix, 0
         bits = film.layout.depth if film.layout.depth in (10, 12) else None
-        self._like = Picture(np.zeros((1, 1, 1), np.uint8), bits=bits)
+        self._like, self._sources = Picture(np.zeros((1, 1, 1), np.uint8), bits=bits), []
         if film.container == CONTAINER:
-            self._like = pictures.read(find(film.name, film.gaps)[0][1])  # its profile, resolution and bits
+            found = [path for _, path in find(film.name, film.gaps)]
+            self._like, self._sources = pictures.read(found[0]), found[first:]  # its profile, resolution and bits
 
     def write(self, planes: tuple[np.ndarray, ...]):
         if len(planes) >= 3:
             planes = (planes[2], planes[0], planes[1], *planes[3:])
-        picture = dataclasses.replace(self._like, samples=np.stack(planes, axis=-1))
+        header = pictures.header(self._sources[self._count]) if self._sources else ()
+        picture = dataclasses.replace(self._like, samples=np.stack(planes, axis=-1), header=header)
         pictures.write(self._folder / f"{self._count:06}{self._suffix}", picture)
         self._count += 1
 
