@@ -1,3 +1,4 @@
+import io
 import json
 import os
 from fractions import Fraction
@@ -206,6 +207,18 @@ def test_the_aspect_of_a_sample_is_kept(folder, capsys, name):
     with av.open(str(folder / name)) as film:
         aspect = film.streams.video[0].sample_aspect_ratio
     assert aspect == Fraction(16, 15)
+
+
+@pytest.mark.parametrize("name", ["out.mov", "out.mp4", "out.mkv", "-"])
+@pytest.mark.parametrize(("fields", "shown"), [("tt", 2), ("bb", 3), ("tb", 3), ("bt", 2), ("progressive", 1)])
+def test_the_order_of_fields_is_kept(folder, monkeypatch, name, fields, shown):
+    """Who deinterlaces the restored film must know it."""
+    clips.write(folder / "in.mov", "yuv422p10le", 1, codec="prores_ks", size=(64, 64), options={"field_order": fields})
+    pipe = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(pipe))
+    assert restore("in.mov", "-o", name) == 0
+    with av.open(io.BytesIO(pipe.getvalue()) if name == "-" else name) as film:
+        assert film.streams.video[0].codec_context.field_order in (shown, shown if shown > 1 else 0)
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.film import formats, sequence, threads, y4m
-from zoo.film.source import PIPE, Film
+from zoo.film.source import BOTTOM, PIPE, TOP, Film
 
 # By suffix: the encoder, its options, the least bits a sample of a film of 8 bits.
 _FFV1 = ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, 8)
@@ -34,6 +34,7 @@ _DEFAULTS: dict[str, tuple[str, dict[str, str], int]] = {
     ".ts": _X265,
     ".webm": ("libsvtav1", {"crf": "20", "preset": "5"}, 10),
 }
+_FIELDS = {TOP: "tt", BOTTOM: "bb"}  # FFmpeg's names
 _LEAST_X265_PX = 64  # on less it writes beyond its memory
 Y4M = "y4m"
 SUFFIXES = tuple(_DEFAULTS)
@@ -178,8 +179,11 @@ class Segment:
 
 
 def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
-    """A video stream with the film's size, colour tags and aspect. Raises FlagError for options that cannot be."""
-    stream = container.add_stream(encoding.encoder, rate=film.rate, options=dict(encoding.options))
+    """A video stream with the film's size, colour tags, aspect and order of fields.
+
+    Raises FlagError for options that cannot be."""
+    woven = {"field_order": _FIELDS[film.field_order]} if film.field_order in _FIELDS else {}
+    stream = container.add_stream(encoding.encoder, rate=film.rate, options=woven | dict(encoding.options))
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = film.width, film.height, encoding.pixel_format
     context.time_base = Fraction(1, 1000)

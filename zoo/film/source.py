@@ -77,7 +77,8 @@ class Film:
 
 PIPE = "-"  # standard input
 _piped: list[Any] = []  # its container, stream and first frame: a pipe can be read only once
-FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: "top first", 3: "bottom first", 4: "top first", 5: "bottom first"}
+TOP, BOTTOM = "top first", "bottom first"  # as they are shown
+FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # by FFmpeg's AVFieldOrder
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film.source import Film
+from zoo.film.source import BOTTOM, TOP, Film
 
 _CELLS = {(2, 2): "420", (1, 2): "422", (1, 1): "444", (1, 4): "411"}
 
@@ -38,7 +38,7 @@ class Writer:
             f"W{film.width}",
             f"H{film.height}",
             f"F{rate.numerator}:{rate.denominator}",
-            "Ip",
+            {TOP: "It", BOTTOM: "Ib"}.get(film.field_order, "Ip"),
             f"A{aspect.numerator}:{aspect.denominator}" if aspect else "A0:0",
             colour,
             f"XCOLORRANGE={'FULL' if layout.full else 'LIMITED'}",
