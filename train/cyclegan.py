@@ -138,22 +138,29 @@ class CycleGan(Task):
         pixel = PIXEL_LOSSES[s.cycle_loss]
 
         def generators(params):
-            stats = dict(state.stats)
+            stats, levels = dict(state.stats), estimate_sigma(a)
 
-            def through(name, x, k=None):
-                noise = () if k is None else (k, estimate_sigma(a))
-                y, stats[name] = self.generate(name, params[name], stats[name], x, noise, train=True)
-                return y
+            def through(name, *domains, k=None):
+                """Each domain's pictures through one network, at once: side by side, so that a device's stay there."""
+                x = jnp.stack(domains, 1)
+                noise = () if k is None else (k, jnp.repeat(levels, len(domains)))
+                flat = x.reshape(-1, *x.shape[2:])
+                y, stats[name] = self.generate(name, params[name], stats[name], flat, noise, train=True)
+                y = y.reshape(x.shape)
+                return [y[:, j] for j in range(len(domains))]
 
-            fake_b, fake_a = through("g_ab", a), through("g_ba", b, keys[1])
+            identity = bool(s.lambda_identity)
+            fake_b, *same_b = through("g_ab", a, *[b] * identity)
+            fake_a, *same_a = through("g_ba", b, *[a] * identity, k=keys[1])
+            (back_a,), (back_b,) = through("g_ba", fake_b, k=keys[4]), through("g_ab", fake_a)
             terms = {
                 "g_ab": self.fooling(state, "d_b", fake_b, keys[2]),
                 "g_ba": self.fooling(state, "d_a", fake_a, keys[3]),
-                "cycle": pixel(through("g_ba", fake_b, keys[4]), a) + pixel(through("g_ab", fake_a), b),
+                "cycle": pixel(back_a, a) + pixel(back_b, b),
             }
             weights = {"cycle": s.lambda_cycle}
-            if s.lambda_identity:
-                terms["identity"] = pixel(through("g_ab", b), b) + pixel(through("g_ba", a, keys[5]), a)
+            if identity:
+                terms["identity"] = pixel(same_b[0], b) + pixel(same_a[0], a)
                 weights["identity"] = s.lambda_identity
             total = sum(weights.get(name, 1.0) * term for name, term in terms.items())
             return total + s.lambda_low * _low(fake_a - b), (terms, fake_a, fake_b, stats)

@@ -20,8 +20,8 @@ Edges = tuple[tuple[int, int], tuple[int, int]]  # zeros to put above and below,
 def same(x: Float[Array, "n h w i"], kernel: Float[Array, "k k i o"], stride: int = 1) -> Float[Array, "n hh ww o"]:
     """With `k // 2` zeros on each side."""
     p = kernel.shape[0] // 2
-    if stride == 1 and not p:
-        return jnp.tensordot(x, kernel[0, 0], 1)
+    if stride == 1 and not p:  # flat: XLA would lay the gradient of the tensor product out anew
+        return (x.reshape(-1, x.shape[3]) @ kernel[0, 0]).reshape(*x.shape[:3], -1)
     if stride == 1 and _suits_winograd(x, kernel):
         return winograd(x, kernel, p)
     return direct(x, kernel, ((p, p), (p, p)), stride)

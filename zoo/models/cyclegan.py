@@ -12,7 +12,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from zoo import draws
-from zoo.models.layers import Conv, Upsample, fold, leaky, norm
+from zoo.models.layers import Conv, Upsample, fold, leaky
+from zoo.models.norms import norm
 from zoo.models.resnet import ResidualBlock
 
 
@@ -42,7 +43,7 @@ class ResidualGenerator(nnx.Module):
         block = lambda: ResidualBlock(4 * w, config.norm, pad="reflect", rngs=rngs)
         self.blocks = nnx.List([block() for _ in range(config.blocks)])
         self.ups = nnx.List([Upsample(c, c // 2, bias=bias, rngs=rngs) for c in (4 * w, 2 * w)])
-        self.norms = nnx.List([norm(config.norm, c, rngs) for c in (w, 2 * w, 4 * w, 2 * w, w)])
+        self.norms = nnx.List([norm(config.norm, c) for c in (w, 2 * w, 4 * w, 2 * w, w)])
         self.exit = Conv(w, 3, 7, pad="reflect", scale=0.5, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
@@ -157,7 +158,7 @@ class PatchDiscriminator(nnx.Module):
         self.convs = nnx.List(
             [nnx.Conv(w[k], w[k + 1], (4, 4), (2 if k < 3 else 1,) * 2, padding=1, rngs=rngs) for k in range(4)]
         )
-        self.norms = nnx.List([norm(config.norm if k else "none", w[k + 1], rngs) for k in range(4)])
+        self.norms = nnx.List([norm(config.norm if k else "none", w[k + 1]) for k in range(4)])
         self.dropout = nnx.Dropout(config.dropout)
         self.head = nnx.Conv(w[4], 1, (4, 4), padding=1, rngs=rngs)
 

@@ -9,7 +9,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.models import convolution
-from zoo.models.layers import Conv, Denoiser, DenoiserConfig, biased, denoiser_halo, leaky, norm
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, leaky
+from zoo.models.norms import biased, norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class DenseLayer(nnx.Module):
 
     def __init__(self, sources: list[int], o: int, size: int, kind: str, *, scale=1.0, rngs: nnx.Rngs):
         share = scale * (sources[0] / sum(sources)) ** 0.5  # He's variance counts all sources together
-        self.norms = nnx.List([norm(kind, i, rngs) for i in sources])
+        self.norms = nnx.List([norm(kind, i) for i in sources])
         scales = [share * (i / sources[0]) ** 0.5 for i in sources]
         self.convs = nnx.List(
             [

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky, norm
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky
+from zoo.models.norms import norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class PlainLayer(nnx.Module):
 
     def __init__(self, config: PlainConfig, *, rngs: nnx.Rngs):
         self.conv = Conv(config.width, config.width, bias=config.norm == "none", rngs=rngs)
-        self.norm = norm(config.norm, config.width, rngs)
+        self.norm = norm(config.norm, config.width)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
         return nnx.relu(self.norm(self.conv(x)))
@@ -68,7 +69,7 @@ class LatentGenerator(nnx.Module):
         first = config.size // 2**config.steps
         self.project = nnx.Linear(config.latent, first * first * widths[0], use_bias=False, rngs=rngs)
         self.ups = nnx.List([Upsample(a, b, bias=False, rngs=rngs) for a, b in zip(widths, widths[1:], strict=False)])
-        self.norms = nnx.List([norm("batch", w, rngs) for w in widths])
+        self.norms = nnx.List([norm("batch", w) for w in widths])
         self.exit = Conv(widths[-1], 3, scale=0.5, rngs=rngs)
         self.shape = (first, first, widths[0])
 
@@ -102,7 +103,7 @@ class Discriminator(nnx.Module):
         pairs = list(zip(widths, widths[1:], strict=False))
         self.convs = nnx.List([Conv(a, b, bias=k == 0, rngs=rngs) for k, (a, b) in enumerate(pairs)])
         # No norm on the first layer, as DCGAN: it would hide the level of the noise from the judge.
-        self.norms = nnx.List([norm(config.norm if k else "none", b, rngs) for k, (_, b) in enumerate(pairs)])
+        self.norms = nnx.List([norm(config.norm if k else "none", b) for k, (_, b) in enumerate(pairs)])
         self.dropout = nnx.Dropout(config.dropout)
         self.head = nnx.Linear(widths[-1], 1, rngs=rngs)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import dm_pix as pix
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -18,6 +17,7 @@ from jaxtyping import Array, Float
 from zoo import draws
 from zoo.filters import directional_fill, find_impulses
 from zoo.models import convolution
+from zoo.models.norms import biased
 
 
 class Conv(nnx.Module):
@@ -69,10 +69,6 @@ class Upsample(nnx.Module):
         return biased(y, self.bias)
 
 
-def biased(y: Float[Array, "n h w o"], bias: nnx.Param | None) -> Float[Array, "n h w o"]:
-    return y if bias is None else y + bias[...].astype(y.dtype)
-
-
 def fold(x: Float[Array, "n h w c"], side: int) -> Float[Array, "n hh ww cc"]:
     """Blocks of side x side pixels into channels."""
     return jnp.asarray(pix.space_to_depth(x, side)) if side > 1 else x
@@ -81,29 +77,6 @@ def fold(x: Float[Array, "n h w c"], side: int) -> Float[Array, "n hh ww cc"]:
 def unfold(x: Float[Array, "n h w c"], side: int) -> Float[Array, "n hh ww cc"]:
     """The way back."""
     return jnp.asarray(pix.depth_to_space(x, side)) if side > 1 else x
-
-
-class InstanceNorm(nnx.Module):
-    """Normalises each channel of each picture over its height and width; no weights (as CycleGAN's)."""
-
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-        mean = x.mean((1, 2), keepdims=True)
-        variance = jnp.square(x - mean).mean((1, 2), keepdims=True)  # two passes: exact on flat areas
-        return (x - mean) * jax.lax.rsqrt(variance + 1e-5)
-
-
-class Identity(nnx.Module):
-    """Stands where a norm is left out."""
-
-    def __call__(self, x: Array) -> Array:
-        return x
-
-
-def norm(kind: str, channels: int, rngs: nnx.Rngs) -> Callable[[Array], Array]:
-    """`kind`: "batch", "instance" or "none"."""
-    if kind == "batch":
-        return nnx.BatchNorm(channels, momentum=0.9, epsilon=1e-5, use_fast_variance=False, rngs=rngs)
-    return InstanceNorm() if kind == "instance" else Identity()
 
 
 def leaky(x: Array) -> Array:

@@ -8,7 +8,8 @@ import dataclasses
 from flax import nnx
 from jaxtyping import Array, Float
 
-from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, norm
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo
+from zoo.models.norms import norm
 
 
 class ResidualBlock(nnx.Module):
@@ -17,7 +18,7 @@ class ResidualBlock(nnx.Module):
     def __init__(self, width: int, kind: str, *, pad: str, scale: float = 1.0, rngs: nnx.Rngs):
         conv = lambda s: Conv(width, width, pad=pad, bias=kind == "none", scale=s, rngs=rngs)
         self.first, self.second = conv(1.0), conv(scale)
-        self.first_norm, self.second_norm = norm(kind, width, rngs), norm(kind, width, rngs)
+        self.first_norm, self.second_norm = norm(kind, width), norm(kind, width)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
         return x + self.second_norm(self.second(nnx.relu(self.first_norm(self.first(x)))))
