@@ -69,14 +69,14 @@ class DenseBlock(nnx.Module):
                 features.append(layer(features))
             return x + self.transition(features)
         # Without norms all later layers read a feature alike: one wide convolution for them all, where narrow ones
-        # leave most of a processor idle. `sums` holds what each layer has so far, side by side.
-        sums = jnp.zeros((), x.dtype)
+        # leave most of a processor idle. `wide[j]` holds what feature j gives to layer j and those after it.
+        wide: list[Array] = []
         for k, layer in enumerate(self.layers):
             kernels = [later.convs[k].kernel[...] for later in self.layers[k:]]
-            sums += convolution.same(nnx.relu(features[k]), jnp.concatenate(kernels, -1).astype(x.dtype))
+            wide.append(convolution.same(nnx.relu(features[k]), jnp.concatenate(kernels, -1).astype(x.dtype)))
             growth = kernels[0].shape[-1]
-            features.append(biased(sums[..., :growth], layer.convs[0].bias))
-            sums = sums[..., growth:]
+            own = [part[..., (k - j) * growth : (k - j + 1) * growth] for j, part in enumerate(wide)]
+            features.append(biased(sum(own[1:], start=own[0]), layer.convs[0].bias))
         return x + self.transition(features)
 
 
