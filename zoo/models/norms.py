@@ -99,8 +99,8 @@ _biased.defvjp(lambda y, bias: (y + bias, None), lambda _, dy: (dy, total(dy, (0
 
 
 def total(x: Float[Array, "n h w c"], axes: Axes) -> Float[Array, "m 1 1 c"]:
-    """The sum over `axes`, which are kept. On CPU over rows first, in up to eight groups for its cores: XLA there does a
-    sum of many terms in windows, two to four times as slow and no more exact."""
+    """The sum over `axes`, which are kept. On CPU over rows first, in up to eight groups for its cores: XLA there sums
+    many terms in windows, two to four times as slow and no more exact."""
     if jax.default_backend() != "cpu":
         return x.sum(axes, keepdims=True)
     groups = math.gcd(x.shape[1], 8)
