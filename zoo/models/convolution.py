@@ -73,8 +73,9 @@ _INPUT = np.array(
 _KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.float32) / 24
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 _STEP, _WINDOW = _OUTPUT.shape  # rows of output, and of input, to each group of products
-# From here on the kernel's gradient is XLA's own, which reads the batch as channels: of few it is 2 to 6 times as slow.
-_LARGE_BATCH = 8
+# From here on the kernel's gradient is XLA's own, which reads the batch as channels: of few it is 2 to 6 times as slow;
+# with many real channels Winograd's stays ahead.
+_LARGE_BATCH, _MANY_CHANNELS = 8, 128
 
 
 def _suits_winograd(x: Array, kernel: Array) -> bool:
@@ -115,7 +116,7 @@ def _backward(p: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Arr
     x, kernel = saved
     around = jnp.pad(dy, ((0, 0), (1 - p, 1 - p), (1 - p, 1 - p), (0, 0)))
     dx = winograd(around, kernel[::-1, ::-1].swapaxes(2, 3), 1)
-    if x.shape[0] < _LARGE_BATCH:
+    if x.shape[0] < _LARGE_BATCH or min(kernel.shape[2:]) >= _MANY_CHANNELS:
         return dx, _kernel_gradient(x, dy, p)
     (dkernel,) = jax.linear_transpose(lambda kernel: direct(x, kernel, ((p, p), (p, p))), kernel)(dy)
     return dx, dkernel
