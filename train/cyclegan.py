@@ -133,7 +133,7 @@ class CycleGan(Task):
 
     def joint(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
         """As published: both cycles, both identities, both discriminators."""
-        s, keys = self.settings, jax.random.split(key, 8)
+        s, keys = self.settings, jax.random.split(key, 7)
         a, b = self.domains(batch, keys[0], state.step)
         pixel = PIXEL_LOSSES[s.cycle_loss]
 
@@ -168,8 +168,8 @@ class CycleGan(Task):
         both = {name: state.params[name] for name in ("g_ab", "g_ba")}
         (_, (terms, fake_a, fake_b, stats)), gradient = jax.value_and_grad(generators, has_aux=True)(both)
         rate = self.rate(state.step)
-        state, terms["d_a"] = self.train_judge(state, "d_a", a, fake_a, rate, keys[6])
-        state, terms["d_b"] = self.train_judge(state, "d_b", b, fake_b, rate, keys[7])
+        state, terms["d_a"] = self.train_judge(state, "d_a", a, fake_a, rate, keys[5])
+        state, terms["d_b"] = self.train_judge(state, "d_b", b, fake_b, rate, keys[6])
         state = state._replace(stats={**state.stats, "g_ab": stats["g_ab"], "g_ba": stats["g_ba"]})
         for name, share in (("g_ab", 1.0), ("g_ba", self.degrader_rate)):
             state = self.apply(state, name, gradient[name], share * rate)

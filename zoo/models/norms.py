@@ -74,10 +74,10 @@ def _forward(x: Array, scale: Array, bias: Array, axes: Axes):
 def _backward(axes: Axes, saved: tuple[Array, ...], gradients: tuple[Array, Array, Array]):
     x, scale, mean, deviation = saved
     dy = gradients[0].astype(jnp.float32)
-    ones = (x - mean) * deviation  # of unit variance
-    dbias, dscale = total(dy, axes), total(dy * ones, axes)
+    standard = (x - mean) * deviation
+    dbias, dscale = total(dy, axes), total(dy * standard, axes)
     count = x.size // dbias.size
-    dx = (dy - dbias / count - ones * (dscale / count)) * (deviation * scale)
+    dx = (dy - dbias / count - standard * (dscale / count)) * (deviation * scale)
     by_channel = lambda s: s.sum((0, 1, 2)).astype(scale.dtype)
     return dx.astype(x.dtype), by_channel(dscale), by_channel(dbias)
 
