@@ -17,7 +17,7 @@ from zoo.film import probe as look
 from zoo.film.job import Report
 from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
-from zoo.film.source import PIPE
+from zoo.film.source import PIPE, Film
 
 
 def restore(args: Any, name: str) -> int:
@@ -63,16 +63,16 @@ def restore(args: Any, name: str) -> int:
 def probe(name: str) -> int:
     """Prints what a film is; returns the exit code."""
     film = plan.describe(name, Options())
-    about = look.facts(film) | {"restore": _intended(name)}
+    about = look.facts(film) | {"restore": _intended(film)}
     print(json.dumps(about, indent=1, default=str, ensure_ascii=False))
     return 0
 
 
-def _intended(name: str) -> dict[str, Any]:
+def _intended(film: Film) -> dict[str, Any]:
     """What `restore` would do with a film if nothing else were asked for, or why it would refuse."""
-    output = Path(PIPE) if name == PIPE else _beside(Path(name))
+    output = Path(PIPE) if film.name == PIPE else _beside(Path(film.name))
     try:
-        planned = plan.plan(name, output, Options())
+        planned = plan.of(film, output, Options())
     except ZooError as e:
         return {"refused": str(e)}
     encoding = planned.encoding
@@ -272,20 +272,16 @@ def _output(args: Any, source: Path) -> Path:
     """The file to write: as said, or beside the film; as Matroska where the film's kind is not written."""
     if args.output == PIPE:
         return Path(PIPE)
-    if args.output is not None and sequence.is_pattern(args.output):
-        return _pattern(args, Path(args.output), source)
-    if str(source) == PIPE and args.output is None:
+    if args.output is None and str(source) == PIPE:
         raise FlagError("name the file to write with -o; - is standard output")
     if args.output is None:
         output = _beside(source)
-        if sequence.is_pattern(output):
-            return _pattern(args, output, source)
     elif Path(args.output).is_dir() or str(args.output).endswith(("/", os.sep)):
         output = Path(args.output) / _usual(source).name
-        if sequence.is_pattern(output):
-            return _pattern(args, output, source)
     else:
         output = Path(args.output)
+    if sequence.is_pattern(output):
+        return _pattern(args, output, source)
     files.check_free(output, {source.resolve()}, overwrite=args.yes)
     return output
 

@@ -59,7 +59,12 @@ class Plan:
 
 def plan(name: str, output: Path, options: Options) -> Plan:
     """Looks at the film and chooses how it is written. Raises what stands against it, before any work."""
-    film = describe(name, options)
+    return of(describe(name, options), output, options)
+
+
+def of(film: Film, output: Path, options: Options) -> Plan:
+    """`plan` of a film that was looked at."""
+    name = film.name
     if film.guesses and options.strict_color:
         guesses = ", ".join(film.guesses)
         raise InputError(f"{name} does not say its colour: {guesses} would be a guess; say it with --colorspace "
