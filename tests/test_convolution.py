@@ -70,3 +70,15 @@ def test_networks_take_fewer_products(monkeypatch):
     fast = operations()
     monkeypatch.setattr(convolution, "_suits_winograd", lambda x, kernel: False)
     assert fast < 0.75 * operations()
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators have their own ways")
+def test_layers_of_one_shape_are_lowered_once():
+    """Tracing and lowering are a third of what a first step waits for."""
+
+    def convolutions(blocks):
+        network = ResNetConfig(width=32, blocks=blocks).build(nnx.Rngs(0))
+        loss = jax.grad(lambda x: jnp.sum(jnp.square(network(x))))
+        return jax.jit(loss).lower(jnp.zeros((1, 64, 64, 3))).as_text().count("stablehlo.convolution")
+
+    assert convolutions(2) == convolutions(5)

@@ -135,8 +135,9 @@ def _kernel_gradient(x: Array, dy: Array, p: int) -> Array:
     return jnp.einsum("ar,aico->rcio", _KERNEL, jnp.stack(gradients))
 
 
-winograd = jax.custom_vjp(_winograd, nondiff_argnums=(2,))
-winograd.defvjp(_forward, _backward)
+_differentiable = jax.custom_vjp(_winograd, nondiff_argnums=(2,))
+_differentiable.defvjp(_forward, _backward)
+winograd = jax.jit(_differentiable, static_argnums=2)  # so that layers of one shape are traced and lowered once
 
 
 # The older of XLA's own convolutions on CPU (Eigen's): its newer ones (YNNPACK) keep one core busy where channels are

@@ -5,6 +5,7 @@ law of noise for g_ba, and a judge of noise for d_a.
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -155,18 +156,24 @@ class PatchDiscriminator(nnx.Module):
     def __init__(self, config: PatchConfig, *, rngs: nnx.Rngs):
         self.config = config
         w = [config.channels, *(config.width * k for k in (1, 2, 4, 8))]
-        self.convs = nnx.List(
-            [nnx.Conv(w[k], w[k + 1], (4, 4), (2 if k < 3 else 1,) * 2, padding=1, rngs=rngs) for k in range(4)]
+        conv = lambda i, o, stride: nnx.Conv(
+            i, o, (4, 4), (stride, stride), padding=1, kernel_init=_published_weights, rngs=rngs
         )
+        self.convs = nnx.List([conv(w[k], w[k + 1], 2 if k < 3 else 1) for k in range(4)])
         self.norms = nnx.List([norm(config.norm if k else "none", w[k + 1]) for k in range(4)])
         self.dropout = nnx.Dropout(config.dropout)
-        self.head = nnx.Conv(w[4], 1, (4, 4), padding=1, rngs=rngs)
+        self.head = conv(w[4], 1, 1)
 
     def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n hh ww 1"]:
         x = 2 * x - 1
         for conv, normed in zip(self.convs, self.norms, strict=True):
             x = leaky(normed(conv(x)))
         return self.head(self.dropout(x, rngs=rngs))
+
+
+def _published_weights(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any) -> Array:
+    """N(0, 0.02) (Zhu et al. 2017, section 7.1)."""
+    return 0.02 * draws.normal(key, shape, dtype)
 
 
 @dataclasses.dataclass(frozen=True)

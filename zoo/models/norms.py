@@ -82,8 +82,9 @@ def _backward(axes: Axes, saved: tuple[Array, ...], gradients: tuple[Array, Arra
     return dx.astype(x.dtype), by_channel(dscale), by_channel(dbias)
 
 
-normalised = jax.custom_vjp(_normalised, nondiff_argnums=(3,))
-normalised.defvjp(_forward, _backward)
+_differentiable = jax.custom_vjp(_normalised, nondiff_argnums=(3,))
+_differentiable.defvjp(_forward, _backward)
+normalised = jax.jit(_differentiable, static_argnums=3)  # so that layers of one shape are traced and lowered once
 
 
 def biased(y: Float[Array, "n h w o"], bias: nnx.Param | None) -> Float[Array, "n h w o"]:
