@@ -31,7 +31,7 @@ Row = dict[str, Any]
 COLLECTIVES = re.compile(r"\s(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
 BATCH = 8  # crops of the step, over all devices
 STEPS_OF = {  # Adam, whose state after one step is the gradient; batch norm would send its statistics layer by layer
-    "densenet": ("--network=width=8,growth=4,blocks=1,layers=2,norm=none",),
+    "densenet": ("--network=width=8,growth=4,blocks=1,layers=1,norm=none",),
     "cyclegan": ("--network=width=8,blocks=2", "--judge=width=8"),
 }
 

@@ -155,7 +155,7 @@ def test_the_films_picture_moves_under_grain_of_its_own_in_every_frame(tmp_path)
     assert there == pytest.approx(2**0.5 * film.GRAIN * 876 * np.sqrt(0.2126**2 + 0.7152**2 + 0.0722**2), rel=0.1)
 
 
-def test_train_step(tmp_path, alone):
+def test_train_step(tmp_path, alone, quick_to_compile):
     rows = rows_of("train_step", tmp_path)
     assert [(row["command"], row["preset"], row["steps"]) for row in rows] == [
         ("densenet", "paper", 1),
@@ -181,7 +181,7 @@ def test_scaling(tmp_path):
     assert bands["difference"] < 1e-6
 
 
-def test_start(tmp_path):
+def test_start(tmp_path, quick_to_compile):
     rows = rows_of("start", tmp_path)
     assert [row.get("name", row["what"]) for row in rows][:3] == list(run.start.IMPORTS)
     frame, step = rows[3:]
