@@ -166,6 +166,15 @@ def test_instance_norm_forbids_tiling(key):
     assert float(moved[-1, -1]) > 0
 
 
+def test_the_papers_generator_cannot_tell_brightness_or_contrast(key):
+    """As its docstring says; the film variant can."""
+    x = draws.uniform(key, (1, 32, 32, 3))
+    published, film = narrow("cyclegan-paper-gaussian", blocks=1), narrow("cyclegan-gaussian", blocks=1)
+    for other in (0.5 * x, 0.5 * x + 0.4):
+        np.testing.assert_allclose(published(other), published(x), atol=1e-3)
+        assert float(jnp.abs(film(other) - film(x)).mean()) > 0.1
+
+
 @pytest.mark.parametrize("impulse", [False, True])
 def test_salt_and_pepper_networks_copy_what_was_not_hit(impulse, key):
     x = draws.uniform(key, (1, 32, 32, 3), low=0.1, high=0.9)
