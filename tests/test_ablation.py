@@ -20,7 +20,7 @@ def lasting(printed: str) -> list[list[str]]:
 def test_every_row_of_a_study_is_a_command_of_its_own(name, capsys):
     study, seen = ablation.STUDIES[name], []
     for changes in study.rows.values():
-        assert MAINS[study.command]([*ablation.BASE, *changes, "--dry-run"]) == 0
+        assert MAINS[study.command]([*ablation.BASE, *study.base, *changes, "--dry-run"]) == 0
         seen.append(capsys.readouterr().out)
     assert len(set(seen)) == len(study.rows)
 

@@ -29,16 +29,18 @@ from zoo.flags import LevelList, check_names
 from zoo.restorer import Restorer
 
 RUNS = Path("runs") / "ablation"
-BASE = ["--noise=gaussian", "--levels=0.002,0.055", "--preset=small", "--checkpoints=2", "--leaves=128"]
+BASE = ["--noise=gaussian", "--levels=0.002,0.055", "--checkpoints=2", "--leaves=128"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Rows of one command, and the flags that each adds to BASE; the first is what the others are compared with."""
+    """Rows of one command, and the flags that each adds to BASE and the study's own; the first is what the others are
+    compared with."""
 
     title: str
     command: str
     rows: dict[str, list[str]]
+    base: tuple[str, ...] = ("--preset=small",)
 
 
 STUDIES = {
@@ -66,6 +68,16 @@ STUDIES = {
             "Adam instead of Muon": ["--network=width=32", "--optimiser=adam"],
         },
     ),
+    "published": Study(
+        "What keeps the published CycleGAN from restoring: its norm",
+        "cyclegan",
+        {
+            "instance norm, as published": ["--network=width=16"],
+            "batch norm": ["--network=width=16,norm=batch"],
+            "no norm": ["--network=width=16,norm=none"],
+        },
+        ("--preset=paper", "--judge=width=16", "--batch=4", "--crop=64"),
+    ),
     "fold": Study(
         "What folding pixels into channels costs and brings, in a ResNet",
         "resnet",
@@ -87,7 +99,7 @@ class Flags:
 
     data: str
     """A picture, a folder, a glob, or `skimage`, to measure on."""
-    study: Literal["cyclegan", "fold"] = "cyclegan"
+    study: Literal["cyclegan", "published", "fold"] = "cyclegan"
     """What is changed."""
     images: int = 4000
     """Length of each row in training crops."""
@@ -108,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     study, rows = STUDIES[flags.study], []
     folders = [RUNS / flags.study / row.lower().replace(" ", "-").replace(",", "") for row in study.rows]
     for (row, changes), folder in zip(study.rows.items(), folders, strict=True):
-        line = [*BASE, *changes, f"--images={flags.images}", f"--workdir={folder}"]
+        line = [*BASE, *study.base, *changes, f"--images={flags.images}", f"--workdir={folder}"]
         say(f"{row}: python -m train.{study.command} {' '.join(line)}")
         if code := importlib.import_module(f"train.{study.command}").main(line):
             raise ZooError(f"the row {row!r} ended with code {code}")

@@ -40,7 +40,7 @@ _WIDE = "--crop=128"
 _WIDER = "--network=width=64 --loss=psnr"
 _GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"
 _AS_PUBLISHED = (
-    "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=16000 --leaves=512"
+    "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000 --leaves=512"
 )
 
 # What trains each model on procedural pictures; NAME-photos begins with these weights, or with the -photos weights of
