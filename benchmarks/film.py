@@ -113,7 +113,7 @@ def passes(path: Path, model: str, count: int) -> dict[str, Any]:
             pass
 
     def write_again(k: int) -> None:
-        part = encode.segment(path.with_name("segment.mkv"), film, encoding)
+        part = encode.Segment(path.with_name("segment.mkv"), film, encoding)
         for planes in restored:
             part.write(planes)
         part.close()

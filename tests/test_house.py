@@ -16,7 +16,18 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 # Inside zoo, from the ground up; a module imports only what stands on an earlier floor.
 FLOORS = [
     {"draws", "errors"},
-    {"files", "flags", "models.convolution", "models.norms", "filters", "metrics", "noise", "numbers", "leaves"},
+    {
+        "files",
+        "flags",
+        "models.convolution",
+        "models.norms",
+        "filters",
+        "metrics",
+        "noise",
+        "numbers",
+        "leaves",
+        "openimageio",
+    },
     {"color", "pictures", "models.layers", "windows"},
     {"models.gan", "models.densenet", "models.resnet"},
     {"models.cyclegan", "models.unet"},

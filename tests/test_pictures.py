@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageCms
 
-from zoo import pictures
+from zoo import openimageio, pictures
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.pictures import Picture, find, read, rgb8, write
 
@@ -371,7 +371,7 @@ def test_a_full_disk_is_no_damaged_picture(tmp_path, monkeypatch):
         geterror = lambda _: "Write error at scanline 7"
 
     kinds = {"ImageSpec": oiio.ImageSpec, "ImageOutput": SimpleNamespace(create=lambda _: Full())}
-    monkeypatch.setattr(pictures, "_openimageio", lambda: SimpleNamespace(**kinds))
+    monkeypatch.setattr(openimageio, "_library", lambda: SimpleNamespace(**kinds))
     picture = Picture(np.zeros((8, 8, 3), np.uint16))
     with pytest.raises(ZooError, match="scanline 7"):
         write(tmp_path / "a.tif", picture)

@@ -2,18 +2,15 @@
 
 A `Picture` holds the file's own samples: unsigned 8 or 16 bits, or 32-bit float, never quietly fewer bits.
 Pillow handles 8 bits and 16-bit grey. It would drop 16-bit colour to 8 bits without a word, so that, float, EXR and DPX
-go through OpenImageIO (the extra `film`). Alpha is unassociated (not multiplied into the colour), EXR's as stored.
+go through `zoo.openimageio`. Alpha is unassociated (not multiplied into the colour), EXR's as stored.
 
 On reading, palettes become RGB(A), 1-bit becomes grey, CMYK becomes RGB (by Pillow's plain formula, and its profile is
 dropped, since it no longer describes the samples), and the EXIF orientation is applied: what comes back, and what is
 written from it, stands upright and carries no orientation tag. A file of several pages is refused, not cut to one.
 """
 
-import contextlib
-import errno
 import glob
 import io
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from zoo import files
+from zoo import files, openimageio
 from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
 
 # Scans of large film pass Pillow's "decompression bomb" limit of 89 million pixels, which it only has as a global.
@@ -31,7 +28,7 @@ _U8, _U16, _F32 = map(np.dtype, ("uint8", "uint16", "float32"))
 _NAMES = {_U8: "8-bit", _U16: "16-bit", _F32: "float"}
 _CHANNELS = ("grey", "grey with alpha", "colour", "colour with alpha")
 _KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-_KINDS |= {".exr": "EXR", ".dpx": "DPX"}
+_KINDS |= openimageio.KINDS
 SUFFIXES = (*_KINDS, ".bmp")  # what `find` looks for
 WRITABLE = tuple(_KINDS)
 
@@ -49,26 +46,21 @@ _SAVE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},  # 4:4:4
     "WEBP": {"lossless": True, "exact": True},  # exact: the colour under transparent pixels too
 }
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO, _CMYK = 258, 262, 0, 5  # TIFF tags and two values of the second
-_TALKATIVE, _KIND = (".dpx", ".exr"), "kind"
-# What OpenImageIO sets itself, by the samples; an orientation is applied, a profile and a resolution are fields.
-_OF_THE_SAMPLES = ("oiio:", "openexr:", "Orientation", "Software", "ICCProfile", "XResolution", "YResolution")
-_OF_THE_SAMPLES += ("ResolutionUnit", "dpx:ImageDescriptor", "dpx:EndOf", "dpx:Signal", "nuke", "tiff:")
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
     """samples: [h w c], uint8, uint16 or float32; c = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
     icc: the colour profile. dpi: the resolution of the scan. bits: how many of 16 a DPX uses (8, 10, 12, 16).
-    half: whether the floats of an EXR have 16 bits. header: what else a DPX or an EXR says (name, type, value), such as
-    its timecode and whether its codes are logarithmic; only a file of the same kind takes it."""
+    half: whether the floats of an EXR have 16 bits. header: what else a DPX or an EXR says."""
 
     samples: np.ndarray
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
     bits: int | None = None
     half: bool = False
-    header: tuple[tuple[str, Any, Any], ...] = ()
+    header: openimageio.Header | None = None
 
     def __post_init__(self):
         shape = self.samples.shape
@@ -115,7 +107,7 @@ def read(path: str | Path) -> Picture:
     if not path.is_file():
         raise InputError(f"{path} is {'a folder, not a picture' if path.is_dir() else 'missing: no such file'}")
     try:
-        if path.suffix.lower() in (".exr", ".dpx"):
+        if path.suffix.lower() in openimageio.KINDS:
             return _read_deep(path)
         try:
             image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP", "BMP"))
@@ -145,7 +137,8 @@ def _is_plain(image: Image.Image, path: Path) -> bool:
             depth, white_is_zero = f.read(25)[24], False
     elif image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
-        depth, white_is_zero = max(tags.get(_BITS_PER_SAMPLE, (1,))), tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+        depth = max(tags.get(_BITS_PER_SAMPLE, (1,)))
+        white_is_zero = tags.get(_PHOTOMETRIC) == openimageio.WHITE_IS_ZERO
     else:
         return True
     # Pillow does not scale 12-bit grey to 16 bits, nor turn 16-bit white-is-zero about.
@@ -172,56 +165,13 @@ def _read_plain(image: Image.Image) -> Picture:
 
 
 def _read_deep(path: Path) -> Picture:
-    oiio = _openimageio()
-    wish = oiio.ImageSpec()
-    wish["oiio:UnassociatedAlpha"] = 1
-    source = oiio.ImageInput.open(str(path), wish)
-    if source is None:
-        raise InputError(f"{path} is damaged or not a picture: {_first_line(oiio.geterror())}")
-    with contextlib.closing(source):
-        spec = source.spec()
-        kind = {"uint8": "uint8", "uint16": "uint16", "half": "float", "float": "float"}.get(str(spec.format))
-        if kind is None or spec.nchannels > 4:
-            what = f"{path} has {spec.nchannels} channels of type {spec.format}"
-            raise InputError(f"{what}; a picture has 1 to 4 of uint8, uint16, half or float")
-        samples = source.read_image(0, 0, 0, spec.nchannels, kind)
-        if samples is None:
-            raise InputError(f"{path} is damaged: {_first_line(source.geterror())}")
-        if source.seek_subimage(1, 0):
-            raise InputError(f"{path} holds several pages; split it into one file a page")
-    samples = np.asarray(samples).reshape(spec.height, spec.width, spec.nchannels)
-    if (orientation := spec.get_int_attribute("Orientation", 1)) != 1:
-        buffer = oiio.ImageBuf(samples)
-        buffer.orientation = orientation
-        samples = np.asarray(oiio.ImageBufAlgo.reorient(buffer).get_pixels(kind))
-    photometric = spec.get_int_attribute("tiff:PhotometricInterpretation", -1)
-    if photometric == _WHITE_IS_ZERO and samples.dtype == _U16:  # OpenImageIO leaves it so; CMYK it makes RGB
-        samples[..., 0] = 65535 - samples[..., 0]
-    icc = spec.getattribute("ICCProfile") if photometric != _CMYK else None
-    per_inch = 2.54 if spec.get_string_attribute("ResolutionUnit") == "cm" else 1
-    dpi = tuple(spec.get_float_attribute(f"{axis}Resolution") * per_inch for axis in "XY")
-    kind = path.suffix.lower()
-    bits = spec.get_int_attribute("oiio:BitsPerSample") if kind == ".dpx" else None
-    half = kind == ".exr" and str(spec.format) == "half"
-    return Picture(samples, None if icc is None else bytes(icc), _plausible(dpi), bits, half, _header(spec, path))
+    samples, icc, dpi, bits, half, header = openimageio.read(path)
+    return Picture(samples, icc, _plausible(dpi), bits, half, header)
 
 
-def header(path: Path) -> tuple[tuple[str, Any, Any], ...]:
-    """`Picture.header` of a file, without its samples."""
-    if path.suffix.lower() not in _TALKATIVE:
-        return ()
-    source = _openimageio().ImageInput.open(str(path))
-    if source is None:
-        raise InputError(f"{path} is damaged or not a picture")
-    with contextlib.closing(source):
-        return _header(source.spec(), path)
-
-
-def _header(spec: Any, path: Path) -> tuple[tuple[str, Any, Any], ...]:
-    if (kind := path.suffix.lower()) not in _TALKATIVE:
-        return ()
-    about = ((a.name, a.type, a.value) for a in spec.extra_attribs)
-    return ((_KIND, "string", kind), *(entry for entry in about if not entry[0].startswith(_OF_THE_SAMPLES)))
+def header(path: Path) -> openimageio.Header | None:
+    """`Picture.header` of a file, without its samples. Raises InputError where it is damaged."""
+    return openimageio.header(path) if path.suffix.lower() in openimageio.KINDS else None
 
 
 def _plausible(dpi) -> tuple[float, float] | None:
@@ -258,7 +208,7 @@ def write(path: str | Path, picture: Picture) -> None:
     kind = check_writable(path, picture)
     if not path.parent.is_dir():
         raise FlagError(f"{path}: the folder {path.parent} does not exist; make it first")
-    deep = kind in ("EXR", "DPX") or picture.samples.dtype == _F32
+    deep = kind in openimageio.KINDS.values() or picture.samples.dtype == _F32
     deep |= picture.samples.dtype == _U16 and picture.samples.shape[2] > 1
     try:
         with files.whole(path) as part:
@@ -284,56 +234,19 @@ def _write_plain(path: Path, picture: Picture, kind: str) -> None:
 
 
 def _write_deep(path: Path, picture: Picture, kind: str) -> None:
-    oiio = _openimageio()
-    samples = picture.samples
-    height, width, channels = samples.shape
-    deep = "half" if picture.half and kind == "EXR" else "float"
-    spec = oiio.ImageSpec(width, height, channels, deep if samples.dtype == _F32 else "uint16")
-    if picture.header and _KINDS[picture.header[0][2]] == kind:
-        for name, type_, value in picture.header[1:]:
-            spec.attribute(name, type_, value)
-    spec["oiio:UnassociatedAlpha"] = 1
-    spec["png:compressionLevel"] = 3  # a third of the default's time for a few per cent of size
-    if channels == 2:
-        spec.channelnames, spec.alpha_channel = ("Y", "A"), 1
-    if icc := _icc(picture, kind):
-        spec.attribute("ICCProfile", f"uint8[{len(icc)}]", np.frombuffer(icc, np.uint8))
-    if picture.dpi:
-        spec["XResolution"], spec["YResolution"], spec["ResolutionUnit"] = *picture.dpi, "in"
-        spec["PixelAspectRatio"] = picture.dpi[1] / picture.dpi[0]  # else it makes both resolutions one
-    if kind == "DPX" and picture.bits and picture.bits < 16:
-        spec["oiio:BitsPerSample"] = picture.bits
-        samples = _nearest_codes(samples, picture.bits)
-    out = oiio.ImageOutput.create(str(path))
-    if out is None:
-        raise ZooError(f"this OpenImageIO cannot write {kind}: {_first_line(oiio.geterror())}")
-    written = out.open(str(path), spec) and out.write_image(np.ascontiguousarray(samples))
-    problem = out.geterror()
-    if not (out.close() and written):
-        if path.parent.is_dir() and shutil.disk_usage(path.parent).free < samples.nbytes:
-            raise OSError(errno.ENOSPC, "no space left", str(path.parent))
-        raise ZooError(f"could not write {path.name[10:]} in {path.parent}: {_first_line(problem or out.geterror())}")
+    openimageio.write(
+        path,
+        kind,
+        picture.samples,
+        icc=_icc(picture, kind),
+        dpi=picture.dpi,
+        bits=picture.bits,
+        half=picture.half,
+        header=picture.header,
+    )
 
 
 def _icc(picture: Picture, kind: str) -> bytes | None:
     """The profile, unless it is one of grey and the file will hold colour."""
     colour = picture.samples.shape[2] >= 3 or kind == "WEBP"
     return None if colour and (picture.icc or b"")[16:20] == b"GRAY" else picture.icc
-
-
-def _nearest_codes(samples: np.ndarray, bits: int) -> np.ndarray:
-    """16-bit samples moved to the nearest code of `bits` bits, since OpenImageIO truncates and would darken."""
-    codes = np.rint(samples * ((2**bits - 1) / 65535)).astype(np.uint32)
-    return (codes << (16 - bits) | codes >> (2 * bits - 16)).astype(np.uint16)
-
-
-def _first_line(text: str) -> str:
-    return text.strip().split("\n")[0] or "unknown reason"
-
-
-def _openimageio():
-    try:
-        import OpenImageIO
-    except ImportError as e:
-        raise InputError("16-bit colour needs OpenImageIO: pip install 'filmzoo[film]'") from e
-    return OpenImageIO

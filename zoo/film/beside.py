@@ -56,7 +56,7 @@ def writing(
     pts, durations = [], []
     with tempfile.TemporaryDirectory(prefix=".", dir=output.parent) as folder:
         path = Path(folder) / "segment.mkv"
-        segment = encode.segment(path, film, encoding)
+        segment = encode.Segment(path, film, encoding)
 
         def write(one: Frame, other: Frame):
             segment.write(_side_by_side((one, other), (a, b), encoding.layout, difference))

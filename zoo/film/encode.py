@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import errno
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -133,11 +134,11 @@ def _near_encoders(name: str) -> list[str]:
     return [n for n in near if encodes(n)][:4] or ["ffv1", "libx265", "prores_ks", "libsvtav1"]
 
 
-def segment(path: Path, film: Film, encoding: Encoding, first: int = 0) -> "Segment | sequence.PictureSegment":
-    """A segment of the kind that the encoding says. `first`: the number of its first frame in the film."""
+def segments(film: Film, encoding: Encoding) -> Callable[[Path, int], "Segment | sequence.PictureSegment"]:
+    """(path, number of its first frame in the film) -> a segment of the kind that the encoding says."""
     if encoding.encoder == sequence.CONTAINER:
-        return sequence.PictureSegment(path, film, encoding.pixel_format, first)
-    return Segment(path, film, encoding)
+        return sequence.segments(film, encoding.pixel_format)
+    return lambda path, _: Segment(path, film, encoding)
 
 
 class Segment:

@@ -166,11 +166,11 @@ def _reached(film: Film, options: Options) -> int | None:
 
 def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int) -> Iterator[int]:
     """Encodes the restored frames into segments; yields the number of each frame."""
-    item = next(restored, None)
+    item, begin = next(restored, None), encode.segments(plan.film, plan.encoding)
     while item is not None:
         number, record = item.number // length, _record()
         with parts.writing() as part:
-            segment = encode.segment(part, plan.film, plan.encoding, counted.first + item.number)
+            segment = begin(part, counted.first + item.number)
             try:
                 while item is not None and item.number // length == number:
                     segment.write(item.planes)

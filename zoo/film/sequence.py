@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 
@@ -160,23 +160,30 @@ def target_layout(film: Film, suffix: str) -> Layout:
     return Layout(family, depth, alpha=alpha, full=True)
 
 
-class PictureSegment:
-    """A stretch of the film as a folder of pictures, `000000.png` and on. `first`: the number of its first frame in the
-    film; each picture has the header of the one that it came from."""
+def segments(film: Film, suffix: str) -> Callable[[Path, int], "PictureSegment"]:
+    """(folder, number of its first frame in the film) -> a segment. All have the profile, the resolution and the bits
+    of a sequence's first picture, which is read here, once."""
+    bits = film.layout.depth if film.layout.depth in (10, 12) else None
+    like, sources = Picture(np.zeros((1, 1, 1), np.uint8), bits=bits), []
+    if film.container == CONTAINER:
+        sources = [path for _, path in find(film.name, film.gaps)]
+        like = dataclasses.replace(pictures.read(sources[0]), samples=like.samples)
+    return lambda folder, first: PictureSegment(folder, suffix, like, sources[first:])
 
-    def __init__(self, folder: Path, film: Film, suffix: str, first: int):
+
+class PictureSegment:
+    """A stretch of the film as a folder of pictures, `000000.png` and on, `like` another in all but samples and header.
+    `sources`: the pictures that they came from, whose headers they have; none where the film is a file."""
+
+    def __init__(self, folder: Path, suffix: str, like: Picture, sources: list[Path]):
         folder.mkdir()
         self._folder, self._suffix, self._count = folder, suffix, 0
-        bits = film.layout.depth if film.layout.depth in (10, 12) else None
-        self._like, self._sources = Picture(np.zeros((1, 1, 1), np.uint8), bits=bits), []
-        if film.container == CONTAINER:
-            found = [path for _, path in find(film.name, film.gaps)]
-            self._like, self._sources = pictures.read(found[0]), found[first:]  # its profile, resolution and bits
+        self._like, self._sources = like, sources
 
     def write(self, planes: tuple[np.ndarray, ...]):
         if len(planes) >= 3:
             planes = (planes[2], planes[0], planes[1], *planes[3:])
-        header = pictures.header(self._sources[self._count]) if self._sources else ()
+        header = pictures.header(self._sources[self._count]) if self._sources else None
         picture = dataclasses.replace(self._like, samples=np.stack(planes, axis=-1), header=header)
         pictures.write(self._folder / f"{self._count:06}{self._suffix}", picture)
         self._count += 1
