@@ -9,7 +9,7 @@ import pytest
 
 from tests import clips
 from zoo import cli, pictures, registry
-from zoo.film import source, threads, timecode
+from zoo.film import encode, source, threads, timecode
 from zoo.film.progress import Progress
 
 
@@ -231,6 +231,26 @@ def test_a_film_shot_upright_stays_upright(folder, name, degrees):
         out.mux([*stream.encode(clips.frame("yuv420p", 0, 64, 64)), *stream.encode(None)])
     assert restore("in.mp4", "-o", name) == 0
     assert clips.read(folder / name)[0].rotation == clips.read(folder / "in.mp4")[0].rotation != 0
+
+
+@pytest.mark.parametrize("chance", [0x7F7F7F7F7F7F7F7F, -(2**62)])
+def test_decoding_times_that_an_encoder_leaves_to_chance(folder, monkeypatch, chance):
+    """As x265 does in films of one or two frames."""
+
+    class Careless:
+        def __init__(self, *about):
+            self.stream = add_stream(*about)
+
+        def encode(self, frame):
+            for packet in self.stream.encode(frame):
+                packet.dts = chance
+                yield packet
+
+    add_stream = encode.add_stream
+    monkeypatch.setattr(encode, "add_stream", Careless)
+    clips.write(folder / "in.mkv", "yuv420p10le", 2)
+    assert restore("in.mkv", "-o", "out.mov", "-c:v", "prores_ks") == 0
+    assert [f.time for f in clips.read(folder / "out.mov")] == [f.time for f in clips.read(folder / "in.mkv")]
 
 
 def test_encoder_and_pixel_format_by_flags(folder):

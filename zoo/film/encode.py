@@ -40,6 +40,7 @@ _LEAST_X265_PX = 64  # on less it writes beyond its memory
 Y4M = "y4m"
 SUFFIXES = tuple(_DEFAULTS)
 os.environ.setdefault("SVT_LOG", "1")  # errors only; libsvtav1 has no other switch
+_REORDERED = 64  # frames: more than any encoder decodes before it shows
 _QUIET = {"libx265": {"x265-params": "log-level=none"}}
 
 
@@ -159,17 +160,23 @@ class Segment:
         frame = picture(planes, self._film, self._encoding)
         frame.pts, frame.time_base = self._count, Fraction(1, 1000)
         self._count += 1
+        self._mux(frame)
+
+    def _mux(self, frame: Any):
+        """None for the frame: what the encoder still holds."""
         try:
-            self._file.mux(self._stream.encode(frame))
+            for packet in self._stream.encode(frame):
+                # x265 leaves it to chance in films of one or two frames. Here nobody reads it.
+                if packet.dts is not None and not packet.pts - _REORDERED <= packet.dts <= packet.pts:
+                    packet.dts = packet.pts
+                self._file.mux(packet)
         except FFmpegError as e:
             raise _encoder_error(self._encoding, e) from None
 
     def close(self):
         """Writes what the encoder still holds."""
         try:
-            self._file.mux(self._stream.encode(None))
-        except FFmpegError as e:
-            raise _encoder_error(self._encoding, e) from None
+            self._mux(None)
         finally:
             self._file.close()
 
