@@ -20,6 +20,7 @@ from zoo import Restorer, draws, registry
 from zoo.errors import ZooError
 from zoo.models import convolution
 from zoo.models.cyclegan import ResidualConfig
+from zoo.models.gan import PlainConfig
 
 SIZES = ((720, 576), (1920, 1080), (2048, 1556), (4096, 3112))
 LARGE = Rounds(2, 3.0)  # of all but the first size
@@ -61,10 +62,9 @@ def subjects(*, tiny: bool) -> list[Subject]:
     shipped = [Subject(first, config, True, tuple(others)) for config, (first, *others) in groups.items()]
     if tiny:
         return [*shipped[:1], Subject("tiny residual", ResidualConfig(width=8, blocks=1), False)]
-    plain = registry.SPECS["gan-paper-gaussian"].config
     return [
-        *(s for s in shipped if not isinstance(s.config, ResidualConfig | type(plain))),
-        Subject("gan-paper", plain, False),
+        *(s for s in shipped if not isinstance(s.config, ResidualConfig | PlainConfig)),
+        Subject("gan-paper, full width", PlainConfig(), False),
         Subject("cyclegan-paper, full width", ResidualConfig(), False),
     ]
 

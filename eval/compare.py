@@ -33,7 +33,7 @@ from eval.speed import machine, ms_per_megapixel
 from eval.summary import summarise
 from eval.values import Store, common_keys, measured
 from zoo import files, pictures, registry
-from zoo.errors import command
+from zoo.errors import FlagError, command
 from zoo.flags import check_names
 from zoo.metrics import PROTOCOL
 
@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_settings("gaussian", LEVELS, flags.seed)
     check_plots()
     names = [name for name in flags.models.split(",") if name] if flags.models is not None else None
+    if names == []:
+        raise FlagError("--models names nothing; leave it out for all, or name one")
     methods, missing = choose_methods(names)
     material = Material(open_pictures(flags.data).first(flags.limit).first(QUICK_PICTURES if flags.quick else None))
     output = Path(flags.output) if flags.output else RESULTS if flags.whole else PARTS

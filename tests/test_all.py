@@ -164,3 +164,25 @@ def _arrays(module):
 def _began(run_folder) -> float:
     notes = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
     return next(note["validation"]["restored_db"] for note in notes if "validation" in note)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        ((f"--name={NAME}", "--images=0"), 2, "--images=0 must be at least 1"),
+        ((f"--name={NAME}", "--photos=/nowhere"), 3, "/nowhere does not exist"),
+        ((f"--name={NAME}", "--photos=."), 2, "leave out --photos"),
+    ],
+)
+def test_flags_that_would_be_passed_by_are_refused(zoo_folder, flags, code, said, capsys):
+    assert run(*flags) == code
+    assert said in capsys.readouterr().err
+    assert not everything.RUNS.exists()
+
+
+def test_the_code_of_the_training_is_the_commands(zoo_folder, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.loop.data.open_source", interrupted)
+    assert run(f"--name={NAME}") == 130

@@ -285,6 +285,19 @@ def test_the_readmes_comparison_is_the_committed_result():
     assert (path.parent / "compare.md").read_text() == tables.full(result)
 
 
+def test_the_weights_that_were_compared_are_those_that_ship():
+    path = ROOT / "eval" / "results" / "compare.json"
+    if not path.exists():
+        pytest.skip(f"no comparison was run yet: there is no {path}")
+    measured = {
+        row["name"]: row["weights_sha256"]
+        for noise in json.loads(path.read_text())["noises"].values()
+        for row in noise["methods"]
+        if row["name"] in registry.SPECS
+    }
+    assert measured == {name: registry.card(name)["sha256"] for name in registry.SPECS if registry.has_weights(name)}
+
+
 # ---- intervals
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.runs import SHORT, flags
+from tests.runs import SHORT, flags, same
 from train import grow, resnet, unet
 from train import state as st
 from zoo import draws, registry
@@ -75,3 +75,13 @@ def test_what_cannot_hold_the_weights_is_refused(command, network, said, folder,
     begun = [f"--data={folder}", f"--workdir={tmp_path / 'large'}", f"--weights={tmp_path / 'small'}", *SHORT]
     assert command.main([*begun, f"--network={network}"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_weights_that_a_run_made_worse_do_not_stand_for_it(folder, tmp_path, capsys):
+    """What a run begins with is measured like all that comes later; here nothing later is better."""
+    assert resnet.main(flags("resnet", folder, tmp_path / "good")) == 0
+    begun = [f"--data={folder}", f"--weights={tmp_path / 'good'}", "--learning-rate=3", "--average=0", *SHORT]
+    assert resnet.main([*begun, f"--workdir={tmp_path / 'worse'}"]) == 0
+    assert "by the weights that it began with: none were better" in capsys.readouterr().err
+    assert zoo.card(tmp_path / "worse")["images"] == 0
+    assert same(tmp_path / "good", tmp_path / "worse")

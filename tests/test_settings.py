@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from tests.runs import flags
-from train import cyclegan, degrade, densenet
+from train import cyclegan, degrade, densenet, gan
 from train import state as st
 
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
@@ -26,6 +26,13 @@ BAD = {
     "crop": (["--crop=4"], "crop"),
     "rate": (["--learning-rate=nan"], "learning-rate"),
     "tfds": (["--data=tfds:no_such_thing"], "no_such_thing"),
+    "seed": (["--seed=-1"], "seed=-1"),
+    "crop of an odd side": (["--crop=33"], "--crop=33 must divide by 2"),
+    "no channels": (["--network=width=0"], "width=0"),
+    "unknown norm": (["--network=norm=bacth"], "'bacth'; choose one of: batch, none"),
+    "norm over the picture": (["--network=norm=instance"], "can be tiled 'instance'"),
+    "fold": (["--network=fold=3"], "fold=3 must be 1, 2 or 4"),
+    "folder": (["--workdir=/proc/none"], "--workdir=/proc/none cannot be made"),
 }
 
 
@@ -39,9 +46,33 @@ def test_bad_settings_get_one_sentence(case, folder, tmp_path, capsys):
     assert not (tmp_path / "run" / "model.json").exists()
 
 
-def test_a_commands_own_numbers_are_checked_too(capsys):
-    assert cyclegan.main(["--degrader-rate=-1", "--dry-run"]) == 2
-    assert "--degrader-rate=-1.0 must be a number from 0 up" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("main", "flag", "said"),
+    [
+        (cyclegan.main, "--degrader-rate=-1", "--degrader-rate=-1.0 must be a number from 0 up"),
+        (cyclegan.main, "--adversary-every=1", "--adversary-every=1 must be at least 2"),
+        (cyclegan.main, "--head-start=1", "leaves no step to g_ab"),
+        (cyclegan.main, "--lambda-cycle=0", "which picture to restore"),
+        (cyclegan.main, "--pool=-1", "--pool=-1 must be at least 0"),
+        (gan.main, "--judge=channels=3", "cannot change channels"),
+    ],
+)
+def test_a_commands_own_numbers_are_checked_too(main, flag, said, capsys):
+    assert main([flag, "--dry-run"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_generator_of_pictures_halves_its_side_and_begins_afresh(capsys):
+    assert gan.main(["--goal=generate", "--crop=100", "--dry-run"]) == 2
+    assert "choose a multiple of 16" in capsys.readouterr().err
+    assert gan.main(["--goal=generate", "--weights=fast-gaussian", "--dry-run"]) == 2
+    assert "--weights begins with a network that restores" in capsys.readouterr().err
+
+
+def test_a_mistyped_folder_does_not_claim_the_runs_folder(folder, tmp_path, capsys):
+    line = flags("densenet", folder, tmp_path / "run")
+    assert densenet.main([*line, f"--data={tmp_path}/typo"]) == 3
+    assert densenet.main(line) == 0
 
 
 @pytest.mark.parametrize(("flag", "choice"), [("--noise=rain", "salt_and_pepper"), ("--preset=huge", "paper")])

@@ -20,11 +20,11 @@ from eval.conditions import Material
 from eval.datasets import open_pictures
 from eval.methods import choose_methods
 from eval.report import aligned, markdown, number, writable, write_json
-from eval.run import evaluate, model_facts
+from eval.run import check_settings, evaluate, model_facts
 from eval.speed import SPEED_IS, ms_per_megapixel
 from train.log import say
 from zoo import files
-from zoo.errors import ZooError, command
+from zoo.errors import FlagError, command
 from zoo.flags import LevelList, check_names
 from zoo.restorer import Restorer
 
@@ -112,10 +112,13 @@ class Flags:
 
 
 @command
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, prog="python -m train.ablation", description=__doc__, args=argv)
     json = writable(flags.json, "--json") if flags.json else None
+    check_settings("gaussian", flags.levels, 0)
+    if flags.images < 1:
+        raise FlagError(f"--images={flags.images} must be at least 1")
     pictures = open_pictures(flags.data).first(flags.limit)
     study, rows = STUDIES[flags.study], []
     folders = [RUNS / flags.study / row.lower().replace(" ", "-").replace(",", "") for row in study.rows]
@@ -123,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         line = [*BASE, *study.base, *changes, f"--images={flags.images}", f"--workdir={folder}"]
         say(f"{row}: python -m train.{study.command} {' '.join(line)}")
         if code := importlib.import_module(f"train.{study.command}").main(line):
-            raise ZooError(f"the row {row!r} ended with code {code}")
+            return code
         found = evaluate(Restorer(str(folder)), pictures, noise="gaussian", levels=flags.levels)
         rows.append({"row": row, "flags": changes, **model_facts(str(folder)), **found})
     methods, _ = choose_methods([str(folder) for folder in folders])
@@ -134,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json(json, {"images": flags.images, "source": Path(flags.data).name, "speed": SPEED_IS, "rows": rows})
         files.write(json.with_suffix(".md"), page(study, rows, len(pictures), flags))
         print(f"every value: {json}")
+    return 0
 
 
 def page(study: Study, rows: Sequence[dict], count: int, flags: Flags) -> str:

@@ -19,7 +19,7 @@ import tyro
 
 from train.log import say
 from zoo import registry
-from zoo.errors import FlagError, ZooError, choose, command
+from zoo.errors import FlagError, InputError, choose, command
 from zoo.flags import check_names
 
 RUNS = Path("runs") / "all"
@@ -38,7 +38,7 @@ _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
 _WIDE = "--crop=128"
 # A larger network begins with what the smaller one has learned, at a fraction of the price of a crop.
 _WIDER = "--network=width=64 --loss=psnr"
-_GAN_AS_PUBLISHED = "--preset=paper --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"
+_GAN_AS_PUBLISHED = "--preset=paper --network=width=32 --batch=8 --crop=64 --checkpoints=4 --images=8000 --leaves=512"
 _AS_PUBLISHED = (
     "--preset=paper --network=width=16 --judge=width=16 --batch=4 --crop=64 --checkpoints=4 --images=4000 --leaves=512"
 )
@@ -89,7 +89,7 @@ class Flags:
 
 
 @command
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, prog="python -m train.all", description=__doc__, args=argv)
     names = chosen(flags)
@@ -104,17 +104,24 @@ def main(argv: Sequence[str] | None = None) -> None:
             continue
         left = [] if deadline is None else [f"--minutes={(deadline - time.monotonic()) / 60:.3f}"]
         if deadline and time.monotonic() >= deadline:
-            return
+            break
         say(f"{name}: python -m train.{' '.join(line)}")
         if code := importlib.import_module(f"train.{line[0]}").main(line[1:] + left):
-            raise ZooError(f"training {name} ended with code {code}")
+            return code
         ship(name, folder)
+    return 0
 
 
 def chosen(flags: Flags) -> list[str]:
     """The names that the flags ask for."""
     if sum([flags.missing, flags.weakest, flags.name is not None]) != 1:
         raise FlagError("give one of --missing, --weakest and --name=NAME")
+    if flags.images is not None and flags.images < 1:
+        raise FlagError(f"--images={flags.images} must be at least 1")
+    if flags.photos and not Path(flags.photos).exists():
+        raise InputError(f"--photos={flags.photos} does not exist; give a folder of photographs")
+    if flags.photos and flags.name and not flags.name.endswith(registry.PHOTOS):
+        raise FlagError(f"{flags.name} learns from procedural pictures; leave out --photos, or name a -photos model")
     if flags.budget_minutes is not None and not flags.budget_minutes > 0:
         raise FlagError(f"--budget-minutes={flags.budget_minutes} must be more than 0")
     if flags.further and not (flags.name and registry.has_weights(flags.name)):
@@ -177,7 +184,7 @@ def ship(name: str, folder: Path) -> bool:
     if not any("finished" in note for note in notes):
         say(f"{name}: not finished; the same command continues")
         return False
-    gain = _gain(name, folder, notes)
+    gain = _gain(folder, notes)
     least = LEAST_GAIN_DB if name.endswith(registry.PHOTOS) and not registry.has_weights(name) else 0.0
     if gain is not None and gain <= least:
         say(f"{name}: {gain:+.2f} dB over the weights it began with, not more than {least} dB: they stay")
@@ -187,11 +194,10 @@ def ship(name: str, folder: Path) -> bool:
     return True
 
 
-def _gain(name: str, folder: Path, notes: list[dict[str, Any]]) -> float | None:
-    """What a run that began with the same model's weights brought on its own held-out pictures, dB; else None."""
+def _gain(folder: Path, notes: list[dict[str, Any]]) -> float | None:
+    """What a run brought over the weights that it began with, on its own held-out pictures, dB; None if it had none."""
     about = registry.card(folder)
-    begin = str(about["recipe"]["weights"]).split()[0]
-    if begin.removesuffix(registry.PHOTOS) != name.removesuffix(registry.PHOTOS):
+    if not about["recipe"]["weights"]:
         return None
     before = next(note["validation"] for note in notes if "validation" in note)
     return about["validation"]["restored_db"] - before["restored_db"]

@@ -23,6 +23,7 @@ from train import state as st
 from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss, gradient_penalty
 from train.settings import Settings, network_config, overridden, shipped_config
 from train.task import Batch, Task
+from zoo.errors import FlagError
 from zoo.models.cyclegan import NoiseCriticConfig, NoiseModelConfig, PatchConfig, ResidualConfig
 from zoo.models.densenet import DenseDiscriminatorConfig
 from zoo.models.gan import DiscriminatorConfig
@@ -90,7 +91,7 @@ class CycleGanSettings(Settings):
     head_start: float = 0.15
     """share of the run in which g_ba and d_a train alone, where not joint"""
     adversary_every: int = 3
-    """after it, one step in so many is theirs"""
+    """after it, one step in so many is theirs; 2 or more"""
 
 
 class CycleGan(Task):
@@ -99,6 +100,10 @@ class CycleGan(Task):
 
     def __init__(self, settings: CycleGanSettings, steps: int):
         super().__init__(settings, steps)
+        if not settings.lambda_cycle:
+            raise FlagError("--lambda-cycle=0 would leave nothing that says which picture to restore; make it more")
+        if settings.head_start >= 1:
+            raise FlagError(f"--head-start={settings.head_start} leaves no step to g_ab; make it less than 1")
         configs = _configs(settings)
         self.nets = {name: st.Net(config) for name, config in configs.items()}
         self.averaged = ("g_ab",) if settings.joint else ("g_ab", "g_ba")

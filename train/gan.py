@@ -20,6 +20,7 @@ from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss
 from train.settings import Settings, overridden, shipped_config
 from train.task import Batch, Task
 from zoo import draws, registry
+from zoo.errors import FlagError
 from zoo.models.densenet import DenseDiscriminatorConfig
 from zoo.models.gan import DiscriminatorConfig
 
@@ -27,7 +28,13 @@ DISCRIMINATORS = {"plain": DiscriminatorConfig, "densenet": DenseDiscriminatorCo
 
 PRESETS = {
     "small": {"network": "width=32"},
-    "paper": {"generator": "plain", "objective": "minimax", "pixel_loss": "l2", "lambda_adversarial": 1e-2},
+    "paper": {
+        "generator": "plain",
+        "objective": "minimax",
+        "pixel_loss": "l2",
+        "lambda_adversarial": 1e-2,
+        "network": "width=64",
+    },
 }
 
 
@@ -107,7 +114,8 @@ class Gan(Task):
             on_real, stats = self.judge(state, params, real, real_key)
             on_fake, _ = self.judge(state, params, fake, fake_key)
             value = discriminator_loss(self.settings.objective, on_real, on_fake)
-            told = (jnp.mean(on_real > 0) + jnp.mean(on_fake <= 0)) / 2
+            middle = 0.5 if self.settings.objective == "least_squares" else 0.0  # between the scores of both
+            told = (jnp.mean(on_real > middle) + jnp.mean(on_fake <= middle)) / 2
             return value, (stats, told)
 
         (value, (judged, told)), of_judge = jax.value_and_grad(discriminator, has_aux=True)(state.params["d"])
@@ -129,6 +137,8 @@ class Gan(Task):
 
 def _generator(settings: GanSettings) -> Any:
     if settings.goal == "generate":
+        if settings.weights:
+            raise FlagError("--weights begins with a network that restores; leave it out with --goal=generate")
         base = registry.SPECS["gan-pictures"].config
         return overridden(dataclasses.replace(base, size=settings.crop), settings.network)
     return shipped_config({"resnet": "gan", "plain": "gan-paper"}.get(settings.generator, settings.generator), settings)

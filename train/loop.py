@@ -20,7 +20,7 @@ from train.log import Log, counter, say
 from train.settings import Settings, describe, parse
 from train.state import TrainState
 from train.task import Task, compiled
-from train.validation import Validation, middle
+from train.validation import SIDE, Validation, middle
 from zoo import files, pictures, registry
 from zoo.errors import FlagError, ZooError, command
 from zoo.metrics import PROTOCOL
@@ -36,7 +36,7 @@ def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, 
         sharding.start()
         settings = parse(kind, name, presets, argv)
         if settings.dry_run:
-            about = _about(name, settings, task(settings, steps=1))
+            about = _about(name, settings, _checked(task(settings, steps=1)))
             print(json.dumps(about | {"workdir": str(settings.workdir)}, indent=1))
             return
         run(name, settings, task)
@@ -49,14 +49,15 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     sharding.check_batch(settings.batch)
     if settings.minutes and jax.process_count() > 1:
         raise FlagError("--minutes is for one process: several would stop at different steps")
-    about = _about(name, settings, make_task(settings, steps=1))
-    _claim(settings.workdir, about)
+    about = _about(name, settings, _checked(make_task(settings, steps=1)))
+    _refuse_another(settings.workdir, about)
     source, held_out = _open(settings)
     steps = math.ceil(settings.total(len(source)) / settings.batch)
     mesh = sharding.mesh()
     task = make_task(settings, steps)
     state = sharding.replicate(mesh, task.init(jax.random.key(settings.seed)))
     progress = Progress(source.fingerprint())
+    _claim(settings.workdir, about)
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))
         start, state, last = checkpoints.restore(state) or (0, state, progress)
@@ -91,8 +92,8 @@ class _Trainer:
 
     def train(self, state: TrainState, start: int, progress: Progress, mesh, batches, interrupted) -> None:
         self.saved, began = start, time.monotonic() - progress.seconds
-        if self.settings.weights and not start:
-            self._note_validation(0, state)
+        if self.settings.weights and not start and self.validation:
+            progress = self._begin(state, progress)
         for step in range(start, self.steps):
             if self._patience_is_over(progress):
                 break
@@ -114,6 +115,13 @@ class _Trainer:
                     raise KeyboardInterrupt
                 return
         self._finish(progress)
+
+    def _begin(self, state: TrainState, progress: Progress) -> Progress:
+        """Measures and writes the weights that the run begins with: what it makes must be better to stand for them."""
+        found = self._note_validation(0, state)
+        if jax.process_index() == 0:
+            self._export(0, state, found, progress.fingerprint, 0.0)
+        return dataclasses.replace(progress, best_db=found["restored_db"])
 
     def _update(self, step: int, mesh):
         """The step's function, jitted once."""
@@ -201,7 +209,21 @@ class _Trainer:
         ended = {"seconds": round(progress.seconds), "best_db": progress.best_db if self.validation else None}
         self.log.note(self.saved, self.saved * self.settings.batch, {"finished": ended})
         best = f", {progress.best_db:.2f} dB on the pictures held out" if self.validation else ""
+        if self.validation and not registry.card(self.settings.workdir)["images"]:
+            best += ", by the weights that it began with: none were better"
         say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
+
+
+def _checked(task: Task) -> Task:
+    """The task, if its networks can take its crops and the pictures held out."""
+    for net in task.nets.values():
+        multiple = getattr(net.config, "multiple", 1)
+        for what, side in ((f"--crop={task.settings.crop}", task.settings.crop), (f"the validation's {SIDE} px", SIDE)):
+            if task.restores and side % multiple:
+                raise FlagError(
+                    f"{what} must divide by {multiple}, which a {type(net.config).__name__} so configured needs"
+                )
+    return task
 
 
 def _about(name: str, settings: Settings, task: Task) -> dict[str, Any]:
@@ -210,8 +232,8 @@ def _about(name: str, settings: Settings, task: Task) -> dict[str, Any]:
     return {"command": name, **describe(settings), "networks": nets}
 
 
-def _claim(workdir: Path, about: dict[str, Any]) -> None:
-    """Writes the settings into a new run's folder; refuses a folder whose run had others."""
+def _refuse_another(workdir: Path, about: dict[str, Any]) -> None:
+    """Raises FlagError for a folder whose run had other settings."""
     path = workdir / "settings.json"
     about = json.loads(json.dumps(about))
     if path.exists():
@@ -225,15 +247,25 @@ def _claim(workdir: Path, about: dict[str, Any]) -> None:
             raise FlagError(
                 f"{workdir} holds a run with other settings ({said}); give another --workdir, or the same settings"
             )
-    elif jax.process_index() == 0:
-        if workdir.exists() and not workdir.is_dir():
-            raise FlagError(f"--workdir={workdir} is a file; give a folder")
+    if workdir.exists() and not workdir.is_dir():
+        raise FlagError(f"--workdir={workdir} is a file; give a folder")
+
+
+def _claim(workdir: Path, about: dict[str, Any]) -> None:
+    """Writes the settings into a new run's folder."""
+    path = workdir / "settings.json"
+    if path.exists() or jax.process_index():
+        return
+    try:
         workdir.mkdir(parents=True, exist_ok=True)
-        files.write(path, json.dumps(about, indent=1) + "\n")
+    except OSError as e:
+        raise FlagError(f"--workdir={workdir} cannot be made: {e.strerror}; give another") from None
+    files.write(path, json.dumps(about, indent=1) + "\n")
 
 
 def _open(settings: Settings) -> tuple[Any, np.ndarray]:
-    """The pictures to train on, and the middles of those held out (at most one in eight)."""
+    """The pictures to train on, and the middles of those held out: of pictures that are not made for it, at most one in
+    eight."""
     source = data.open_source(
         settings.data,
         seed=settings.seed,
@@ -245,7 +277,10 @@ def _open(settings: Settings) -> tuple[Any, np.ndarray]:
         say(f"skipped {name}: {reason}")
     if source.skipped:
         say(f"{len(source.skipped)} of {len(source) + len(source.skipped)} pictures cannot be read and are left out")
-    source, held_out = data.hold_out(source, max(1, min(settings.valid, len(source) // 8)))
+    most = settings.valid if settings.data == "leaves" else max(1, len(source) // 8)
+    source, held_out = data.hold_out(source, min(settings.valid, most))
+    if most < settings.valid:
+        say(f"{len(held_out)} pictures are held out, one in eight, not --valid={settings.valid}")
     return source, np.stack([middle(held_out[k]) for k in range(len(held_out))])
 
 

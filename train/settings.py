@@ -65,7 +65,7 @@ class Settings:
     patience: int = 0
     """stop after so many checkpoints without a better validation PSNR; 0: never"""
     valid: int = 16
-    """pictures held out for validation"""
+    """pictures held out for validation; of your own at most one in eight"""
     leaves: int = 256
     """pictures to make for --data=leaves"""
     minutes: float | None = None
@@ -137,9 +137,12 @@ def check(settings: S) -> S:
     if not 0 <= low <= high <= 1:
         raise FlagError(f"--levels={low},{high} must be two numbers in [0, 1], the lower first")
     least = {"images": 1, "epochs": 1, "batch": 1, "crop": 16, "checkpoints": 1, "patience": 0, "valid": 1, "leaves": 2}
+    least |= {"adversary_every": 2, "pool": 0}  # a command's own
     for name, bound in least.items():
-        if getattr(settings, name) is not None and getattr(settings, name) < bound:
-            raise FlagError(f"--{name}={getattr(settings, name)} must be at least {bound}")
+        if getattr(settings, name, None) is not None and getattr(settings, name) < bound:
+            raise FlagError(f"--{name.replace('_', '-')}={getattr(settings, name)} must be at least {bound}")
+    if not 0 <= settings.seed < 2**32:
+        raise FlagError(f"--seed={settings.seed} is outside 0 ... 2^32 - 1")
     if settings.minutes is not None and not settings.minutes > 0:
         raise FlagError(f"--minutes={settings.minutes} must be more than 0")
     for name in ("hold", "dropout", "average", "grey"):
@@ -174,6 +177,8 @@ def overridden(config: Any, text: str | None, flag: str = "--network") -> Any:
             changes[name.strip()] = json.loads(value)
         except json.JSONDecodeError:
             changes[name.strip()] = value
+    if flag == "--judge" and "channels" in changes:
+        raise FlagError("--judge cannot change channels: what the discriminator sees says how many they are")
     for name, value in changes.items():
         default = getattr(config, name, value)
         if type(value) is not type(default):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from zoo import draws
+from zoo.errors import choose
 
 Level = Any  # a float, or Float[Array, " n"]: one per image
 
@@ -91,4 +92,4 @@ NOISES: dict[str, Callable[..., Array]] = {
 
 def degrade(key: Key[Array, ""], image: Float[Array, "*n h w c"], *, noise: str, level: Level) -> Array:
     """The noise named `noise` (a key of NOISES) at one `level`, which every kind reads on the [0, 1] scale."""
-    return NOISES[noise](key, image, level)
+    return NOISES[choose("noise", noise, NOISES)](key, image, level)

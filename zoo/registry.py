@@ -105,6 +105,9 @@ def configure(config: Any, **overrides: Any) -> Any:
     fields = {f.name for f in dataclasses.fields(config)} - {"task", "multiple", "halo"}
     for name in overrides:
         choose(f"setting of {type(config).__name__}", name, fields)
+    for name, value in overrides.items():
+        if type(value) is int and value < (0 if name == "blocks" else 1):
+            raise FlagError(f"{name}={value} must be at least {0 if name == 'blocks' else 1}")
     return dataclasses.replace(config, **overrides)
 
 
@@ -203,7 +206,8 @@ def _find(name: str | os.PathLike) -> tuple[dict[str, Any], Path]:
     path, text = Path(name), str(name)
     if text in SPECS:
         if not has_weights(text):
-            raise ZooError(f"no weights ship for {text!r}; train it: python -m train.all --name={text}")
+            by = "train.gan --goal=generate" if SPECS[text].config.task == "generate" else f"train.all --name={text}"
+            raise ZooError(f"no weights ship for {text!r}; train it: python -m {by}")
         return _read_card(WEIGHTS / f"{text}.json"), WEIGHTS
     if path.is_dir():
         return _read_card(path / CARD), path

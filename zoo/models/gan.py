@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from zoo.errors import FlagError
 from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky
 from zoo.models.norms import norm
 
@@ -55,6 +56,12 @@ class LatentConfig:
     task: str = "generate"
     multiple: int = 1
     halo: None = None
+
+    def __post_init__(self):
+        if self.size % 2**self.steps:
+            raise FlagError(
+                f"a picture of {self.size} px cannot be halved {self.steps} times; choose a multiple of {2**self.steps}"
+            )
 
     def build(self, rngs: nnx.Rngs) -> "LatentGenerator":
         return LatentGenerator(self, rngs=rngs)

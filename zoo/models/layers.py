@@ -15,6 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo import draws
+from zoo.errors import FlagError, choose
 from zoo.filters import directional_fill, find_impulses
 from zoo.models import convolution
 from zoo.models.norms import biased
@@ -98,6 +99,11 @@ class DenoiserConfig:
     norm: str = "none"  # "batch" or "none"
     impulse: bool = False  # sees and fills salt-and-pepper hits, copies every other pixel through
     task: str = "denoise"
+
+    def __post_init__(self):
+        choose("norm of a network that can be tiled", self.norm, ("batch", "none"))
+        if self.fold not in (1, 2, 4):
+            raise FlagError(f"fold={self.fold} must be 1, 2 or 4")
 
     @property
     def multiple(self) -> int:

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from zoo.errors import choose
+
 EPSILON = 1e-5
 Axes = tuple[int, ...]
 
@@ -52,7 +54,8 @@ class Identity(nnx.Module):
 
 
 def norm(kind: str, channels: int) -> Callable[[Array], Array]:
-    """`kind`: "batch", "instance" or "none"."""
+    """`kind`: "batch", "instance" or "none"; FlagError for another."""
+    choose("norm", kind, ("batch", "instance", "none"))
     if kind == "batch":
         return BatchNorm(channels)
     return InstanceNorm() if kind == "instance" else Identity()
