@@ -161,6 +161,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if json:
         write_json(json, result)
         print(f"every value: {json}")
+    if unreadable := result["data"]["unreadable"]:
+        raise ZooError(f"{len(unreadable)} of {len(pictures)} pictures cannot be read and are not in these numbers")
 
 
 if __name__ == "__main__":
