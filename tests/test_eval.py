@@ -117,6 +117,14 @@ def test_an_unreadable_picture_is_named_and_leaves_the_others_alone(folder, caps
     assert "a.png" in capsys.readouterr().err
 
 
+def test_numbers_without_some_of_the_pictures_end_with_a_code(folder, stand_in, tmp_path, capsys):
+    (folder / "a.png").write_bytes(b"not a picture")
+    line = ["--model=stand-in", f"--data={folder}", "--levels=0.03", f"--json={tmp_path / 'out.json'}"]
+    assert run.main(line) == 1
+    assert "1 of 3 pictures cannot be read and are not in these numbers" in capsys.readouterr().err
+    assert (tmp_path / "out.json").exists()
+
+
 def test_only_unreadable_pictures_is_an_input_error(tmp_path):
     (tmp_path / "a.png").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"a\.png"):

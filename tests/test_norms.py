@@ -30,7 +30,7 @@ def pair(channels):
     return ours, theirs
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 @given(SHAPES)
 def test_batch_norm_is_flaxs(shape):
     x, (ours, theirs) = picture(shape), pair(shape[3])
@@ -83,7 +83,7 @@ def test_the_gradient_of_a_bias_is_the_sum():
     assert biased(y, None) is y
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 @given(SHAPES, st.sampled_from([(1, 2), (0, 1, 2)]))
 def test_total_is_the_sum(shape, axes):
     x = picture(shape)
