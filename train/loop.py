@@ -209,7 +209,8 @@ class _Trainer:
         ended = {"seconds": round(progress.seconds), "best_db": progress.best_db if self.validation else None}
         self.log.note(self.saved, self.saved * self.settings.batch, {"finished": ended})
         best = f", {progress.best_db:.2f} dB on the pictures held out" if self.validation else ""
-        if self.validation and not registry.card(self.settings.workdir)["images"]:
+        # Process 0 alone writes the card, and on another machine may be the only one to have it.
+        if self.validation and jax.process_index() == 0 and not registry.card(self.settings.workdir)["images"]:
             best += ", by the weights that it began with: none were better"
         say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
 
