@@ -62,6 +62,8 @@ PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class CycleGanSettings(Settings):
+    LEAST = Settings.LEAST | {"adversary_every": 2, "pool": 0}
+
     generator: Literal["resnet", "published", "densenet", "unet", "plain"] = "resnet"
     """g_ab: resnet (no norm over the picture, may be tiled), as published, densenet, unet or plain (the GAN's)"""
     degrader: Literal["noise", "same"] = "noise"
