@@ -106,8 +106,9 @@ def configure(config: Any, **overrides: Any) -> Any:
     for name in overrides:
         choose(f"setting of {type(config).__name__}", name, fields)
     for name, value in overrides.items():
-        if type(value) is int and value < (0 if name == "blocks" else 1):
-            raise FlagError(f"{name}={value} must be at least {0 if name == 'blocks' else 1}")
+        least = 0 if name == "blocks" else 1
+        if type(value) is int and value < least:
+            raise FlagError(f"{name}={value} must be at least {least}")
     return dataclasses.replace(config, **overrides)
 
 
