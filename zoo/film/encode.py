@@ -166,9 +166,10 @@ class Segment:
         """None for the frame: what the encoder still holds."""
         try:
             for packet in self._stream.encode(frame):
-                # x265 leaves it to chance in films of one or two frames. Here nobody reads it.
-                if packet.dts is not None and not packet.pts - _REORDERED <= packet.dts <= packet.pts:
-                    packet.dts = packet.pts
+                # x265 leaves it to chance in films of one or two frames. Matroska demands one, and keeps none.
+                pts, dts = packet.pts, packet.dts
+                if pts is not None and dts is not None and not pts - _REORDERED <= dts <= pts:
+                    packet.dts = pts
                 self._file.mux(packet)
         except FFmpegError as e:
             raise _encoder_error(self._encoding, e) from None
