@@ -15,6 +15,7 @@ from tests.test_film import folder  # noqa: F401 (fixture)
 from zoo import cli, pictures
 from zoo.film.compare import time_code
 from zoo.film.encode import SUFFIXES
+from zoo.film.formats import repacked
 
 pytestmark = pytest.mark.usefixtures("folder")
 SIZE = (48, 32)
@@ -38,10 +39,11 @@ def write(name, frames, pixel_format="bgr0", codec="ffv1", *, times=None, option
         stream.codec_context.colorspace, stream.codec_context.color_range = (0, 2) if rgb else (number, 1)
         for k, samples in enumerate(frames):
             if rgb:
-                frame = av.VideoFrame.from_ndarray(np.uint8(np.rint(samples * 255)), "rgb24").reformat(format="bgr0")
+                frame = repacked(av.VideoFrame.from_ndarray(np.uint8(np.rint(samples * 255)), "rgb24"), "bgr0")
             else:
                 frame = av.VideoFrame.from_ndarray(np.uint16(np.rint(samples * 65535)), "rgb48le")
-                frame = frame.reformat(format=pixel_format, dst_colorspace=space, dst_color_range="MPEG")
+                colour = {"dst_colorspace": space, "dst_color_range": "MPEG"}
+                frame = frame.reformat(format=pixel_format, threads=1, **colour)  # on several it may spoil rows
                 frame.colorspace, frame.color_range = number, 1
             frame.pts, frame.time_base = k if times is None else times[k], Fraction(1, 25)
             out.mux(stream.encode(frame))

@@ -230,7 +230,7 @@ def picture(planes: tuple[np.ndarray, ...], film: Film, encoding: Encoding) -> A
     """A frame for the encoder, tagged: ProRes takes its tags from the frames."""
     frame = formats.frame_of(planes, encoding.planar)
     if encoding.pixel_format.replace("yuvj", "yuv") != encoding.planar:
-        frame = frame.reformat(format=encoding.pixel_format)  # the same codes, packed
+        frame = formats.repacked(frame, encoding.pixel_format)
     frame.colorspace, frame.color_range = _numbers(film, encoding.layout)
     frame.color_primaries, frame.color_trc = film.tags.primaries, film.tags.transfer
     return frame

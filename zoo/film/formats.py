@@ -116,7 +116,7 @@ def retagged(tags: Tags, matrix: str | None, range_: str | None) -> Tags:
 def planes_of(frame: av.VideoFrame, planar_name: str, layout: Layout) -> tuple[np.ndarray, ...]:
     """The planes [h w] of a frame, in the order of `layout`, copied out of FFmpeg's memory."""
     if frame.format.name.replace("yuvj", "yuv") != planar_name:
-        frame = frame.reformat(format=planar_name)  # the same codes, in planes
+        frame = repacked(frame, planar_name)
     out = []
     for plane, (height, width) in zip(frame.planes, layout.shapes(frame.height, frame.width), strict=True):
         rows = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)[
@@ -124,6 +124,13 @@ def planes_of(frame: av.VideoFrame, planar_name: str, layout: Layout) -> tuple[n
         ]
         out.append(np.ascontiguousarray(rows).view(layout.dtype))
     return tuple(out)
+
+
+def repacked(frame: av.VideoFrame, name: str) -> av.VideoFrame:
+    """The same codes in the pixel format `name`, which differs from the frame's in their order alone.
+
+    On one thread: on several, swscale (of FFmpeg 8) now and then spoils rows of formats of more than 8 bits."""
+    return frame.reformat(format=name, threads=1)
 
 
 def frame_of(planes: tuple[np.ndarray, ...], planar_name: str) -> av.VideoFrame:
