@@ -18,6 +18,7 @@ from benchmarks import peers, processes
 from benchmarks.measure import FULL, TINY, Rounds, compare, reason
 from zoo import Restorer, draws, registry
 from zoo.errors import ZooError
+from zoo.memory import keep_freed
 from zoo.models import convolution
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.gan import PlainConfig
@@ -171,4 +172,5 @@ def _in_turn(restore: Any, frames: list[np.ndarray]) -> Any:
 
 
 if __name__ == "__main__":
+    keep_freed()  # as the commands
     print(json.dumps(_restore_one(json.loads(sys.argv[1]))))

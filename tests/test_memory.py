@@ -1,0 +1,53 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zoo import errors, memory
+
+# The least that one of several calls of a program faults in, and what it takes for its parts, in bytes.
+CALLS = """
+import resource
+from zoo.memory import keep_freed
+kept = keep_freed() if {keep} else False
+import jax, jax.numpy as jnp
+x, y = jnp.ones((2**18, 64)), jnp.ones((64, 64))
+call = jax.jit(lambda x, y: x @ y @ y).lower(x, y).compile()
+faults = []
+for _ in range(20):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    call(x, y).block_until_ready()
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(kept, call.memory_analysis().temp_size_in_bytes, min(faults) * resource.getpagesize())
+"""
+
+
+def faulted(*, keep: bool) -> tuple[str, int, int]:
+    words = [sys.executable, "-c", CALLS.format(keep=keep)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    kept, size, least = done.stdout.split()
+    return kept, int(size), int(least)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's memory")
+def test_a_program_called_again_has_its_memory():
+    kept, size, least = faulted(keep=True)
+    if kept == "False":
+        pytest.skip("this C library has no mallopt")
+    assert size >= 64 * 2**20
+    assert least < size / 50
+    if faulted(keep=False)[2] < size / 50:
+        pytest.skip("this system gives memory in large pages")
+
+
+def test_commands_keep_what_they_freed(monkeypatch):
+    called = []
+    monkeypatch.setattr(errors, "keep_freed", lambda: called.append(True))
+    assert errors.command(lambda argv: 0)() == 0
+    assert called == [True]
+
+
+def test_elsewhere_nothing_is_done(monkeypatch):
+    monkeypatch.setattr(memory.sys, "platform", "darwin")
+    assert not memory.keep_freed()
