@@ -24,7 +24,7 @@ from zoo.flags import check_names
 
 RUNS = Path("runs") / "all"
 # The rate of a fresh network would first undo what the weights know; one that grows has new parts to learn.
-# (The resnet-gaussian that ships grew at the rate of GOING_ON; its card says so.)
+# (The resnet-gaussian and gan-gaussian-photos that ship had the rate of GOING_ON; their cards say so.)
 GOING_ON = ["--learning-rate=3e-4", "--hold=0"]
 GROWING = ["--learning-rate=6e-4", "--hold=0.2"]
 CROPS_A_PICTURE = 32  # of 256x256 pixels, of which a crop of 128 is a quarter
@@ -54,8 +54,9 @@ RECIPES = {
     "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE}",
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
-    # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore.
-    "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian",
+    # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore. On leaves that one has
+    # converged, and at a higher rate the judge's gradients undo more than they bring.
+    "gan-gaussian": f"gan {_GAUSSIAN} {_WIDE} --weights=resnet-gaussian --learning-rate=1e-4 --hold=0",
     "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER} {_WIDE} --weights=resnet-salt-and-pepper",
     "cyclegan-gaussian": f"cyclegan {_GAUSSIAN} {_WIDE}",
     "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE} --cycle-loss=charbonnier --lambda-identity=1",
@@ -168,8 +169,9 @@ def command_line(name: str, flags: Flags) -> list[str]:
         words = [word for word in words if not word.startswith("--weights=")] + [f"--weights={begin}"]
     if begin and begin.removesuffix(registry.PHOTOS) == base:  # these weights bring the network, as wide as it is to be
         words = [word for word in words if not word.startswith("--network=")]
-    if any(word.startswith("--weights=") for word in words):
-        words += GROWING if any(word.startswith("--network=") for word in words) else GOING_ON
+    given = lambda flag: any(word.startswith(f"--{flag}=") for word in words)
+    if given("weights") and not given("learning-rate"):
+        words += GROWING if given("network") else GOING_ON
     length = [f"--images={flags.images}"] if flags.images else []
     if length and not data:  # enough pictures that none is seen too often
         length += [f"--leaves={min(max(256, flags.images // CROPS_A_PICTURE), 8192)}"]
