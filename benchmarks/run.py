@@ -25,6 +25,7 @@ from eval.plots import check_plots
 from eval.report import read_json, write_json
 from zoo.errors import FlagError, choose, command
 from zoo.flags import check_names
+from zoo.memory import keep_freed
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -55,6 +56,7 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> int:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, args=argv)
+    keep_freed()
     names = [name for name in flags.only.split(",") if name] if flags.only is not None else list(BENCHMARKS)
     if not names:
         raise FlagError(f"--only names no benchmark; choose of: {', '.join(BENCHMARKS)}")

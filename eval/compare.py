@@ -35,6 +35,7 @@ from eval.values import Store, common_keys, measured
 from zoo import files, pictures, registry
 from zoo.errors import FlagError, command
 from zoo.flags import check_names
+from zoo.memory import keep_freed
 from zoo.metrics import PROTOCOL
 
 ROOT = Path(__file__).parents[1]
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = tyro.cli(Flags, args=argv)
     check_settings("gaussian", LEVELS, flags.seed)
     check_plots()
+    keep_freed()
     names = [name for name in flags.models.split(",") if name] if flags.models is not None else None
     if names == []:
         raise FlagError("--models names nothing; leave it out for all, or name one")

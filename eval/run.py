@@ -24,6 +24,7 @@ from eval.report import table, writable, write_json
 from zoo import registry
 from zoo.errors import FlagError, InputError, ZooError, choose, command
 from zoo.flags import LevelList, check_names
+from zoo.memory import keep_freed
 from zoo.metrics import METRICS, PROTOCOL, measure, summarise
 from zoo.noise import NOISES, degrade
 from zoo.restorer import Restorer
@@ -150,6 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_settings(flags.noise, flags.levels, flags.seed)
     json = writable(flags.json, "--json") if flags.json else None
     pictures = open_pictures(flags.data).first(flags.limit)
+    keep_freed()
     result = evaluate(Restorer(flags.model), pictures, noise=flags.noise, levels=flags.levels, seed=flags.seed)
     result["data"]["source"] = flags.data
     result = model_facts(flags.model) | result

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo import errors, memory
+from train import loop, resnet
+from zoo import memory
 
 # The least that one of several calls of a program faults in, and what it takes for its parts, in bytes.
 CALLS = """
@@ -41,13 +42,13 @@ def test_a_program_called_again_has_its_memory():
         pytest.skip("this system gives memory in large pages")
 
 
-def test_commands_keep_what_they_freed(monkeypatch):
-    called = []
-    monkeypatch.setattr(errors, "keep_freed", lambda: called.append(True))
-    assert errors.command(lambda argv: 0)() == 0
-    assert called == [True]
-
-
 def test_elsewhere_nothing_is_done(monkeypatch):
     monkeypatch.setattr(memory.sys, "platform", "darwin")
     assert not memory.keep_freed()
+
+
+def test_training_keeps_what_it_freed(monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr(loop, "keep_freed", lambda: called.append(True))
+    assert resnet.main(["--noise=gaussian", "--dry-run", f"--workdir={tmp_path}"]) == 0
+    assert called

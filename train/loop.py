@@ -23,6 +23,7 @@ from train.task import Task, compiled
 from train.validation import SIDE, Validation, middle
 from zoo import files, pictures, registry
 from zoo.errors import FlagError, ZooError, command
+from zoo.memory import keep_freed
 from zoo.metrics import PROTOCOL
 
 NOTE_EVERY = 20  # steps between looks at the losses, which wait for the device
@@ -33,6 +34,7 @@ def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, 
 
     @command
     def main(argv: list[str] | None = None) -> None:
+        keep_freed()
         sharding.start()
         settings = parse(kind, name, presets, argv)
         if settings.dry_run:

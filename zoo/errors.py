@@ -10,8 +10,6 @@ import os
 import sys
 from collections.abc import Callable
 
-from zoo.memory import keep_freed
-
 
 class ZooError(Exception):
     """The work failed."""
@@ -61,7 +59,6 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
     for a user's mistake. A programming error still shows its traceback."""
 
     def guarded(argv=None) -> int:
-        keep_freed()
         try:
             return main(argv) or 0
         except ZooError as e:

@@ -16,6 +16,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from zoo import files, flags, pictures, registry
 from zoo.errors import FlagError, InputError, ZooError
+from zoo.memory import keep_freed
 from zoo.restorer import Restorer
 
 _FLAGS = {"inputs", "model", "output", "yes", "tile", "dry_run"}  # all others are for films
@@ -33,6 +34,7 @@ def restore(args: Any) -> int:
         )
         return 0
 
+    keep_freed()
     restorer = Restorer(args.model, tile=args.tile)
     failed = _restore_all(restorer, jobs)
     if failed and len(jobs) == 1:
