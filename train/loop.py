@@ -14,14 +14,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from train import data, sharding
+from train import data, sharding, workdir
 from train.checkpoints import Checkpoints, Progress
 from train.log import Log, counter, say
 from train.settings import Settings, describe, parse
 from train.state import TrainState
 from train.task import Task, compiled
 from train.validation import SIDE, Validation, middle
-from zoo import files, pictures, registry
+from zoo import pictures, registry
 from zoo.errors import FlagError, ZooError, command
 from zoo.memory import keep_freed
 from zoo.metrics import PROTOCOL
@@ -52,14 +52,14 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     if settings.minutes and jax.process_count() > 1:
         raise FlagError("--minutes is for one process: several would stop at different steps")
     about = _about(name, settings, _checked(make_task(settings, steps=1)))
-    _refuse_another(settings.workdir, about)
+    workdir.refuse_another(settings.workdir, about)
     source, held_out = _open(settings)
     steps = math.ceil(settings.total(len(source)) / settings.batch)
     mesh = sharding.mesh()
     task = make_task(settings, steps)
     state = sharding.replicate(mesh, task.init(jax.random.key(settings.seed)))
     progress = Progress(source.fingerprint())
-    _claim(settings.workdir, about)
+    workdir.claim(settings.workdir, about)
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))
         start, state, last = checkpoints.restore(state) or (0, state, progress)
@@ -233,37 +233,6 @@ def _about(name: str, settings: Settings, task: Task) -> dict[str, Any]:
     """What makes this run what it is: command, settings, and each network's config."""
     nets = {k: {"network": type(n.config).__name__, **dataclasses.asdict(n.config)} for k, n in task.nets.items()}
     return {"command": name, **describe(settings), "networks": nets}
-
-
-def _refuse_another(workdir: Path, about: dict[str, Any]) -> None:
-    """Raises FlagError for a folder whose run had other settings."""
-    path = workdir / "settings.json"
-    about = json.loads(json.dumps(about))
-    if path.exists():
-        try:
-            before = json.loads(path.read_text())
-        except ValueError:
-            raise FlagError(f"{path} cannot be read; give another --workdir") from None
-        if other := [k for k in sorted(about.keys() | before.keys()) if about.get(k) != before.get(k)]:
-            said = "; ".join(f"{k}: {before.get(k)!r} there, {about.get(k)!r} here" for k in other if k != "networks")
-            said = said or "the networks differ"
-            raise FlagError(
-                f"{workdir} holds a run with other settings ({said}); give another --workdir, or the same settings"
-            )
-    if workdir.exists() and not workdir.is_dir():
-        raise FlagError(f"--workdir={workdir} is a file; give a folder")
-
-
-def _claim(workdir: Path, about: dict[str, Any]) -> None:
-    """Writes the settings into a new run's folder."""
-    path = workdir / "settings.json"
-    if path.exists() or jax.process_index():
-        return
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise FlagError(f"--workdir={workdir} cannot be made: {e.strerror}; give another") from None
-    files.write(path, json.dumps(about, indent=1) + "\n")
 
 
 def _open(settings: Settings) -> tuple[Any, np.ndarray]:
