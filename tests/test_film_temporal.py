@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from tests import clips
-from zoo import cli, color, pictures
+from zoo import Restorer, cli, color, pictures
 from zoo.color import Layout
-from zoo.film import temporal
+from zoo.film import command, temporal
 from zoo.film.flicker import flicker
 from zoo.film.scenes import cut_score, is_cut
 from zoo.film.temporal import fused
@@ -218,6 +218,22 @@ def test_segments_and_batches_change_no_code(reel, words):
             json.loads((reel / "out.mkv.json").read_text())[key]
             == json.loads((reel / "whole.mkv.json").read_text())[key]
         )
+
+
+def test_freed_memory_is_kept_and_of_the_frames_before_little(reel, monkeypatch):
+    work, held, kept = Restorer.on_device, [], []
+
+    def watched(self, rgb):
+        held.append(sum(one.size == rgb.size for one in jax.live_arrays()))
+        return work(self, rgb)
+
+    others = sum(one.size == 80 * 96 * 3 for one in jax.live_arrays())
+    monkeypatch.setattr(Restorer, "on_device", watched)
+    monkeypatch.setattr(command, "keep_freed", lambda: kept.append(True))
+    assert restore(reel, "out.mkv", "--batch", "1") == 0
+    assert kept
+    assert len(held) == 13
+    assert max(held) - others <= 4  # one before, restored; the last one and its restored; the one to be restored
 
 
 def test_shards_change_no_code(reel):

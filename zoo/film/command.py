@@ -18,6 +18,7 @@ from zoo.film.job import Report
 from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
 from zoo.film.source import PIPE, Film
+from zoo.memory import keep_freed
 
 
 def restore(args: Any, name: str) -> int:
@@ -38,6 +39,7 @@ def restore(args: Any, name: str) -> int:
     for note in planned.notes:
         print(f"note: {note}", file=sys.stderr)
 
+    keep_freed()
     from zoo.restorer import Restorer
 
     restorer = Restorer(args.model, tile=args.tile)

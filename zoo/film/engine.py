@@ -1,5 +1,6 @@
 """Planes of integers through a restorer: converted on the device, restored as RGB, given back as planes."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -7,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from zoo import color
 from zoo.color import Layout, Planes
@@ -57,9 +58,8 @@ class Engine:
         """Restores numbered frames, `size` at a time (0: as many as fill the devices). A batch ends where a segment of
         `length` frames does, so that a run that was broken off there goes on with the same batches."""
         seen = (one for batch in self._batches(frames, size, length) for one in self._seen(batch))
-        for before, now, after in temporal.windows(seen) if self._fuse else ((None, one, None) for one in seen):
-            planes = self._retried(partial(self._given_back, before, now, after), 1, now.source)
-            yield Restored(now.number, now.source, planes)
+        windows = temporal.windows(seen) if self._fuse else ((None, one, None) for one in seen)
+        yield from itertools.starmap(self._finished, windows)  # which holds no frame while the next is made
 
     def _batches(
         self, frames: Iterable[tuple[int, Frame]], size: int, length: int
@@ -104,18 +104,21 @@ class Engine:
         rgb = _rgb(planes, layout=self.source)
         restored = self.restorer.on_device(rgb)
         for k, (number, frame) in enumerate(frames):
-            one = slice(k, k + 1)
-            yield Seen(number, frame, tuple(p[one] for p in planes), rgb[one], restored[one])
+            yield Seen(number, frame, tuple(p[k] for p in planes), rgb[k], restored[k])
 
-    def _given_back(self, before: Seen | None, now: Seen, after: Seen | None) -> tuple[np.ndarray, ...]:
-        """The frame's planes, which come back from the device once."""
+    def _finished(self, before: Array | None, now: Seen, after: Array | None) -> Restored:
+        planes = self._retried(partial(self._given_back, before, now, after), 1, now.source)
+        return Restored(now.number, now.source, planes)
+
+    def _given_back(self, before: Array | None, now: Seen, after: Array | None) -> tuple[np.ndarray, ...]:
+        """The frame's planes, which come back from the device once. `before`, `after`: what was restored there."""
         restored = now.restored
-        if before and after:
-            restored = temporal.fused(now.rgb[0], before.restored[0], restored[0], after.restored[0])[None]
-        mask = self._masks and jnp.asarray(self._masks(now.number))[None]
+        if before is not None and after is not None:
+            restored = temporal.fused(now.rgb, before, restored, after)
+        mask = self._masks and jnp.asarray(self._masks(now.number))
         control = {"strength": self.strength, "keep_grain": self.keep_grain}
         out = _changed(now.planes, now.rgb, restored, mask, source=self.source, target=self.target, **control)
-        return tuple(plane[0] for plane in jax.device_get(out))
+        return jax.device_get(out)
 
 
 @partial(jax.jit, static_argnames="layout")
@@ -124,17 +127,18 @@ def _rgb(planes: Planes, *, layout: Layout) -> Float[Array, "n h w 3"]:
 
 
 @partial(jax.jit, static_argnames=("source", "target", "strength", "keep_grain"))
-def _changed(planes: Planes, rgb, restored, mask, *, source, target, strength, keep_grain) -> Planes:
+def _changed(planes, rgb, restored, mask, *, source, target, strength, keep_grain) -> tuple[Shaped[Array, "_ _"], ...]:
     """The planes plus the network's change of their RGB, less the grain that comes back."""
     delta = restored - rgb
     if (strength, keep_grain) != (1, 0):
         delta = delta * strength * (1 - keep_grain * _flatness(restored))
-    return color.changed(planes, delta, mask, source=source, target=target)
+    alone = lambda x: None if x is None else x[None]
+    out = color.changed(tuple(map(alone, planes)), alone(delta), alone(mask), source=source, target=target)
+    return tuple(plane[0] for plane in out)
 
 
-def _flatness(rgb: Float[Array, "n h w 3"]) -> Float[Array, "n h w 1"]:
+def _flatness(rgb: Float[Array, "h w 3"]) -> Float[Array, "h w 1"]:
     """1 where the picture is flat, 0 where it has edges or texture, by the deviation of luma around each pixel."""
     luma = rgb.mean(axis=-1)
-    around = jax.vmap(partial(blurred, side=_FLAT_PX))
-    variance = jnp.maximum(around(luma**2) - around(luma) ** 2, 0)
+    variance = jnp.maximum(blurred(luma**2, _FLAT_PX) - blurred(luma, _FLAT_PX) ** 2, 0)
     return (_FLAT_LEVEL**2 / (_FLAT_LEVEL**2 + variance))[..., None]

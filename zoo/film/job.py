@@ -17,10 +17,10 @@ from zoo.film.parts import Parts
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.shots import Noted
 from zoo.film.source import Film, Frame, Losses
-from zoo.film.threads import ahead
+from zoo.film.threads import ahead, behind
 from zoo.restorer import Restorer
 
-_AHEAD = 4  # frames that wait between two stages
+_AHEAD = 2  # frames that wait between two stages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +71,12 @@ def run(
     restart = options.restart or film.name == source.PIPE
     parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=restart)
     try:
-        restored = ahead(_restored(plan, options, engine, parts, counted), _AHEAD)
-        with contextlib.closing(restored):
+
+        def written(restored: Iterator[Noted]):
             for index in _segments(plan, parts, restored, counted, options.segment):
                 progress(index + 1, expected(film, options))
+
+        behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
         with parts.joining():
             return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
@@ -85,13 +87,15 @@ def run(
 def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:
     """Restores the film to standard output, frame by frame as they come."""
     writer = y4m.Writer(plan.film, plan.encoding.layout)
-    restored = ahead(_restored(plan, options, engine, None, counted), _AHEAD)
     record = _record()
-    with contextlib.closing(restored):
+
+    def written(restored: Iterator[Noted]):
         for item in restored:
             writer.write(item.planes)
             _note(record, item)
             progress(item.number + 1, expected(plan.film, options))
+
+    behind(_restored(plan, options, engine, None, counted), _AHEAD, written)
     writer.close()
     return _report([record], counted.frames, 0, counted)
 

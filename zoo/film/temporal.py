@@ -40,23 +40,26 @@ Map = Float[Array, "_ _"]
 
 
 class Seen(NamedTuple):
-    """A frame on the device: its planes [1 h w], its RGB and the restored RGB [1 h w 3]."""
+    """A frame on the device: its planes [h w], its RGB and the restored RGB [h w 3]."""
 
     number: int
     source: Frame
-    planes: tuple[Shaped[Array, "1 _ _"], ...]
-    rgb: Float[Array, "1 h w 3"]
-    restored: Float[Array, "1 h w 3"]
+    planes: tuple[Shaped[Array, "_ _"], ...]
+    rgb: Float[Array, "h w 3"]
+    restored: Float[Array, "h w 3"]
 
 
-def windows(frames: Iterable[Seen]) -> Iterator[tuple[Seen | None, Seen, Seen | None]]:
-    """Each frame with the one before and the one after, None where there is none in the same shot."""
+def windows(
+    frames: Iterable[Seen],
+) -> Iterator[tuple[Float[Array, "h w 3"] | None, Seen, Float[Array, "h w 3"] | None]]:
+    """Each frame with what was restored of the one before and of the one after, None where there is none in the same
+    shot. (Nothing else of the one before is kept: a frame of 4096x3112 would hold 200 MB.)"""
     before, now = None, None
     for after in itertools.chain(frames, [None]):
         follows = now and after and after.number == now.number + 1 and not is_cut(after.source.new)
         if now:
-            yield before, now, after if follows else None
-        before, now = now if follows else None, after
+            yield before, now, after.restored if after and follows else None
+        before, now = now.restored if now and follows else None, after
 
 
 def fused(
@@ -70,7 +73,7 @@ def fused(
     Three compiled steps: as one, XLA on a CPU would make the differences again at each of their uses.
     """
     earlier, later = _difference(now, before), _difference(now, after)
-    return _blended(rgb, now, earlier, later, *_judged(_whole(now), _whole(now - rgb), earlier, later))
+    return _blended(rgb, now, earlier, later, *_judged(rgb, now, earlier, later))
 
 
 @jax.jit
@@ -92,8 +95,9 @@ def _blended(rgb: Picture, now: Picture, earlier: Picture, later: Picture, one: 
 
 
 @jax.jit
-def _judged(here: Picture, taken: Picture, earlier: Picture, later: Picture) -> tuple[Map, Map, Map]:
+def _judged(rgb: Picture, now: Picture, earlier: Picture, later: Picture) -> tuple[Map, Map, Map]:
     """Of each square of pixels: the weights of the earlier and of the later frame, the variance of the grain."""
+    here, taken = _whole(now), _whole(now - rgb)
     around = lambda x, side=_AROUND: blurred(_cells(x), side)
     squares = around((earlier**2).mean(-1)), around((later**2).mean(-1))
     product, change = around((earlier * later).mean(-1)), (squares[0] + squares[1]) / 2

@@ -4,7 +4,7 @@ import contextlib
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +54,54 @@ def ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     finally:
         stop.set()
         thread.join()
+
+
+def behind(items: Iterable[T], depth: int, use: Callable[[Iterator[T]], None]) -> None:
+    """`use(items)` in a thread of its own, while they are made here, at most `depth` of them ahead of their use.
+
+    What `use` raises is raised here, and ends the making; what the making raises, `use` gets too, from its iterator, so
+    that it can tidy up. `items` are closed.
+    """
+    made: queue.Queue[Any] = queue.Queue(depth)
+    failed: list[BaseException] = []  # the making
+    broken: list[BaseException] = []  # the use
+    ended = threading.Event()
+
+    def taken() -> Iterator[T]:
+        while not failed and (item := made.get()) is not _END:
+            yield item
+        if failed:
+            raise failed[0]
+
+    def put(item: Any):
+        while not ended.is_set():
+            with contextlib.suppress(queue.Full):
+                return made.put(item, timeout=_POLL_S)
+
+    def work():
+        try:
+            use(taken())
+        except BaseException as e:
+            broken.append(e)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        for item in items:
+            put(item)
+            if ended.is_set():
+                break
+    except BaseException as e:
+        failed.append(e)
+    finally:
+        if hasattr(items, "close"):
+            items.close()  # type: ignore[attr-defined]
+        put(_END)
+        thread.join()
+    if failed or broken:
+        raise (failed or broken)[0]
 
 
 @contextlib.contextmanager
