@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from eval.conditions import JPEG_QUALITY, SHOWN, TEXTURE_IS, Condition, unseen
+from eval.goals import PICTURES, Margin, margins
 from eval.report import aligned, markdown, number
 from eval.speed import SPEED_IS
 from eval.statistics import BANDS, BANDS_ARE, INTERVAL, RESAMPLES
@@ -58,6 +59,7 @@ def section(result: Result) -> str:
         lines = _short(result, noise, _code)
         lines.append([f"*{claim(result, noise)}*"] + [NONE] * (len(lines[0]) - 1))
         parts += [f"**{TITLES[noise]}**", _markdown(lines, bold=True), picture]
+    parts += _missed(result)
     crops = [f"[{_inline(noise)}](eval/results/{figure('crops', noise)})" for noise in result["noises"]]
     parts += [
         "![PSNR by time](eval/results/speed.png)",
@@ -106,6 +108,11 @@ def _pages(result: Result, noise: str) -> list[str]:
     parts = []
     for title, metric, digits in (("PSNR, dB", "psnr", 2), ("SSIM", "ssim", 4), ("MAE", "mae", 4)):
         parts += [f"### {title}", _means(rows, [(*level, metric) for level in levels], digits)]
+    if against := _margins(result, noise):
+        lines = [["goal", "its best network", *(f"{level:g}" for level in result["levels"])]]
+        for one in against:
+            lines.append([one.goal.title, f"`{one.name}`", *(number(value, 2, sign="+") for value in one.above)])
+        parts += ["### Above the goals, dB of PSNR", _markdown(lines)]
     if found["reference"]:
         reference = next(label(row) for row in rows if row["name"] == found["reference"])
         parts += [f"### Gain over the best filter ({reference}), dB of PSNR picture by picture"]
@@ -130,6 +137,23 @@ def _pages(result: Result, noise: str) -> list[str]:
     if found["without_weights"]:
         parts += [f"No weights yet: {', '.join(found['without_weights'])}."]
     return parts
+
+
+def _margins(result: Result, noise: str) -> list[Margin]:
+    """Against the goals, where the pictures are those that they are for."""
+    whole = result["data"]["sha256"].startswith(PICTURES) and not result["quick"]
+    return margins(noise, result["noises"][noise]["methods"]) if whole else []
+
+
+def _missed(result: Result) -> list[str]:
+    """The goals that are not reached, in a sentence."""
+    missed = [
+        f"{_inline(noise)}, {margin.goal.title}, by up to {number(-min(margin.above), 2)} dB (`{margin.name}`)"
+        for noise in result["noises"]
+        for margin in _margins(result, noise)
+        if not margin.reached
+    ]
+    return [f"**Not reached** of [the goals](eval/goals.py): {'; '.join(missed)}."] * bool(missed)
 
 
 def _short(result: Result, noise: str, name: Callable[[Row], str]) -> Cells:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from eval import compare, crops, methods, plots, speed, statistics, tables, tune, values
+from eval import compare, crops, goals, methods, plots, speed, statistics, tables, tune, values
 from eval.conditions import NOISES, Condition, Material, conditions, fineness
 from eval.datasets import open_pictures
 from eval.run import evaluate
@@ -296,6 +296,40 @@ def test_the_weights_that_were_compared_are_those_that_ship():
         if row["name"] in registry.SPECS
     }
     assert measured == {name: registry.card(name)["sha256"] for name in registry.SPECS if registry.has_weights(name)}
+
+
+# ---- the goals
+
+
+def reached(name: str, *psnr: float, parameters: float = 4e5, kind: str = "network") -> dict:
+    means = {Condition("gaussian", k / 100).name: {"psnr": [value] * 3} for k, value in enumerate(psnr, 1)}
+    return {"name": name, "kind": kind, "parameters": parameters, "conditions": means}
+
+
+def test_margins_are_those_of_the_best_that_counts():
+    rows = [
+        reached("resnet-gaussian", 45, 40.5, 38, 36.3, 33),  # better but for one level
+        reached("unet-gaussian-photos", 44.8, 40.3, 37.9, 36.2, 34.8),
+        reached("densenet-gaussian", 46, 42, 40, 39, 38, parameters=2e6),  # too large
+        reached("bm3d", 46, 42, 40, 39, 38, kind="filter"),
+        reached("gan-gaussian", 44.5, 40.1, 37.6, 35.9, 34.6),
+        reached("gan-paper-gaussian", 46, 42, 40, 39, 38),
+    ]
+    paired, gan = goals.margins("gaussian", rows)
+    assert (paired.name, paired.reached) == ("unet-gaussian-photos", False)
+    np.testing.assert_allclose(paired.above, [-0.1, -0.1, 0, 0, -0.1], atol=1e-9)
+    assert (gan.name, gan.reached) == ("gan-gaussian", True)
+
+
+def test_goals_are_for_the_pictures_that_they_were_set_for():
+    path = ROOT / "eval" / "results" / "compare.json"
+    if not path.exists():
+        pytest.skip(f"no comparison was run yet: there is no {path}")
+    result = json.loads(path.read_text())
+    assert "Above the goals" in tables.full(result)
+    result["data"]["sha256"] = "0" * 64
+    assert "Above the goals" not in tables.full(result)
+    assert "**Not reached**" not in tables.section(result)
 
 
 # ---- intervals

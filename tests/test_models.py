@@ -255,6 +255,18 @@ def test_discriminators_give_scores(kind, key):
     assert judge(draws.uniform(key, (2, 32, 32, 3))).shape == shape
 
 
+@pytest.mark.parametrize("kind", JUDGES)
+def test_the_smallest_crop_still_has_a_score(kind):
+    config = type(JUDGES[kind][0])()
+    side = getattr(config, "least", 16)  # which training asks for
+    pictures = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
+    judge = lambda x: config.build(nnx.Rngs(0))(x, nnx.Rngs(1))
+    assert jax.eval_shape(judge, pictures).size
+    if kind == "patch":
+        smaller = jax.ShapeDtypeStruct((2, side - 1, side - 1, 3), jnp.float32)
+        assert not jax.eval_shape(judge, smaller).size
+
+
 def test_patch_discriminator_sees_70_pixels(key):
     judge = dataclasses.replace(PatchConfig(), width=2, norm="none").build(nnx.Rngs(0))
     judge.eval()

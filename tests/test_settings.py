@@ -54,11 +54,12 @@ def test_bad_settings_get_one_sentence(case, folder, tmp_path, capsys):
         (cyclegan.main, "--head-start=1", "leaves no step to g_ab"),
         (cyclegan.main, "--lambda-cycle=0", "which picture to restore"),
         (cyclegan.main, "--pool=-1", "--pool=-1 must be at least 0"),
+        (cyclegan.main, "--discriminator=patch --crop=20", "--crop=20 is too small for a PatchConfig; make it 24"),
         (gan.main, "--judge=channels=3", "cannot change channels"),
     ],
 )
 def test_a_commands_own_numbers_are_checked_too(main, flag, said, capsys):
-    assert main([flag, "--dry-run"]) == 2
+    assert main([*flag.split(), "--dry-run"]) == 2
     assert said in capsys.readouterr().err
 
 

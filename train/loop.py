@@ -218,7 +218,7 @@ class _Trainer:
 
 
 def _checked(task: Task) -> Task:
-    """The task, if its networks can take its crops and the pictures held out."""
+    """The task, if its networks can take its crops, and those that restore the pictures held out."""
     for net in task.nets.values():
         multiple = getattr(net.config, "multiple", 1)
         for what, side in ((f"--crop={task.settings.crop}", task.settings.crop), (f"the validation's {SIDE} px", SIDE)):
@@ -226,6 +226,11 @@ def _checked(task: Task) -> Task:
                 raise FlagError(
                     f"{what} must divide by {multiple}, which a {type(net.config).__name__} so configured needs"
                 )
+        least = getattr(net.config, "least", 1)
+        if task.settings.crop < least:
+            raise FlagError(
+                f"--crop={task.settings.crop} is too small for a {type(net.config).__name__}; make it {least}"
+            )
     return task
 
 

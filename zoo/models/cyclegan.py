@@ -5,7 +5,7 @@ law of noise for g_ba, and a judge of noise for d_a.
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -149,6 +149,7 @@ class PatchConfig:
     norm: str = "instance"
     dropout: float = 0.0
     channels: int = 3
+    least: ClassVar[int] = 24  # side of a picture, px: of a smaller one there is no score
 
     def build(self, rngs: nnx.Rngs) -> "PatchDiscriminator":
         return PatchDiscriminator(self, rngs=rngs)
