@@ -214,6 +214,16 @@ def test_a_single_bad_input(folder, capsys, name):
     assert not (folder / "out").exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, in which even root can write nothing")
+@pytest.mark.parametrize("output", ["/proc/b.png", "/proc/b/"])
+def test_a_place_where_nothing_can_be(folder, capsys, output):
+    draw(folder / "a.png")
+    assert cli.main(["restore", "a.png", "-o", output, "-m", MODEL]) == 1
+    message = capsys.readouterr().err
+    assert "nothing can be written in /proc" in message
+    assert message.count("\n") == 1
+
+
 def test_models_are_listed_when_none_is_named(folder, capsys):
     draw(folder / "a.png")
     assert cli.main(["restore", "a.png"]) == 2

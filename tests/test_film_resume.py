@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import pytest
@@ -89,6 +90,13 @@ def test_what_goes_wrong_in_the_encoder_leaves_no_film(film, monkeypatch, capsys
     assert not (film / "out.mkv").exists()
     assert restore(*WORDS) == 0
     assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, in which even root can write nothing")
+def test_a_place_where_nothing_can_be(film, capsys):
+    assert restore("in.mkv", "-o", "/proc/out.mkv") == 1
+    message = capsys.readouterr().err
+    assert "error: nothing can be written in /proc/out.mkv.part" in message
 
 
 def test_out_of_memory_halves_the_tile_and_does_the_same_frames_again(film, monkeypatch, caplog):

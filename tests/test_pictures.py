@@ -325,6 +325,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 def test_openimageio_that_cannot_write_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "with_name", lambda self, name: self.parent / "no" / name)
+    monkeypatch.setattr(Path, "touch", lambda self: None)
     with pytest.raises(ZooError, match="could not write"):
         write(tmp_path / "a.png", Picture(noise(3, U16)))
 

@@ -29,18 +29,35 @@ def check_folder(folder: Path) -> None:
         raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those that it lies in; a ZooError where there can be none."""
+    with _possible(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, whose folder is made, moved there at the end of the block; gone if the block
     raises."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # Hidden, so that searches pass it by; not by `mkstemp`, whose files only their owner may read.
     part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
+    with _possible(path.parent):
+        part.touch()
     try:
         yield part
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _possible(folder: Path) -> Iterator[None]:
+    """A sentence for what only the system forbids, such as anything new in /proc."""
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError, NotADirectoryError) as e:
+        raise ZooError(f"nothing can be written in {folder} ({e.strerror}); choose another folder") from None
 
 
 def write(path: Path, data: bytes | str) -> None:

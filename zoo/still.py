@@ -135,5 +135,5 @@ def _restore_one(restorer: Restorer, source: Path, target: Path, progress: Calla
         raise InputError(f"{source}: no permission to read it") from None
     pictures.check_writable(target, picture)  # before the long work
     picture = dataclasses.replace(picture, samples=restorer(picture.samples, progress=progress))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(target.parent)
     pictures.write(target, picture)

@@ -52,7 +52,7 @@ def writing(
     `cut`: whether the first frame becomes time 0.
     """
     film, encoding = planned
-    output.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(output.parent)
     pts, durations = [], []
     with tempfile.TemporaryDirectory(prefix=".", dir=output.parent) as folder:
         path = Path(folder) / "segment.mkv"

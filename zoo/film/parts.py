@@ -45,7 +45,7 @@ class Parts:
         settings = json.loads(json.dumps(settings))
         if restart and self.folder.is_dir():
             shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.folder)
         manifest = self.folder / MANIFEST
         try:
             begun = json.loads(manifest.read_text())

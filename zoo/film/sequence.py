@@ -16,6 +16,7 @@ import numpy as np
 from zoo import pictures
 from zoo.color import Layout
 from zoo.errors import FlagError, InputError, OutputError
+from zoo.files import make_folder
 from zoo.film.formats import RGB, Tags
 from zoo.film.source import Film, Frame
 from zoo.pictures import Picture
@@ -205,7 +206,7 @@ def join(film: Film, segments: list[Path], counts: list[int], output: Path, firs
     number of frame `first` + k of the sequence it came from; a film's frames count from 0. What a run that was broken
     off here has moved is in its place. Raises OutputError where one is missing."""
     names = numbers(film)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     k = 0
     for segment, count in zip(segments, counts, strict=True):
         for path in (segment / f"{n:06}{output.suffix.lower()}" for n in range(count)):
