@@ -315,10 +315,13 @@ def test_margins_are_those_of_the_best_that_counts():
         reached("gan-gaussian", 44.5, 40.1, 37.6, 35.9, 34.6),
         reached("gan-paper-gaussian", 46, 42, 40, 39, 38),
     ]
-    paired, gan = goals.margins("gaussian", rows)
+    paired, paired_leaves, gan, gan_leaves = goals.margins("gaussian", rows)
     assert (paired.name, paired.reached) == ("unet-gaussian-photos", False)
     np.testing.assert_allclose(paired.above, [-0.1, -0.1, 0, 0, -0.1], atol=1e-9)
     assert (gan.name, gan.reached) == ("gan-gaussian", True)
+    assert (paired_leaves.name, paired_leaves.reached) == ("resnet-gaussian", False)
+    np.testing.assert_allclose(paired_leaves.above, [0.5, 0.5, 0.5, 0.5, -1.5], atol=1e-9)
+    np.testing.assert_allclose(gan_leaves.above, 0.4, atol=1e-9)
 
 
 def test_goals_are_for_the_pictures_that_they_were_set_for():
