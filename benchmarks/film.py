@@ -24,6 +24,7 @@ from zoo.film import encode, formats, job, plan, source
 from zoo.film.engine import Engine
 from zoo.film.plan import Options
 from zoo.film.source import Losses
+from zoo.memory import keep_freed
 
 MODELS = ("fast-gaussian", "resnet-gaussian-photos")  # for speed; the best of the shipped
 SIZES = {(720, 576): 12, (1920, 1080): 6, (2048, 1556): 4, (4096, 3112): 2}  # frames of a film, at most
@@ -157,4 +158,5 @@ def _restore_one(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    keep_freed()  # as the command
     print(json.dumps(_restore_one(Path(sys.argv[1]))))

@@ -60,7 +60,7 @@ def section(result: dict[str, Any], path: Path, plot: Path | None) -> str:
     parts = ["## Performance", "    python -m benchmarks.run", about(result)]
     if plot:
         parts.append(f"![Speed against PyTorch](benchmarks/results/{plot.name})")
-    for table in (_frames, _steps, _losses, _sizes, _memory, _film, _pipeline, _scaling, _start, _failures):
+    for table in (_frames, _steps, _losses, _sizes, _memory, _film, _pipeline, _scaling, _start, _kept, _failures):
         parts += table(result)
     parts.append(f"[Every sample](benchmarks/results/{path.name}).")
     return "\n\n".join(parts)
@@ -238,10 +238,26 @@ def _start(result: dict[str, Any]) -> list[str]:
     lines = [["seconds", "cold", "compiled before"]]
     for row in rows(result, "start", "import"):
         lines.append([f"`{row['name']}`", _number(row["wall_s"]), NONE])
-    for name in ("first frame", "first step"):
-        for row in rows(result, "start", name):
-            lines.append([f"{name}, imports included", _number(row["cold_s"]), _number(row["cached_s"])])
+    for row in rows(result, "start", "first frame"):
+        lines.append(["first frame, imports included", _number(row["cold_s"]), _number(row["cached_s"])])
+    for row in rows(result, "start", "first step"):
+        first = f"first step of {row['command']}, as published"
+        lines.append([f"{first}, imports included", _number(row["cold_s"]), _number(row["cached_s"])])
+        lines.append([f"{first}: compiling, or loading", _number(row["compile_s"]), _number(row["load_s"])])
     return ["**Start**", markdown(lines)] if len(lines) > 1 else []
+
+
+def _kept(result: dict[str, Any]) -> list[str]:
+    lines = [["ms a frame", "kept", "given back", "ratio", "page faults a frame, kept", "given back"]]
+    for row in rows(result, "memory", "kept memory"):
+        if "kept" in row:
+            kept, given_back = row["kept"], row["given_back"]
+            ms = [_number(1e3 * one["wall_s"]) for one in (kept, given_back)]
+            ratio = _number(given_back["wall_s"] / kept["wall_s"])
+            faults = [f"{one['faults_a_frame']:.0f}" for one in (kept, given_back)]
+            lines.append([f"`{row['model']}`, {row['width']}x{row['height']}", *ms, ratio, *faults])
+    title = "**Memory that was freed, kept by the process or given back to the system**, each in processes of their own"
+    return [title, markdown(lines)] if len(lines) > 1 else []
 
 
 def _failures(result: dict[str, Any]) -> list[str]:

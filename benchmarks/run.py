@@ -19,7 +19,7 @@ from typing import Any, Literal
 import jax
 import tyro
 
-from benchmarks import film, peers, pipeline, report, restore, scaling, start, train_step
+from benchmarks import film, memory, peers, pipeline, report, restore, scaling, start, train_step
 from benchmarks.measure import reason
 from eval.plots import check_plots
 from eval.report import read_json, write_json
@@ -36,6 +36,7 @@ BENCHMARKS = {
     "pipeline": pipeline.run,
     "scaling": scaling.run,
     "start": start.run,
+    "memory": memory.run,
 }
 
 
@@ -44,8 +45,8 @@ class Flags:
     """Runs the benchmarks on whatever device is there."""
 
     only: str | None = None
-    """Some of them, with commas between: restore, film, train_step, pipeline, scaling, start. What the others last
-    found on the same machine stays."""
+    """Some of them, with commas between: restore, film, train_step, pipeline, scaling, start, memory. What the others
+    last found on the same machine stays."""
     size: Literal["full", "tiny"] = "full"
     """tiny: seconds, says only that all of it works."""
     output: str | None = None

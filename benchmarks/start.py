@@ -1,5 +1,6 @@
 """How long until something happens: imports, the first restored frame, the first train step, each in a fresh process,
-with an empty persistent compilation cache and then with what it holds.
+with an empty persistent compilation cache and then with what it holds; of train steps the compiling, or loading, alone
+too.
 """
 
 import statistics
@@ -9,9 +10,13 @@ from typing import Any
 
 from benchmarks import processes
 from benchmarks.measure import rounded
+from benchmarks.train_step import COMMANDS
 
-# Each prints the seconds that its second part took.
-TIMED = "import json, time; began = time.perf_counter(); {}; print(json.dumps({{'s': time.perf_counter() - began}}))"
+# Each prints the seconds that its second part took, and what that found.
+TIMED = (
+    "import json, time; found = {{}}; began = time.perf_counter(); {}; "
+    "print(json.dumps({{'s': time.perf_counter() - began, **found}}))"
+)
 IMPORTS = {
     "import jax": "import jax",
     "import zoo": "import zoo",
@@ -20,8 +25,10 @@ IMPORTS = {
 FIRST = {
     "first frame": "import numpy as np, zoo; zoo.Restorer({model!r})(np.zeros(({height}, {width}, 3), np.float32))",
     "first step": "import jax; from benchmarks.train_step import Ours, make, random_batch; "
-    "task = make({command!r}, *{flags!r}); jax.block_until_ready(Ours(task, [random_batch(task, 0)] * 2)(0))",
+    "task = make({command!r}, *{flags!r}); ours = Ours(task, [random_batch(task, 0)] * 2); "
+    "jax.block_until_ready(ours(0)); found['compile_s'] = ours.compile_s",
 }
+NARROW = ("--network=width=8,growth=4,blocks=1,layers=1", "--crop=32", "--batch=2")
 
 
 def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
@@ -34,19 +41,27 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
         middle = statistics.median(seconds)
         row = {"what": "import", "name": name, "wall_s": rounded(middle), "times_jax": rounded(middle / base)}
         yield row | {"wall_samples_s": [rounded(s) for s in seconds]}
-    command = "densenet" if tiny else "cyclegan"
-    narrow = ["--network=width=8,growth=4,blocks=1,layers=1", "--crop=32", "--batch=2"]
-    flags = ["--preset=paper", *(narrow if tiny else ["--crop=128", "--batch=1"])]
     width, height = (48, 32) if tiny else (720, 576)
-    for name, code in FIRST.items():
-        code = code.format(model="resnet-gaussian", width=width, height=height, command=command, flags=flags)
-        with tempfile.TemporaryDirectory() as folder:
-            cold, warm = (_seconds(code, **_cache(folder)) for _ in range(2))
-        yield {"what": name, "cold_s": rounded(cold), "cached_s": rounded(warm)}
+    frame = FIRST["first frame"].format(model="resnet-gaussian", width=width, height=height)
+    yield {"what": "first frame", **_twice(frame)}
+    for command in ("densenet",) if tiny else COMMANDS:
+        flags = ["--preset=paper", *(NARROW if tiny else ("--crop=128", "--batch=1"))]
+        step = FIRST["first step"].format(command=command, flags=flags)
+        yield {"what": "first step", "command": command, **_twice(step)}
 
 
-def _seconds(code: str, **environment: str) -> float:
-    return processes.ask("-c", TIMED.format(code), **environment)["s"]
+def _twice(code: str) -> dict[str, float]:
+    """The seconds of a process that finds nothing compiled, and of the next one."""
+    with tempfile.TemporaryDirectory() as folder:
+        cold, warm = (processes.ask("-c", TIMED.format(code), **_cache(folder)) for _ in range(2))
+    seconds = {"cold_s": cold["s"], "cached_s": warm["s"]}
+    if "compile_s" in cold:
+        seconds |= {"compile_s": cold["compile_s"], "load_s": warm["compile_s"]}
+    return {name: rounded(value) for name, value in seconds.items()}
+
+
+def _seconds(code: str) -> float:
+    return processes.ask("-c", TIMED.format(code))["s"]
 
 
 def _cache(folder: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import sys
 
 import jax
 import numpy as np
@@ -186,7 +187,20 @@ def test_start(tmp_path, quick_to_compile):
     assert [row.get("name", row["what"]) for row in rows][:3] == list(run.start.IMPORTS)
     frame, step = rows[3:]
     assert (frame["what"], step["what"]) == ("first frame", "first step")
-    assert 0 < step["cached_s"] < step["cold_s"]
+    assert 0 < step["load_s"] < step["cached_s"] < step["cold_s"]
+    assert step["load_s"] < step["compile_s"] < step["cold_s"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's memory")
+def test_memory(tmp_path, quick_to_compile):
+    (row,) = rows_of("memory", tmp_path)
+    if "skipped" in row:
+        pytest.skip(row["skipped"])
+    for kind in ("kept", "given_back"):
+        assert row[kind]["wall_s"] > 0
+        assert len(row[kind]["wall_samples_s"]) == 1
+    (path,) = tmp_path.glob("*.json")
+    assert "given back" in report.section(read_json(path), path, None)
 
 
 def test_a_process_that_fails_says_its_last_line():
