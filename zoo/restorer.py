@@ -155,7 +155,8 @@ class Restorer:
         for start in range(0, len(plan.pieces), group):
             pieces = plan.pieces[start : start + group]
             filled = pieces + pieces[-1:] * (group - len(pieces))  # one shape for all groups, one compile
-            batch = jax.device_put(held.cut(filled, plan.window), sharding)
+            # Waited for: else XLA on a CPU runs the network in the thread that copies, whose memory is not kept.
+            batch = jax.block_until_ready(jax.device_put(held.cut(filled, plan.window), sharding))
             restored, finite = self._forward(state, batch)
             if not finite:
                 raise ZooError(f"{self.name} gave samples that are not finite; its weights are damaged")
