@@ -42,6 +42,34 @@ def test_a_program_called_again_has_its_memory():
         pytest.skip("this system gives memory in large pages")
 
 
+# What each of several frames faults in, in the middle, in bytes.
+FRAMES = """
+import resource, statistics
+import numpy as np
+from zoo.memory import keep_freed
+kept = keep_freed()
+from zoo import Restorer
+restore, picture = Restorer("densenet-gaussian"), np.full((576, 720, 3), 0.5, np.float32)
+faults = []
+for _ in range(12):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    restore(picture)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(kept, statistics.median(faults[3:]) * resource.getpagesize())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's memory")
+def test_a_frame_has_the_memory_of_the_one_before():
+    """Its program runs in the thread that calls it, not in the one that copied its input."""
+    words = [sys.executable, "-c", FRAMES]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    kept, middle = done.stdout.split()
+    if kept == "False":
+        pytest.skip("this C library has no mallopt")
+    assert float(middle) < 10 * 2**20  # it takes 117 MiB
+
+
 def test_elsewhere_nothing_is_done(monkeypatch):
     monkeypatch.setattr(memory.sys, "platform", "darwin")
     assert not memory.keep_freed()

@@ -13,8 +13,9 @@ def keep_freed() -> bool:
     XLA on a CPU takes the memory of a whole program anew for every call. By default glibc gets blocks of 32 MiB and
     more from the system and gives them back at once, which then clears every page of them again: up to a third of the
     time of a frame or of a train step. glibc can keep blocks so large for the main thread alone; so XLA is to run its
-    programs in the thread that calls them, not in one of its own. For commands, whose process is theirs; to be called
-    before JAX is first used.
+    programs in the thread that calls them, not in one of its own. (It still does where an input is being copied; who
+    wants the memory kept waits for that first.) For commands, whose process is theirs; to be called before JAX is first
+    used.
     """
     if sys.platform != "linux":
         return False
