@@ -11,11 +11,10 @@ def keep_freed() -> bool:
     """Has this process keep freed memory for its next call, for as long as it lives; False where there is no glibc.
 
     XLA on a CPU takes the memory of a whole program anew for every call. By default glibc gets blocks of 32 MiB and
-    more from the system and gives them back at once, which then clears every page of them again: up to a third of the
-    time of a frame or of a train step. glibc can keep blocks so large for the main thread alone; so XLA is to run its
-    programs in the thread that calls them, not in one of its own. (It still does where an input is being copied; who
-    wants the memory kept waits for that first.) For commands, whose process is theirs; to be called before JAX is first
-    used.
+    more from the system and gives them back at once, which then clears every page of them again (what that takes:
+    benchmarks/memory.py). glibc can keep blocks so large for the main thread alone; so XLA is to run its programs in
+    the thread that calls them, not in one of its own. (It still does where an input is being copied; who wants the
+    memory kept waits for that first.) For commands, whose process is theirs; to be called before JAX is first used.
     """
     if sys.platform != "linux":
         return False
