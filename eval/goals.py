@@ -9,7 +9,7 @@ from eval.summary import Row, family
 from zoo.numbers import parsed
 from zoo.registry import PHOTOS
 
-PICTURES = "4e276e6183aeb09b"  # the sha256 of the pictures that the goals are for begins so
+CBSD68 = "4e276e6183aeb09b"  # how the sha256 of its pictures begins
 LEAVES_DB = 0.4  # by which networks that saw no photograph may stay below
 
 

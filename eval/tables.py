@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from eval.conditions import JPEG_QUALITY, SHOWN, TEXTURE_IS, Condition, unseen
-from eval.goals import PICTURES, Margin, margins
+from eval.goals import CBSD68, Margin, margins
 from eval.report import aligned, markdown, number
 from eval.speed import SPEED_IS
 from eval.statistics import BANDS, BANDS_ARE, INTERVAL, RESAMPLES
@@ -141,7 +141,7 @@ def _pages(result: Result, noise: str) -> list[str]:
 
 def _margins(result: Result, noise: str) -> list[Margin]:
     """Against the goals, where the pictures are those that they are for."""
-    whole = result["data"]["sha256"].startswith(PICTURES) and not result["quick"]
+    whole = result["data"]["sha256"].startswith(CBSD68) and not result["quick"]
     return margins(noise, result["noises"][noise]["methods"]) if whole else []
 
 
