@@ -22,12 +22,12 @@ IMPORTS = {
     "import zoo": "import zoo",
     "import zoo and its Restorer": "import zoo; zoo.Restorer",
 }
-FIRST = {
-    "first frame": "import numpy as np, zoo; zoo.Restorer({model!r})(np.zeros(({height}, {width}, 3), np.float32))",
-    "first step": "import jax; from benchmarks.train_step import Ours, make, random_batch; "
+FIRST_FRAME = "import numpy as np, zoo; zoo.Restorer({model!r})(np.zeros(({height}, {width}, 3), np.float32))"
+FIRST_STEP = (
+    "import jax; from benchmarks.train_step import Ours, make, random_batch; "
     "task = make({command!r}, *{flags!r}); ours = Ours(task, [random_batch(task, 0)] * 2); "
-    "jax.block_until_ready(ours(0)); found['compile_s'] = ours.compile_s",
-}
+    "jax.block_until_ready(ours(0)); found['compile_s'] = ours.compile_s"
+)
 NARROW = ("--network=width=8,growth=4,blocks=1,layers=1", "--crop=32", "--batch=2")
 
 
@@ -42,11 +42,11 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
         row = {"what": "import", "name": name, "wall_s": rounded(middle), "times_jax": rounded(middle / base)}
         yield row | {"wall_samples_s": [rounded(s) for s in seconds]}
     width, height = (48, 32) if tiny else (720, 576)
-    frame = FIRST["first frame"].format(model="resnet-gaussian", width=width, height=height)
+    frame = FIRST_FRAME.format(model="resnet-gaussian", width=width, height=height)
     yield {"what": "first frame", **_twice(frame)}
     for command in ("densenet",) if tiny else COMMANDS:
         flags = ["--preset=paper", *(NARROW if tiny else ("--crop=128", "--batch=1"))]
-        step = FIRST["first step"].format(command=command, flags=flags)
+        step = FIRST_STEP.format(command=command, flags=flags)
         yield {"what": "first step", "command": command, **_twice(step)}
 
 
