@@ -70,12 +70,12 @@ def run(
         return _piped(plan, options, engine, counted, progress)
     restart = options.restart or film.name == source.PIPE
     parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=restart)
+
+    def written(restored: Iterator[Noted]):
+        for index in _segments(plan, parts, restored, counted, options.segment):
+            progress(index + 1, expected(film, options))
+
     try:
-
-        def written(restored: Iterator[Noted]):
-            for index in _segments(plan, parts, restored, counted, options.segment):
-                progress(index + 1, expected(film, options))
-
         behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
         with parts.joining():
             return _finished(plan, options, parts, counted)
