@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from zoo import draws
-from zoo.models.layers import Conv, Upsample, fold, leaky
+from zoo.models.layers import Conv, Upsample, chain, fold, leaky
 from zoo.models.norms import norm
 from zoo.models.resnet import ResidualBlock
 
@@ -56,8 +56,7 @@ class ResidualGenerator(nnx.Module):
         x = nnx.relu(next(norms)(self.entry(2 * x - 1)))
         for down in self.downs:
             x = nnx.relu(next(norms)(down(x)))
-        for block in self.blocks:
-            x = block(x)
+        x = chain(self.blocks, x)
         for up in self.ups:
             x = nnx.relu(next(norms)(up(x)))
         return (jnp.tanh(self.exit(x)) + 1) / 2

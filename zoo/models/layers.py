@@ -6,10 +6,11 @@ in pixels; None where a norm over the picture forbids tiling).
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dm_pix as pix
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -68,6 +69,35 @@ class Upsample(nnx.Module):
         y = jnp.stack([jnp.stack([phase(r, c) for c in self.TAPS], 3) for r in self.TAPS], 2)  # [n h 2 w 2 o]
         y = y.reshape(x.shape[0], 2 * x.shape[1], 2 * x.shape[2], -1)
         return biased(y, self.bias)
+
+
+def chain(blocks: Sequence[nnx.Module], x: Array) -> Array:
+    """`x` through blocks that differ in their arrays alone, one after the other; each gives back the shape it gets.
+
+    XLA on a CPU compiles every operation of a program by itself, and as often as it stands there: on one such device
+    the blocks are the rounds of a loop, and compiled once. Several devices would sum gradients in every round, not once
+    a step; and an accelerator's compiler fuses over the borders of blocks.
+    """
+    if not _loops() or len(blocks) < 2:
+        for block in blocks:
+            x = block(x)
+        return x
+    graphs, arrays, others = zip(*(nnx.split(block, nnx.Param, ...) for block in blocks), strict=True)
+
+    def one(x, state):
+        block = nnx.merge(graphs[0], *state)
+        y = block(x)
+        return y, nnx.split(block, nnx.Param, ...)[2]
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(arrays, others, strict=True))
+    x, others = jax.lax.scan(one, x, stacked)
+    for k, block in enumerate(blocks):  # what is no parameter: a norm's averages
+        nnx.update(block, jax.tree.map(lambda leaf, k=k: leaf[k], others))
+    return x
+
+
+def _loops() -> bool:
+    return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
 def fold(x: Float[Array, "n h w c"], side: int) -> Float[Array, "n hh ww cc"]:
