@@ -94,7 +94,8 @@ def _frame(height: int, path: Path) -> Row:
 def _devices(count: int) -> dict[str, str]:
     if jax.default_backend() != "cpu":
         return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(count)))}
-    return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
+    return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 
 def _two_processes() -> list[dict[str, str]]:

@@ -171,7 +171,7 @@ def test_pipeline(tmp_path, quick_to_compile):
     assert all(0 <= row["waits"] < 1 and row["images_per_s"]["data"] > 0 for row in rows)
 
 
-def test_scaling(tmp_path):
+def test_scaling(tmp_path, quick_to_compile):
     one, two, processes_, frame, bands = rows_of("scaling", tmp_path)
     assert one["collectives"] == {}
     for row in (two, processes_):

@@ -16,6 +16,8 @@ from zoo import cli, pictures, registry
 from zoo.pictures import Picture
 from zoo.restorer import Restorer
 
+pytestmark = pytest.mark.usefixtures("quick_to_compile")
+
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MODEL = "gan-gaussian"
 LOAD = registry.load

@@ -12,7 +12,7 @@ import jax
 import pytest
 
 from tests import clips
-from tests.runs import ROOT
+from tests.runs import ROOT, devices
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import registry
 from zoo.film import engine
@@ -191,8 +191,8 @@ def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: 
 def test_three_devices_give_the_bytes_of_one(folder):  # noqa: F811
     """Also where frames are fewer than the devices, in 16 bits, which show every rounding."""
     clips.write(folder / "in.mkv", count=2, size=(160, 420), pixel_format="yuv444p16le")
-    for out, devices in (("one.mkv", 1), ("three.mkv", 3)):
-        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "PYTHONPATH": str(ROOT)}
+    for out, count in (("one.mkv", 1), ("three.mkv", 3)):
+        flags = devices(count) | {"PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-o", out, "-m", "fast-gaussian", "--batch=1"]
         assert subprocess.run(command, env=os.environ | flags, cwd=folder).returncode == 0
     assert clips.same(folder / "one.mkv", folder / "three.mkv")

@@ -11,13 +11,13 @@ import time
 import pytest
 
 import zoo
-from tests.runs import MAINS, finish, flags, outcome, same, start
+from tests.runs import MAINS, devices, finish, flags, outcome, same, start
 from train import densenet, loop
 
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
 
 
-@pytest.mark.parametrize("command", MAINS)
+@pytest.mark.parametrize("command", ["densenet", "gan", "cyclegan"])  # a task of each kind
 def test_interrupted_equals_unbroken(command, folder, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the middle saves at that step and exits 130; the same command then ends bit for bit where an unbroken
     run does."""
@@ -69,7 +69,7 @@ def test_eight_devices_give_what_one_gives(folder, tmp_path):
     many = start(
         "densenet",
         *flags("densenet", folder, tmp_path / "eight", *arguments),
-        XLA_FLAGS="--xla_force_host_platform_device_count=8",
+        **devices(8),
     )
     finish(one, many)
     assert same(tmp_path / "one", tmp_path / "eight", 2e-4)  # Adam's first steps magnify rounding to parts of the rate
@@ -81,7 +81,7 @@ def test_batch_that_does_not_divide_names_both_numbers(folder, tmp_path):
     process = start(
         "densenet",
         *flags("densenet", folder, tmp_path, "--batch=12"),
-        XLA_FLAGS="--xla_force_host_platform_device_count=8",
+        **devices(8),
     )
     code, err = outcome(process)
     assert code == 2
