@@ -62,6 +62,7 @@ def section(result: dict[str, Any], path: Path, plot: Path | None) -> str:
         parts.append(f"![Speed against PyTorch](benchmarks/results/{plot.name})")
     for table in (_frames, _steps, _losses, _sizes, _memory, _film, _pipeline, _scaling, _start, _kept, _failures):
         parts += table(result)
+    parts += _elsewhere(result, path)
     parts.append(f"[Every sample](benchmarks/results/{path.name}).")
     return "\n\n".join(parts)
 
@@ -191,16 +192,18 @@ def _film(result: dict[str, Any]) -> list[str]:
 
 
 def _lengths(result: dict[str, Any]) -> list[str]:
+    """The peak of a short and of a long film of small frames, and of one of the largest."""
     found = [row for row in rows(result, "film", "film memory") if "peak_bytes" in row]
     if len(found) < 2:
         return []
-    short, long = found
+    short, long, *large = found
     size, times = f"{short['width']}x{short['height']}", long["peak_bytes"] / short["peak_bytes"]
-    each = ", ".join(f"{row['frames']} frames {row['peak_bytes'] / 2**20:.0f} MiB" for row in found)
+    each = ", ".join(f"{row['frames']} frames {row['peak_bytes'] / 2**20:.0f} MiB" for row in (short, long))
     held = f"{long['frames_bytes'] / 2**20:.0f} MiB"
+    also = "".join(f"; of {row['width']}x{row['height']}: {row['peak_bytes'] / 2**30:.1f} GiB" for row in large)
     return [
-        f"Most memory of a process that restores a film of {size}: {each}, {times:.3f} times as much; "
-        f"the {long['frames']} frames themselves are {held}."
+        f"Most memory of a process that restores a film of {size}: {each}, {times:.3f} times as much (the "
+        f"{long['frames']} frames themselves are {held}){also}."
     ]
 
 
@@ -258,6 +261,35 @@ def _kept(result: dict[str, Any]) -> list[str]:
             lines.append([f"`{row['model']}`, {row['width']}x{row['height']}", *ms, ratio, *faults])
     title = "**Memory that was freed, kept by the process or given back to the system**, each in processes of their own"
     return [title, markdown(lines)] if len(lines) > 1 else []
+
+
+def _elsewhere(result: dict[str, Any], path: Path) -> list[str]:
+    """The ratios beside those of other machines, whose newest results lie in the same folder."""
+    others = {}
+    for file in sorted(path.parent.glob("*.json")):  # their dates sort
+        other = read_json(file)
+        if file.name != path.name and _machine(other) != _machine(result):
+            others[_machine(other)] = (file, other)
+    here = _ratios(result)
+    lines = [["ratio", "here", *others]]
+    for name, value in here.items():
+        cells = [_ratios(other).get(name) for _, other in others.values()]
+        if any(cells):
+            lines.append([name, _number(value), *map(_number, cells)])
+    if len(lines) == 1:
+        return []
+    samples = ", ".join(f"[{name}](benchmarks/results/{file.name})" for name, (file, _) in others.items())
+    what = "**On other machines**: the ratio to PyTorch in float32"
+    return [what, markdown(lines), f"Every sample of those: {samples}."]
+
+
+def _machine(result: dict[str, Any]) -> str:
+    m = result["machine"]
+    return m["processor"] if m["device"] == "cpu" else m["device"]
+
+
+def _ratios(result: dict[str, Any]) -> dict[str, float | None]:
+    return {title(row): ratio(row) for row in (*frames(result), *steps(result))}
 
 
 def _failures(result: dict[str, Any]) -> list[str]:

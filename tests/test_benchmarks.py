@@ -288,7 +288,8 @@ def drawn_from() -> dict:
     memory = {"what": "film memory", **model, "width": 192, "height": 144, "frames_bytes": 2**26}
     rows = {
         "film": [film, frame | {"what": "film", "skipped": "a frame would take 77 s"}]
-        + [memory | {"frames": n, "peak_bytes": p << 20} for n, p in ((10, 300), (1000, 303))],
+        + [memory | {"frames": n, "peak_bytes": p << 20} for n, p in ((10, 300), (1000, 303))]
+        + [memory | {"frames": 4, "width": 4096, "height": 3112, "peak_bytes": 2**32}],
         "restore": [{"what": "peak", "matmul": peak, "conv": peak}, small, large],
         "train_step": [step | {"times": times("torch eager", "torch eager bf16", "ours")}],
     }
@@ -311,10 +312,25 @@ def test_the_readme_is_drawn_from_the_result_alone(tmp_path, monkeypatch, capsys
     assert "would take 99 s" in first
     assert "| 720x576 | `resnet-gaussian` | 8 | 10 (10%) | 80 (80%) | 10 (10%) | device |" in first
     assert "a frame would take 77 s" in first
-    assert "10 frames 300 MiB, 1000 frames 303 MiB, 1.010 times as much; the 1000 frames themselves" in first
+    assert "10 frames 300 MiB, 1000 frames 303 MiB, 1.010 times as much (the 1000 frames themselves" in first
+    assert "are 64 MiB); of 4096x3112: 4.0 GiB." in first
     assert "PyTorch is faster in float32 at: gan, 128 px, batch 4 (0.67)." in first
     assert "| `resnet-gaussian` | 2411 | 4823 | - | 2 | 7234 | 3 |" in first
     capsys.readouterr()
+
+
+def test_other_machines_newest_results_stand_beside(tmp_path):
+    here, there = tmp_path / "cpu-2026-01-02.json", copy.deepcopy(drawn_from())
+    there["machine"]["processor"] = "Q"
+    (step,) = there["benchmarks"]["train_step"]["rows"]
+    for date, seconds in (("2025-01-01", 1.0), ("2026-01-01", 12.0)):
+        step["times"]["torch eager"]["wall_s"] = seconds
+        (tmp_path / f"cpu-{date}.json").write_text(json.dumps(there))
+    assert "other machines" not in report.section(drawn_from(), tmp_path / "alone" / here.name, None)
+    text = report.section(drawn_from(), here, None)
+    assert "| ratio | here | Q |" in text
+    assert "| gan, 128 px, batch 4 | 0.667 | 2 |" in text
+    assert "[Q](benchmarks/results/cpu-2026-01-01.json)" in text
 
 
 def test_a_result_without_peers_says_so(tmp_path):
