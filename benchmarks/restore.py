@@ -21,6 +21,7 @@ from zoo.errors import ZooError
 from zoo.memory import keep_freed
 from zoo.models import convolution
 from zoo.models.cyclegan import ResidualConfig
+from zoo.models.densenet import DenseNetConfig
 from zoo.models.gan import PlainConfig
 
 SIZES = ((720, 576), (1920, 1080), (2048, 1556), (4096, 3112))
@@ -55,7 +56,7 @@ class Subject:
 
 
 def subjects(*, tiny: bool) -> list[Subject]:
-    """Every network that ships, once for each config, and the published ones, whose weights do not matter here."""
+    """Every network that ships, once for each config, and some at full width, whose weights do not matter here."""
     groups: dict[Any, list[str]] = {}
     for name in registry.names():
         if registry.has_weights(name) and registry.SPECS[name].task == "denoise":
@@ -65,6 +66,7 @@ def subjects(*, tiny: bool) -> list[Subject]:
         return [*shipped[:1], Subject("tiny residual", ResidualConfig(width=8, blocks=1), False)]
     return [
         *(s for s in shipped if not isinstance(s.config, ResidualConfig | PlainConfig)),
+        Subject("densenet, full width", DenseNetConfig(), False),  # what --preset=full trains
         Subject("gan-paper, full width", PlainConfig(), False),
         Subject("cyclegan-paper, full width", ResidualConfig(), False),
     ]
