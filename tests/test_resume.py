@@ -1,5 +1,6 @@
 """A run that is broken off continues, and many devices or processes give what one gives."""
 
+import contextlib
 import json
 import math
 import os
@@ -8,11 +9,14 @@ import signal
 import socket
 import time
 
+import jax
 import pytest
 
 import zoo
 from tests.runs import MAINS, devices, finish, flags, outcome, same, start
 from train import densenet, loop
+from train.checkpoints import Checkpoints, Progress
+from train.state import TrainState
 
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
 
@@ -60,6 +64,39 @@ def test_killed_run_continues_bit_for_bit(folder, tmp_path):
     assert outcome(victim)[0] == -signal.SIGKILL
     finish(start("densenet", *flags("densenet", folder, tmp_path / "killed", *more)))
     assert same(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_checkpoint_cut_short_gives_way_to_the_one_before(folder, tmp_path, capsys):
+    """As a full disk leaves it: the run says so, goes on from the one before, and ends where it would have."""
+    assert densenet.main(flags("densenet", folder, tmp_path / "whole")) == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for file in (tmp_path / "cut" / "checkpoints" / "8").rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    capsys.readouterr()
+    assert densenet.main(flags("densenet", folder, tmp_path / "cut")) == 0
+    said = capsys.readouterr().err
+    assert "step 4 is the last checkpoint that can be read (8: " in said
+    assert "from step 4 of 8" in said
+    assert same(tmp_path / "whole", tmp_path / "cut")
+    assert densenet.main(flags("densenet", folder, tmp_path / "cut")) == 0
+    assert "from step 8 of 8" in capsys.readouterr().err
+
+
+def test_steps_before_a_checkpoint_cut_short_are_saved(tmp_path):
+    """A run that goes on from step 4 past a broken step 8 is interrupted at 6."""
+    state = TrainState(jax.numpy.zeros((), int), *[{"x": jax.numpy.ones(3)}] * 5)
+    with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
+        for step in (4, 8):
+            checkpoints.save(step, state, Progress("of pictures"))
+    for file in (tmp_path / "checkpoints" / "8").rglob("*.*"):
+        file.unlink() if file.is_file() else None
+    with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
+        assert checkpoints.restore(state)[0] == 4
+        checkpoints.save(6, state._replace(step=state.step + 6), Progress("of pictures"))
+    with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
+        step, found, _ = checkpoints.restore(state)
+    assert step == found.step == 6
 
 
 def test_eight_devices_give_what_one_gives(folder, tmp_path):

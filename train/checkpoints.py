@@ -8,6 +8,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
+from train.log import say
 from zoo.errors import InputError
 
 
@@ -34,7 +35,9 @@ class Checkpoints:
     def save(self, step: int, state: Any, progress: Progress) -> None:
         about = dataclasses.asdict(progress) | {"best_db": repr(progress.best_db)}  # JSON has no infinity
         items = ocp.args.Composite(state=ocp.args.StandardSave(state._asdict()), progress=ocp.args.JsonSave(about))
-        self._manager.save(step, args=items)
+        if step in self._manager.all_steps():  # it could not be read: see `restore`
+            self._manager.delete(step)
+        self._manager.save(step, args=items, force=True)  # else Orbax drops what lies before an unreadable later step
 
     def restore(self, like: Any) -> tuple[int, Any, Progress] | None:
         """The latest readable checkpoint as (step, state, progress); None where there is none. `like`: a state whose
@@ -48,6 +51,8 @@ class Checkpoints:
             except Exception as e:  # Orbax raises bare Exceptions for files cut short: try the one before
                 failures.append(f"{step}: {type(e).__name__}: {str(e).splitlines()[0][:200]}")
                 continue
+            if failures:
+                say(f"step {step} is the last checkpoint that can be read ({'; '.join(failures)})")
             about = found["progress"]
             return step, type(like)(**found["state"]), Progress(**about | {"best_db": float(about["best_db"])})
         if failures:

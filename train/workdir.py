@@ -1,6 +1,7 @@
 """A run's folder belongs to one run: its settings lie there, and another's are refused."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from zoo.errors import FlagError
 
 
 def refuse_another(folder: Path, about: dict[str, Any]) -> None:
-    """Raises FlagError for a folder whose run had other settings."""
+    """Raises FlagError for a folder whose run had other settings, or that cannot be written."""
     path = folder / "settings.json"
     about = json.loads(json.dumps(about))
     if path.exists():
@@ -27,6 +28,9 @@ def refuse_another(folder: Path, about: dict[str, Any]) -> None:
             )
     if folder.exists() and not folder.is_dir():
         raise FlagError(f"--workdir={folder} is a file; give a folder")
+    nearest = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise FlagError(f"--workdir={folder}: nothing can be written in {nearest}; give another")
 
 
 def claim(folder: Path, about: dict[str, Any]) -> None:
