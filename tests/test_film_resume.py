@@ -60,6 +60,31 @@ def test_control_c_is_resumed_after_the_last_segment(film, monkeypatch, capsys, 
     assert not (film / "out.mkv.part").exists()
 
 
+def test_a_segment_cut_short_is_done_again(film, monkeypatch, capsys):
+    """As a power cut may leave it, its name and its record already there."""
+    count = break_at(monkeypatch, 10, KeyboardInterrupt())
+    assert restore(*WORDS) == 130
+    parts = film / "out.mkv.part"
+    cut = parts / "000000.mkv"
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    done = len(count)
+    assert restore(*WORDS) == 0
+    assert len(count) == done + 10, "the first four frames and the six that were left"
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+@pytest.mark.parametrize("left", [None, b"", b"\xff{"])
+def test_segments_of_unknown_settings_are_refused(film, monkeypatch, capsys, left):
+    break_at(monkeypatch, 6, KeyboardInterrupt())
+    assert restore(*WORDS) == 130
+    manifest = film / "out.mkv.part" / "manifest.json"
+    manifest.unlink() if left is None else manifest.write_bytes(left)
+    assert restore(*WORDS) == 2
+    assert "no manifest.json that can be read" in capsys.readouterr().err
+    assert restore(*WORDS, "--restart") == 0
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
 def test_other_settings_are_refused_by_name(film, monkeypatch, capsys):
     break_at(monkeypatch, 6, KeyboardInterrupt())
     assert restore(*WORDS) == 130

@@ -1,7 +1,7 @@
 """The workspace of a film that is being restored: `OUTPUT.part/` with a manifest and the finished segments.
 
-A segment is an encoded file, or a folder of pictures, and, written after it, a JSON record; what has a record is
-finished. The same command run again goes on after it.
+A segment is an encoded file, or a folder of pictures, and, written after it, a JSON record, which knows its size: what
+has a record and that size is finished. The same command run again goes on after it.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from zoo.errors import FlagError
 
 MANIFEST = "manifest.json"
 SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256
+_SIZE = "bytes"  # of the segment, in its record
 _BLOCK = 2**20
 _BLOCKS = 64
 
@@ -37,7 +38,7 @@ class Parts:
     """`settings`: everything that the result depends on; another set of them is refused. `restart` throws away what an
     earlier run left.
 
-    Raises FlagError, naming the difference, where the folder holds the parts of other settings.
+    Raises FlagError, naming the difference, where the folder holds the parts of other settings, or of unknown ones.
     """
 
     def __init__(self, output: Path, settings: dict[str, Any], *, restart: bool = False):
@@ -49,7 +50,12 @@ class Parts:
         manifest = self.folder / MANIFEST
         try:
             begun = json.loads(manifest.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, ValueError):
+            if any(self.folder.glob("[0-9]*.json")):
+                raise FlagError(
+                    f"{self.folder} holds segments, but no {MANIFEST} that can be read to say of which settings; "
+                    "--restart throws them away"
+                ) from None
             files.write(manifest, json.dumps(settings, indent=1) + "\n")
             return
         changed = [k for k in sorted(settings.keys() | begun.keys()) if settings.get(k) != begun.get(k)]
@@ -73,16 +79,20 @@ class Parts:
 
     def finish(self, segment: int, part: Path, record: dict[str, Any]):
         """Keeps a segment that is whole."""
-        part.replace(self.path(segment))
-        files.write(self.path(segment).with_suffix(".json"), json.dumps(record))
+        path = self.path(segment)
+        if path.is_dir():  # pictures of an earlier try, some of them lost; a file is replaced
+            shutil.rmtree(path)
+        part.replace(path)
+        files.write(path.with_suffix(".json"), json.dumps(record | {_SIZE: _bytes(path)}))
 
     def record(self, segment: int) -> dict[str, Any] | None:
-        """What `finish` was given, or None for a segment that is not finished."""
-        if not self.path(segment).exists():
-            return None
+        """What `finish` was given, or None for a segment that is not finished, or no longer whole: a power cut can
+        take the end of a file whose name is already there."""
+        path = self.path(segment)
         try:
-            return json.loads(self.path(segment).with_suffix(".json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            found = json.loads(path.with_suffix(".json").read_text())
+            return found if found.pop(_SIZE, None) == _bytes(path) else None
+        except (FileNotFoundError, ValueError):
             return None
 
     @contextlib.contextmanager
@@ -102,6 +112,11 @@ class Parts:
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _bytes(path: Path) -> int:
+    """The size of a segment: of a file, or of all the files of a folder."""
+    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
 def _changed(name: str, before: Any, now: Any) -> str:
