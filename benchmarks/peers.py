@@ -15,6 +15,7 @@ from flax import nnx
 from zoo.errors import ZooError
 
 TOLERANCE = 1e-4
+VARIANTS = 64  # of one `forward` that torch.compile keeps: more than any step has
 MISSING = "PyTorch is not installed (pip install 'filmzoo[bench]'): ours is measured alone"
 
 
@@ -74,13 +75,23 @@ def agree(what: str, ours: Any, theirs: Any, tolerance: float = TOLERANCE) -> No
         raise ZooError(f"{what}: PyTorch's result is {difference:.3g} off, more than {tolerance:g}; nothing is timed")
 
 
+def compile_alone(module: Any) -> Any:
+    """`torch.compile` at its best, with nothing kept of other rows: PyTorch keeps eight variants of a `forward`, of all
+    networks and types together, runs the ninth uncompiled, and compiles for any size once it has seen two."""
+    import torch
+
+    torch.compiler.reset()
+    torch._dynamo.config.recompile_limit = VARIANTS
+    return torch.compile(module)
+
+
 def restorer(module: Any, *, compiled: bool = False, half: bool = False) -> Callable[[np.ndarray], np.ndarray]:
     """float32 [h w 3] to the same, from memory to memory, as `zoo.Restorer` does it."""
     import torch
 
     where, kind = device(), torch.bfloat16 if half else torch.float32
     module = copy.deepcopy(module).to(where, kind, memory_format=torch.channels_last)
-    forward = torch.compile(module) if compiled else module
+    forward = compile_alone(module) if compiled else module
 
     def restore(picture: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

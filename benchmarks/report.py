@@ -270,17 +270,14 @@ def _elsewhere(result: dict[str, Any], path: Path) -> list[str]:
         other = read_json(file)
         if file.name != path.name and _machine(other) != _machine(result):
             others[_machine(other)] = (file, other)
-    here = _ratios(result)
-    lines = [["ratio", "here", *others]]
-    for name, value in here.items():
-        cells = [_ratios(other).get(name) for _, other in others.values()]
-        if any(cells):
-            lines.append([name, _number(value), *map(_number, cells)])
+    columns = [_ratios(other, peers) for _, other in others.values() for peers in (PEERS, HALF_PEERS)]
+    lines = [["ratio to PyTorch", "here", *(f"{name}{kind}" for name in others for kind in ("", ", its bf16"))]]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        lines.append([name, *(_number(column.get(name)) for column in (_ratios(result, PEERS), *columns))])
     if len(lines) == 1:
         return []
     samples = ", ".join(f"[{name}](benchmarks/results/{file.name})" for name, (file, _) in others.items())
-    what = "**On other machines**: the ratio to PyTorch in float32"
-    return [what, markdown(lines), f"Every sample of those: {samples}."]
+    return ["**On other machines**, ours in float32", markdown(lines), f"Every sample of those: {samples}."]
 
 
 def _machine(result: dict[str, Any]) -> str:
@@ -288,8 +285,8 @@ def _machine(result: dict[str, Any]) -> str:
     return m["processor"] if m["device"] == "cpu" else m["device"]
 
 
-def _ratios(result: dict[str, Any]) -> dict[str, float | None]:
-    return {title(row): ratio(row) for row in (*frames(result), *steps(result))}
+def _ratios(result: dict[str, Any], peers: tuple[str, ...]) -> dict[str, float | None]:
+    return {title(row): ratio(row, peers) for row in (*frames(result), *steps(result))}
 
 
 def _failures(result: dict[str, Any]) -> list[str]:

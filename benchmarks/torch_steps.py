@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks import peers
 from benchmarks.torch_networks import build, fill
 from train.settings import Settings
 
@@ -29,7 +30,7 @@ class Step:
             fill(module, merged(state.params[name], state.stats[name]))
             module = module.to(where, memory_format=torch.channels_last).train()
             self.optimisers[name] = adam(module, self.settings, b1=self.b1(name))
-            self.nets[name] = torch.compile(module) if compiled else module
+            self.nets[name] = peers.compile_alone(module) if compiled else module
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, float]:
         found = self.step({name: self.picture(rows) for name, rows in batch.items()})

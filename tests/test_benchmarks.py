@@ -328,8 +328,8 @@ def test_other_machines_newest_results_stand_beside(tmp_path):
         (tmp_path / f"cpu-{date}.json").write_text(json.dumps(there))
     assert "other machines" not in report.section(drawn_from(), tmp_path / "alone" / here.name, None)
     text = report.section(drawn_from(), here, None)
-    assert "| ratio | here | Q |" in text
-    assert "| gan, 128 px, batch 4 | 0.667 | 2 |" in text
+    assert "| ratio to PyTorch | here | Q | Q, its bf16 |" in text
+    assert "| gan, 128 px, batch 4 | 0.667 | 2 | 0.833 |" in text
     assert "[Q](benchmarks/results/cpu-2026-01-01.json)" in text
 
 
