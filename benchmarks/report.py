@@ -271,13 +271,17 @@ def _elsewhere(result: dict[str, Any], path: Path) -> list[str]:
         if file.name != path.name and _machine(other) != _machine(result):
             others[_machine(other)] = (file, other)
     columns = [_ratios(other, peers) for _, other in others.values() for peers in (PEERS, HALF_PEERS)]
-    lines = [["ratio to PyTorch", "here", *(f"{name}{kind}" for name in others for kind in ("", ", its bf16"))]]
+    lines = [["ratio to PyTorch", "here", *(f"{name}{kind}" for name in others for kind in ("", ", PyTorch in bf16"))]]
     for name in dict.fromkeys(name for column in columns for name in column):
         lines.append([name, *(_number(column.get(name)) for column in (_ratios(result, PEERS), *columns))])
     if len(lines) == 1:
         return []
     samples = ", ".join(f"[{name}](benchmarks/results/{file.name})" for name, (file, _) in others.items())
-    return ["**On other machines**, ours in float32", markdown(lines), f"Every sample of those: {samples}."]
+    return [
+        "**On other machines**, ours in float32; below 1 PyTorch is faster",
+        markdown(lines),
+        f"Every sample of those: {samples}.",
+    ]
 
 
 def _machine(result: dict[str, Any]) -> str:

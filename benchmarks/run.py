@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = folder / f"{slug(jax.devices()[0].device_kind)}-{date}.json"
     check_plots()
     result = {"size": flags.size, "date": date, "machine": machine(), "benchmarks": {}}
-    newest = max(folder.glob(f"{slug(jax.devices()[0].device_kind)}-*.json"), default=path)  # their dates sort
-    result["benchmarks"] = earlier(read_json(newest), result)
+    before = sorted(folder.glob(f"{slug(jax.devices()[0].device_kind)}-*.json"), reverse=True)  # their dates sort
+    result["benchmarks"] = next((found for file in before if (found := earlier(read_json(file), result))), {})
     if not peers.available():
         say(peers.MISSING)
     for name in names:

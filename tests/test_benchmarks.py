@@ -118,8 +118,11 @@ def test_bad_flags_list_the_choices(flag, said, capsys):
 def test_a_later_run_of_another_benchmark_keeps_the_first(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "BENCHMARKS", dict.fromkeys("ab", lambda *, tiny: iter([{"what": "frame"}])))
     assert run.main(["--only=a", "--size=tiny", f"--output={tmp_path}"]) == 0
-    assert run.main(["--only=b", "--size=tiny", f"--output={tmp_path}"]) == 0
     (path,) = tmp_path.glob("*.json")
+    elsewhere = json.loads(path.read_text())
+    elsewhere["machine"]["processor"] = "another"
+    path.with_name(path.name.replace("-20", "-30")).write_text(json.dumps(elsewhere))  # later
+    assert run.main(["--only=b", "--size=tiny", f"--output={tmp_path}"]) == 0
     assert json.loads(path.read_text())["benchmarks"].keys() == {"a", "b"}
 
 
@@ -328,7 +331,7 @@ def test_other_machines_newest_results_stand_beside(tmp_path):
         (tmp_path / f"cpu-{date}.json").write_text(json.dumps(there))
     assert "other machines" not in report.section(drawn_from(), tmp_path / "alone" / here.name, None)
     text = report.section(drawn_from(), here, None)
-    assert "| ratio to PyTorch | here | Q | Q, its bf16 |" in text
+    assert "| ratio to PyTorch | here | Q | Q, PyTorch in bf16 |" in text
     assert "| gan, 128 px, batch 4 | 0.667 | 2 | 0.833 |" in text
     assert "[Q](benchmarks/results/cpu-2026-01-01.json)" in text
 
