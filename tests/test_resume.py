@@ -21,7 +21,7 @@ from train.state import TrainState
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
 
 
-@pytest.mark.parametrize("command", ["densenet", "gan", "cyclegan"])  # a task of each kind
+@pytest.mark.parametrize("command", MAINS)
 def test_interrupted_equals_unbroken(command, folder, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the middle saves at that step and exits 130; the same command then ends bit for bit where an unbroken
     run does."""
