@@ -30,7 +30,7 @@ def quick_to_compile():
 
     with pytest.MonkeyPatch.context() as patch:  # its own: a test may undo what it patched itself in the middle
         patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        patch.setenv("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+        patch.setenv("XLA_FLAGS", f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false")
         patch.setitem(convolution._OLDER, "xla_cpu_use_fusion_emitters", False)
         jax.config.update("jax_disable_most_optimizations", True)
         yield
