@@ -1,7 +1,6 @@
 """A run's folder belongs to one run: its settings lie there, and another's are refused."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,7 @@ def refuse_another(folder: Path, about: dict[str, Any]) -> None:
             raise FlagError(
                 f"{folder} holds a run with other settings ({said}); give another --workdir, or the same settings"
             )
-    if folder.exists() and not folder.is_dir():
-        raise FlagError(f"--workdir={folder} is a file; give a folder")
-    nearest = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise FlagError(f"--workdir={folder}: nothing can be written in {nearest}; give another")
+    files.check_folder(folder, "--workdir")
 
 
 def claim(folder: Path, about: dict[str, Any]) -> None:

@@ -20,13 +20,13 @@ def check_free(path: Path, originals: Collection[Path] = (), *, overwrite: bool 
     check_folder(path.parent)
 
 
-def check_folder(folder: Path) -> None:
-    """Raises where nothing can be written in a folder, or it cannot be made."""
+def check_folder(folder: Path, flag: str = "-o") -> None:
+    """Raises where nothing can be written in a folder, or it cannot be made; `flag` names another."""
     nearest = next(p for p in (folder, *folder.resolve().parents) if p.exists())
     if not nearest.is_dir():
-        raise FlagError(f"{nearest} is a file, not a folder; choose another output with -o")
+        raise FlagError(f"{nearest} is a file, not a folder; choose another output with {flag}")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ZooError(f"no permission to write in {nearest}; choose another folder with -o")
+        raise ZooError(f"no permission to write in {nearest}; choose another folder with {flag}")
 
 
 def make_folder(folder: Path) -> None:
