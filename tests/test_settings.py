@@ -33,7 +33,7 @@ BAD = {
     "norm over the picture": (["--network=norm=instance"], "can be tiled 'instance'"),
     "fold": (["--network=fold=3"], "fold=3 must be 1, 2 or 4"),
     "folder": (["--workdir=/proc/none"], "--workdir=/proc/none cannot be made"),
-    "folder in a file": ([f"--workdir={__file__}/run"], "is a file, not a folder; choose another output with --workdir"),
+    "folder in a file": ([f"--workdir={__file__}/run"], "not a folder; choose another output with --workdir"),
 }
 
 
