@@ -13,6 +13,7 @@ from PIL import ImageCms
 
 from tests.clips import Config
 from zoo import cli, pictures, registry
+from zoo.models.resnet import ResNetConfig
 from zoo.pictures import Picture
 from zoo.restorer import Restorer
 
@@ -325,11 +326,25 @@ def test_a_bar_on_a_terminal(folder, capsys, monkeypatch):
     assert "[b].png" in capsys.readouterr().err
 
 
+def test_precision_reaches_the_network(folder, monkeypatch):
+    network = ResNetConfig(width=16, blocks=1).build(nnx.Rngs(0))
+    network.exit.kernel[...] *= 10
+    monkeypatch.setattr(registry, "load", lambda name: network)
+    samples = draw(folder / "a.png", dtype=np.uint16)
+    results = {}
+    for precision in ("float32", "bfloat16"):
+        assert cli.main(["restore", "a.png", "-o", f"{precision}.png", "-m", MODEL, "--precision", precision]) == 0
+        results[precision] = pictures.read(folder / f"{precision}.png").samples
+        assert np.array_equal(results[precision], Restorer(network, precision=precision)(samples))
+    assert not np.array_equal(*results.values())
+
+
 def test_a_dry_run_prints_the_plan_and_does_nothing(folder, capsys):
     draw(folder / "a.png")
     assert cli.main(["restore", "a.png", "-m", MODEL, "--tile", "512", "--dry-run"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert plan == {"model": MODEL, "sha256": "0" * 64, "tile": 512, "files": {"a.png": "a_restored.png"}}
+    asked = {"model": MODEL, "sha256": "0" * 64, "tile": 512, "precision": "float32"}
+    assert plan == {**asked, "files": {"a.png": "a_restored.png"}}
     assert files(folder) == ["a.png"]
 
 

@@ -93,6 +93,8 @@ def test_other_settings_are_refused_by_name(film, monkeypatch, capsys):
     message = capsys.readouterr().err
     assert "strength was 1.0 and is now 0.5" in message
     assert "--restart" in message
+    assert restore(*WORDS, "--precision", "bfloat16") == 2
+    assert "precision was 'float32' and is now 'bfloat16'" in capsys.readouterr().err
     clips.write(film / "in.mkv", count=13)
     assert restore(*WORDS) == 2
     assert "input was" in capsys.readouterr().err

@@ -107,7 +107,7 @@ class CycleGan(Task):
         if settings.head_start >= 1:
             raise FlagError(f"--head-start={settings.head_start} leaves no step to g_ab; make it less than 1")
         configs = _configs(settings)
-        self.nets = {name: st.Net(config) for name, config in configs.items()}
+        self.nets = {name: st.Net(config, settings.precision) for name, config in configs.items()}
         self.averaged = ("g_ab",) if settings.joint else ("g_ab", "g_ba")
         adversary = st.Adam(b1=0.5, b2=0.999 if settings.joint else 0.99, l2=settings.l2)
         self.optimisers = dict.fromkeys(self.nets, adversary)

@@ -64,7 +64,7 @@ class Gan(Task):
         channels = 6 if self.restores else 3
         judge = DISCRIMINATORS[settings.discriminator](dropout=settings.dropout, channels=channels)
         judge = overridden(judge, settings.judge, "--judge")
-        self.nets = {"g": st.Net(_generator(settings)), "d": st.Net(judge)}
+        self.nets = {name: st.Net(c, settings.precision) for name, c in (("g", _generator(settings)), ("d", judge))}
         b1 = 0.9 if self.restores else 0.5
         self.optimisers = {
             "g": self.optimiser(b1),

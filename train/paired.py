@@ -29,7 +29,7 @@ class Paired(Task):
 
     def __init__(self, settings: PairedSettings, steps: int):
         super().__init__(settings, steps)
-        self.nets = {"g": st.Net(shipped_config(self.arch, settings))}
+        self.nets = {"g": st.Net(shipped_config(self.arch, settings), settings.precision)}
         self.optimisers = {"g": self.optimiser()}
 
     def update(self, step: int):

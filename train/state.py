@@ -13,6 +13,8 @@ import optax.contrib
 from flax import nnx
 from jaxtyping import Array, Int, Key
 
+from zoo.models.layers import narrowed
+
 
 class TrainState(NamedTuple):
     """All that a run is, every leaf an array: donated, sharded and saved as it is. Dicts are keyed by network."""
@@ -26,10 +28,10 @@ class TrainState(NamedTuple):
 
 
 class Net:
-    """A network as a function of its arrays, from its config."""
+    """A network as a function of its arrays, from its config; in training it computes in `precision`."""
 
-    def __init__(self, config: Any):
-        self.config = config
+    def __init__(self, config: Any, precision: str = "float32"):
+        self.config, self.precision = config, precision
         module = nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))
         self._graph = {}
         for mode in (True, False):
@@ -42,6 +44,8 @@ class Net:
 
     def __call__(self, params: Any, stats: Any, *inputs: Any, train: bool, **options: Any) -> tuple[Any, Any]:
         """(output, new stats). `train`: batch norm on the batch's own statistics, dropout on."""
+        if train:
+            params = narrowed(params, self.precision)
         module = nnx.merge(self._graph[train], _variables(self._params, params), _variables(self._stats, stats))
         output = module(*inputs, **options)
         return output, nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])

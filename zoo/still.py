@@ -19,7 +19,7 @@ from zoo.errors import FlagError, InputError, ZooError
 from zoo.memory import keep_freed
 from zoo.restorer import Restorer
 
-_FLAGS = {"inputs", "model", "output", "yes", "tile", "dry_run"}  # all others are for films
+_FLAGS = {"inputs", "model", "output", "yes", "tile", "precision", "dry_run"}  # all others are for films
 
 
 def restore(args: Any) -> int:
@@ -29,13 +29,12 @@ def restore(args: Any) -> int:
     jobs = plan(args)
     if args.dry_run:
         planned = {str(source): str(target) for source, target in jobs}
-        print(
-            json.dumps({"model": args.model, "sha256": card["sha256"], "tile": args.tile, "files": planned}, indent=1)
-        )
+        about = {"model": args.model, "sha256": card["sha256"], "tile": args.tile, "precision": args.precision}
+        print(json.dumps(about | {"files": planned}, indent=1))
         return 0
 
     keep_freed()
-    restorer = Restorer(args.model, tile=args.tile)
+    restorer = Restorer(args.model, tile=args.tile, precision=args.precision)
     failed = _restore_all(restorer, jobs)
     if failed and len(jobs) == 1:
         raise failed[0]

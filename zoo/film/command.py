@@ -34,7 +34,7 @@ def restore(args: Any, name: str) -> int:
     weights = registry.card(args.model)["sha256"]
     planned = plan.plan(name, output, options)
     if args.dry_run:
-        print(json.dumps(_described(planned, args.model, weights, options), indent=1, default=str))
+        print(json.dumps(_described(planned, args, weights, options), indent=1, default=str))
         return 0
     for note in planned.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -42,7 +42,7 @@ def restore(args: Any, name: str) -> int:
     keep_freed()
     from zoo.restorer import Restorer
 
-    restorer = Restorer(args.model, tile=args.tile)
+    restorer = Restorer(args.model, tile=args.tile, precision=args.precision)
     begun = time.monotonic()
     with Progress(args.progress, output.name) as shown:
         report = job.run(planned, options, restorer, weights, shown)
@@ -50,7 +50,7 @@ def restore(args: Any, name: str) -> int:
         print(f"{report.waiting} segments are left to other shards; the last one joins {output}", file=sys.stderr)
         return 0
     if str(output) != PIPE and report.output:
-        _log(planned, args.model, weights, options, report, time.monotonic() - begun)
+        _log(planned, args, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
     if report.varies and (str(output) == PIPE or sequence.is_pattern(output)):
         print(f"note: the rate of {name} varies, which pictures and y4m cannot hold", file=sys.stderr)
@@ -163,7 +163,7 @@ def _check_results(paths: list[Path], films: tuple[str, str], overwrite: bool):
             raise FlagError(f"{path} is named twice; choose another output for one of the two")
 
 
-def _log(plan: Plan, model: str, weights: str, options: Options, report: Report, seconds: float):
+def _log(plan: Plan, args: Any, weights: str, options: Options, report: Report, seconds: float):
     """What was done, beside the result: enough to do it again and to prove that it was done."""
     done = {
         "frames": report.frames,
@@ -175,7 +175,7 @@ def _log(plan: Plan, model: str, weights: str, options: Options, report: Report,
         "shots": report.shots,
         "framemd5": {"input": report.input, "output": report.output},  # of each frame's planes, as restored
     }
-    text = json.dumps(_described(plan, model, weights, options) | done, indent=1, default=str)
+    text = json.dumps(_described(plan, args, weights, options) | done, indent=1, default=str)
     files.write(plan.output.with_name(f"{plan.output.name}.json"), text + "\n")
 
 
@@ -302,10 +302,11 @@ def _beside(source: Path) -> Path:
     return _usual(source).with_stem(f"{source.stem}_restored")
 
 
-def _described(plan: Plan, model: str, weights: str, options: Options) -> dict[str, Any]:
+def _described(plan: Plan, args: Any, weights: str, options: Options) -> dict[str, Any]:
     return {
-        "model": model,
+        "model": args.model,
         "sha256": weights,
+        "precision": args.precision,
         "film": dataclasses.asdict(plan.film),
         "output": str(plan.output),
         "encoding": dataclasses.asdict(plan.encoding),

@@ -129,6 +129,7 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "encoder options": dict(encoding.options),
         "colour": dataclasses.asdict(film.layout),
         "tile": restorer.tile,
+        "precision": restorer.precision,
         "batch": options.batch,
         "strength": options.strength,
         "keep grain": options.keep_grain,

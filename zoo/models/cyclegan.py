@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from zoo import draws
-from zoo.models.layers import Conv, Upsample, chain, fold, leaky
+from zoo.models.layers import Conv, Upsample, chain, fold, leaky, like_kernel
 from zoo.models.norms import norm
 from zoo.models.resnet import ResidualBlock
 
@@ -53,13 +53,13 @@ class ResidualGenerator(nnx.Module):
 
     def __call__(self, x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
         norms = iter(self.norms)
-        x = nnx.relu(next(norms)(self.entry(2 * x - 1)))
+        x = nnx.relu(next(norms)(like_kernel(self.entry(2 * x - 1), self.entry)))
         for down in self.downs:
             x = nnx.relu(next(norms)(down(x)))
         x = chain(self.blocks, x)
         for up in self.ups:
             x = nnx.relu(next(norms)(up(x)))
-        return (jnp.tanh(self.exit(x)) + 1) / 2
+        return (jnp.tanh(self.exit(x).astype(jnp.float32)) + 1) / 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +161,14 @@ class PatchDiscriminator(nnx.Module):
         self.config = config
         w = [config.channels, *(config.width * k for k in (1, 2, 4, 8))]
         conv = lambda i, o, stride: nnx.Conv(
-            i, o, (4, 4), (stride, stride), padding=1, kernel_init=_published_weights, rngs=rngs
+            i,
+            o,
+            (4, 4),
+            (stride, stride),
+            padding=1,
+            kernel_init=_published_weights,
+            promote_dtype=_like_the_first,
+            rngs=rngs,
         )
         self.convs = nnx.List([conv(w[k], w[k + 1], 2 if k < 3 else 1) for k in range(4)])
         self.norms = nnx.List([norm(config.norm if k else "none", w[k + 1]) for k in range(4)])
@@ -171,8 +178,13 @@ class PatchDiscriminator(nnx.Module):
     def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n hh ww 1"]:
         x = 2 * x - 1
         for conv, normed in zip(self.convs, self.norms, strict=True):
-            x = leaky(normed(conv(x)))
-        return self.head(self.dropout(x, rngs=rngs))
+            x = leaky(normed(like_kernel(conv(x), conv)))
+        return self.head(self.dropout(x, rngs=rngs)).astype(jnp.float32)
+
+
+def _like_the_first(arrays: Any, **_: Any) -> Any:
+    """Kernel and bias in the type of what they meet, as `Conv` has it; Flax would take the widest of the three."""
+    return tuple(a if a is None else a.astype(arrays[0].dtype) for a in arrays)
 
 
 def _published_weights(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any) -> Array:
@@ -207,10 +219,10 @@ class NoiseCritic(nnx.Module):
         x = jnp.arcsinh((x - blur3(x)) / 0.02)  # 0.02: the middle of the levels; asinh keeps edges from shouting
         x = fold(x, 2)
         for k, conv in enumerate(self.convs):
-            x = leaky(conv(x))
+            x = leaky(like_kernel(conv(x), conv))
             if k == 1:
                 x = nnx.avg_pool(x, (2, 2), strides=(2, 2))
-        cells = self.dropout(x, rngs=rngs)
+        cells = self.dropout(x.astype(jnp.float32), rngs=rngs)
         patch = self.patch(cells).reshape(x.shape[0], -1)
         # The quietest cell tells the level of the noise where texture hides it elsewhere.
         quiet = -jax.nn.logsumexp(-4 * cells, axis=(1, 2)) / 4

@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.models import convolution
-from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, leaky
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, leaky, like_kernel
 from zoo.models.norms import biased, norm
 
 
@@ -108,7 +108,7 @@ class DenseDiscriminator(nnx.Module):
         self.head = nnx.Linear(config.width, 1, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n 1"]:
-        x = leaky(self.entry(2 * x - 1))
+        x = leaky(like_kernel(self.entry(2 * x - 1), self.entry))
         for block in self.blocks:
             x = nnx.avg_pool(block(x), (2, 2), strides=(2, 2))
         return self.head(self.dropout(jnp.mean(x, (1, 2)), rngs=rngs))

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.errors import FlagError
-from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky, like_kernel
 from zoo.models.norms import norm
 
 
@@ -81,10 +81,10 @@ class LatentGenerator(nnx.Module):
         self.shape = (first, first, widths[0])
 
     def __call__(self, z: Float[Array, "n latent"]) -> Float[Array, "n size size 3"]:
-        x = nnx.relu(self.norms[0](self.project(z).reshape(-1, *self.shape)))
+        x = nnx.relu(self.norms[0](like_kernel(self.project(z).reshape(-1, *self.shape), self.exit)))
         for up, normed in zip(self.ups, self.norms[1:], strict=True):
             x = nnx.relu(normed(up(x)))
-        return jax.nn.sigmoid(self.exit(x))
+        return jax.nn.sigmoid(self.exit(x).astype(jnp.float32))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,5 +117,5 @@ class Discriminator(nnx.Module):
     def __call__(self, x: Float[Array, "n h w c"], rngs: nnx.Rngs | None = None) -> Float[Array, "n 1"]:
         x = 2 * x - 1
         for conv, normed in zip(self.convs, self.norms, strict=True):
-            x = nnx.avg_pool(leaky(normed(conv(x))), (2, 2), strides=(2, 2))
+            x = nnx.avg_pool(leaky(normed(like_kernel(conv(x), conv))), (2, 2), strides=(2, 2))
         return self.head(self.dropout(jnp.mean(x, (1, 2)), rngs=rngs))

@@ -2,7 +2,8 @@
 
 Pictures are [n h w c]. A network is an `nnx.Module` with a frozen dataclass `config`, which says all that a
 caller must know: `task`, `multiple` (height and width must divide by it) and `halo` (the receptive field's radius
-in pixels; None where a norm over the picture forbids tiling).
+in pixels; None where a norm over the picture forbids tiling). It takes and gives float32; between its first layer and
+its last it computes in the type of its kernels (see `narrowed`).
 """
 
 import dataclasses
@@ -20,6 +21,8 @@ from zoo.errors import FlagError, choose
 from zoo.filters import directional_fill, find_impulses
 from zoo.models import convolution
 from zoo.models.norms import biased
+
+PRECISIONS = ("float32", "bfloat16")
 
 
 class Conv(nnx.Module):
@@ -69,6 +72,19 @@ class Upsample(nnx.Module):
         y = jnp.stack([jnp.stack([phase(r, c) for c in self.TAPS], 3) for r in self.TAPS], 2)  # [n h 2 w 2 o]
         y = y.reshape(x.shape[0], 2 * x.shape[1], 2 * x.shape[2], -1)
         return biased(y, self.bias)
+
+
+def narrowed(arrays: Any, precision: str) -> Any:
+    """A network's arrays with the kernels of its convolutions in `precision`, one of PRECISIONS: the type in which it
+    then computes. The picture enters in float32 and a denoiser's estimate is added to it in float32; norms sum in
+    float32, and what is no kernel stays."""
+    choose("precision", precision, PRECISIONS)
+    return jax.tree.map(lambda leaf: leaf.astype(precision) if leaf.ndim == 4 else leaf, arrays)
+
+
+def like_kernel(y: Array, layer: Any) -> Array:
+    """`y`, which came from `layer`, in the type of its kernel."""
+    return y.astype(layer.kernel[...].dtype)
 
 
 def chain(blocks: Sequence[nnx.Module], x: Array) -> Array:
@@ -166,7 +182,8 @@ class Denoiser(nnx.Module):
 
     def residual(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w 3"]:
         side = self.config.fold
-        return unfold(self.exit(self.body(self.entry(fold(x, side)))), side)
+        features = like_kernel(self.entry(fold(x, side)), self.entry)
+        return unfold(self.exit(self.body(features)).astype(x.dtype), side)
 
 
 def denoiser_halo(config: Any, body_radius: int) -> int:
