@@ -26,6 +26,11 @@ TINY = Rounds(2, 1.0)
 FULL = Rounds(7, 8.0)
 
 
+def in_half(*, tiny: bool) -> bool:
+    """Whether ours is measured in bfloat16 too: XLA has no convolution in it on a CPU."""
+    return tiny or jax.default_backend() != "cpu"
+
+
 def timed(work: Callable[..., Any], *inputs: Any) -> tuple[float, float]:
     """(wall seconds, CPU seconds of the process) of one call, to the end of what it gave to the device."""
     wall, cpu = time.perf_counter(), time.process_time()

@@ -14,7 +14,9 @@ def draw(result: dict[str, Any], path: Path) -> Path:
     import matplotlib
     from matplotlib.figure import Figure
 
-    kinds = {"float32": ratios.PEERS, "PyTorch in bfloat16, ours in float32": ratios.HALF_PEERS}
+    narrow = any(ratios.wall(row, ratios.OURS_HALF) for row in ratios.frames(result))
+    half = "bfloat16" if narrow else "PyTorch in bfloat16, ours in float32"
+    kinds = {"float32": ratios.PEERS, half: ratios.HALF_PEERS}
     found = [*ratios.frames(result), *ratios.steps(result)][::-1]
     with matplotlib.rc_context(STYLE):
         paper = Figure(figsize=(9, 1.2 + 0.45 * len(found)), layout="constrained")

@@ -1,5 +1,6 @@
-"""How fast networks restore frames: each through `zoo.Restorer`, whole and in tiles, from memory to memory, float32;
-one of each architecture beside its PyTorch twin; the share of the device's own peak; the most memory that it takes.
+"""How fast networks restore frames: each through `zoo.Restorer`, whole and in tiles, from memory to memory, in float32
+and, on accelerators, bfloat16; one of each architecture beside its PyTorch twin; the share of the device's own peak;
+the most memory that it takes.
 """
 
 import dataclasses
@@ -15,7 +16,8 @@ import numpy as np
 from flax import nnx
 
 from benchmarks import peers, processes
-from benchmarks.measure import FULL, TINY, Rounds, compare, reason
+from benchmarks.measure import FULL, TINY, Rounds, compare, in_half, reason
+from benchmarks.ratios import OURS_HALF
 from zoo import Restorer, draws, registry
 from zoo.errors import ZooError
 from zoo.memory import keep_freed
@@ -73,7 +75,7 @@ def subjects(*, tiny: bool) -> list[Subject]:
 
 
 def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
-    yield {"what": "peak", **peak(TINY if tiny else FULL, side=64 if tiny else 2048)}
+    yield {"what": "peak", **peak(TINY if tiny else FULL, side=_side(tiny=tiny), half=in_half(tiny=tiny))}
     found = subjects(tiny=tiny)
     sizes = ((48, 32),) if tiny else SIZES
     for subject in found:
@@ -85,17 +87,26 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
             yield {"what": "memory", **subject.facts(), **memory(subject, sizes[-1])}
 
 
-def peak(rounds: Rounds, *, side: int) -> dict[str, Any]:
-    """The device's own best, in floating point operations a second: a product of matrices, and a 3x3 convolution of 64
-    channels."""
+def peak(rounds: Rounds, *, side: int, half: bool) -> dict[str, Any]:
+    """The device's own best, in floating point operations a second: a product of matrices, `half`: in bfloat16 too, and
+    a 3x3 convolution of 64 channels."""
     key = jax.random.key(0)
     a, x = draws.normal(key, (side, side)), draws.normal(key, (1, side // 4, side // 4, 64))
     kernel = draws.normal(key, (3, 3, 64, 64))
     product = jax.jit(lambda a: a @ a)
     conv = jax.jit(lambda x: convolution.direct(x, kernel, ((1, 1), (1, 1))))
-    times = compare({"matmul": lambda k: product(a), "conv": lambda k: conv(x)}, dataclasses.replace(rounds, most=20))
+    work = {"matmul": lambda k: product(a), "conv": lambda k: conv(x)}
     flops = {"matmul": 2 * side**3, "conv": 2 * 9 * 64 * 64 * (side // 4) ** 2}
+    if half:
+        narrow = a.astype(jnp.bfloat16)
+        work["matmul bf16"], flops["matmul bf16"] = lambda k: product(narrow), flops["matmul"]
+    times = compare(work, dataclasses.replace(rounds, most=20))
     return {name: row | {"flops_per_s": flops[name] / min(row["wall_samples_s"])} for name, row in times.items()}
+
+
+def _side(*, tiny: bool) -> int:
+    """Of the matrices that fill the device."""
+    return 64 if tiny else 2048 if jax.default_backend() == "cpu" else 8192
 
 
 def against_peers(subject: Subject, size: tuple[int, int], *, tiny: bool) -> Iterator[dict[str, Any]]:
@@ -104,6 +115,8 @@ def against_peers(subject: Subject, size: tuple[int, int], *, tiny: bool) -> Ite
     network, frames = subject.network(), _frames(width, height)
     restore = Restorer(network)
     contenders: dict[str, Any] = {"ours": _in_turn(restore, frames)}
+    if in_half(tiny=tiny):
+        contenders[OURS_HALF] = _in_turn(Restorer(network, precision="bfloat16"), frames)
     notes = {}
     if peers.available() and subject.large:
         module = peers.twin(network, frames[0][None, :64, :64])
@@ -128,7 +141,11 @@ def large_frames(subject: Subject, sizes: tuple[tuple[int, int], ...]) -> Iterat
                 continue
             whole = None if subject.config.halo is None else math.isqrt(width * height) + 1
             restore, frames = Restorer(network, tile=TILE if tiled else whole), _frames(width, height)
-            times = compare({"ours": _in_turn(restore, frames)}, LARGE)
+            contenders = {"ours": _in_turn(restore, frames)}
+            if in_half(tiny=False):
+                half = Restorer(network, tile=restore.tile if tiled else whole, precision="bfloat16")
+                contenders[OURS_HALF] = _in_turn(half, frames)
+            times = compare(contenders, LARGE)
             s_per_px = times["ours"].get("wall_s", 0.0) / (width * height)
             yield row | {"times": times}
 

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from benchmarks import peers
-from benchmarks.measure import TINY, Rounds, compare, rounded, timed
+from benchmarks.measure import TINY, Rounds, compare, in_half, rounded, timed
+from benchmarks.ratios import OURS_HALF
 from train import cyclegan, densenet, gan, sharding
 from train.settings import Settings, parse
 from train.task import Task, compiled
@@ -58,6 +59,9 @@ def row(command: str, preset: str, crop: int, batch: int, *, tiny: bool) -> dict
     batches = [random_batch(task, k) for k in range(INPUTS)]
     ours = Ours(task, batches)
     contenders: dict[str, Callable[[int], Any]] = {"ours": ours}
+    if in_half(tiny=tiny):
+        half = dataclasses.replace(task.settings, precision="bfloat16")
+        contenders[OURS_HALF] = Ours(type(task)(half, STEPS), batches)
     steps = len(ours.turn())
     if preset == "paper" and peers.available():
         check(command, task)
