@@ -9,6 +9,15 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
+# And they are compiled without the costly optimisations, by XLA's older emitters: that takes a quarter of the time of a
+# short training run. What is about the compiled program itself has the fixture `as_shipped`.
+QUICK = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false",
+}
+ENVIRONMENT = {name: os.environ.get(name) for name in QUICK}
+os.environ |= QUICK
+
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -22,19 +31,17 @@ def key():
 
 
 @pytest.fixture
-def quick_to_compile():
-    """Programs of this test, and of the processes that it starts, are compiled without the costly optimisations, and
-    networks and their steps by XLA's older emitters: together nine tenths of the time of a short training run. Whatever
-    is about the compiled program itself does without."""
+def as_shipped():
+    """Programs of this test, and of the processes that it starts, are compiled as those of a user are."""
     from zoo.models import convolution
 
     with pytest.MonkeyPatch.context() as patch:  # its own: a test may undo what it patched itself in the middle
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        patch.setenv("XLA_FLAGS", f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false")
-        patch.setitem(convolution._OLDER, "xla_cpu_use_fusion_emitters", False)
-        jax.config.update("jax_disable_most_optimizations", True)
-        yield
+        for name, value in ENVIRONMENT.items():
+            patch.delenv(name) if value is None else patch.setenv(name, value)
+        patch.setitem(convolution._OLDER, "xla_cpu_use_fusion_emitters", True)
         jax.config.update("jax_disable_most_optimizations", False)
+        yield
+        jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests.runs import MAINS, SHORT
 from train import ablation
 from zoo import registry
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile", "quick_leaves")
+pytestmark = pytest.mark.usefixtures("quick_leaves")
 
 
 def lasting(printed: str) -> list[list[str]]:

@@ -13,7 +13,7 @@ from train import resnet, unet
 from zoo import registry
 from zoo.errors import ZooError
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile", "quick_leaves")
+pytestmark = pytest.mark.usefixtures("quick_leaves")
 
 NAME = "resnet-gaussian"
 

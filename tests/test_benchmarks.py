@@ -129,7 +129,7 @@ def test_a_later_run_of_another_benchmark_keeps_the_first(tmp_path, monkeypatch)
 # Each benchmark, tiny
 
 
-def test_restore(tmp_path, alone, quick_to_compile):
+def test_restore(tmp_path, alone):
     rows = rows_of("restore", tmp_path)
     peak, *frames, memory = rows
     assert peak["what"] == "peak"
@@ -143,7 +143,7 @@ def test_restore(tmp_path, alone, quick_to_compile):
     assert memory["peak_bytes"] >= memory["before_bytes"] > 2**24
 
 
-def test_film(tmp_path, quick_to_compile):
+def test_film(tmp_path):
     *memory, film_row = rows_of("film", tmp_path)
     assert (film_row["frames"], film_row["width"], film_row["height"]) == (3, 48, 32)
     assert all(is_timed(film_row["times"][name]) for name in ("end to end", *film.STAGES))
@@ -160,7 +160,7 @@ def test_the_films_picture_moves_under_grain_of_its_own_in_every_frame(tmp_path)
     assert there == pytest.approx(2**0.5 * film.GRAIN * 876 * np.sqrt(0.2126**2 + 0.7152**2 + 0.0722**2), rel=0.1)
 
 
-def test_train_step(tmp_path, alone, quick_to_compile):
+def test_train_step(tmp_path, alone):
     rows = rows_of("train_step", tmp_path)
     assert [(row["command"], row["preset"], row["steps"]) for row in rows] == [
         ("densenet", "paper", 1),
@@ -170,13 +170,13 @@ def test_train_step(tmp_path, alone, quick_to_compile):
     assert all(row["times"][name]["images_per_s"] > 0 for row in rows for name in ("ours", "ours bf16"))
 
 
-def test_pipeline(tmp_path, quick_to_compile):
+def test_pipeline(tmp_path):
     rows = rows_of("pipeline", tmp_path)
     assert [row["source"] for row in rows] == ["leaves", "folder, kept in memory", "folder, decoded each time"]
     assert all(0 <= row["waits"] < 1 and row["images_per_s"]["data"] > 0 for row in rows)
 
 
-def test_scaling(tmp_path, quick_to_compile):
+def test_scaling(tmp_path):
     one, two, processes_, frame, bands = rows_of("scaling", tmp_path)
     assert one["collectives"] == {}
     for row in (two, processes_):
@@ -187,7 +187,7 @@ def test_scaling(tmp_path, quick_to_compile):
     assert bands["difference"] < 1e-6
 
 
-def test_start(tmp_path, quick_to_compile):
+def test_start(tmp_path):
     rows = rows_of("start", tmp_path)
     assert [row.get("name", row["what"]) for row in rows][:3] == list(run.start.IMPORTS)
     frame, step = rows[3:]
@@ -197,7 +197,7 @@ def test_start(tmp_path, quick_to_compile):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's memory")
-def test_memory(tmp_path, quick_to_compile):
+def test_memory(tmp_path):
     (row,) = rows_of("memory", tmp_path)
     if "skipped" in row:
         pytest.skip(row["skipped"])

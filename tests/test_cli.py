@@ -17,8 +17,6 @@ from zoo.models.resnet import ResNetConfig
 from zoo.pictures import Picture
 from zoo.restorer import Restorer
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MODEL = "gan-gaussian"
 LOAD = registry.load

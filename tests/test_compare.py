@@ -25,8 +25,6 @@ from zoo.models.resnet import ResNetConfig
 from zoo.pictures import jpeg
 from zoo.restorer import Restorer
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 ROOT = Path(__file__).parents[1]
 OPTIONS = {"gaussian": {noise: {"0.03": {"options": {"sigma_px": 0.5}}} for noise in NOISES}}
 SIDE_PX = 48  # of all pictures, timed ones too, so that little is compiled

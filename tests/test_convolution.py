@@ -10,6 +10,8 @@ from zoo import draws
 from zoo.models import convolution
 from zoo.models.resnet import ResNetConfig
 
+pytestmark = pytest.mark.usefixtures("as_shipped")
+
 # Heights that four divides and that it does not; batches for which the gradient of the kernel is Winograd's and XLA's.
 SHAPES = [(2, 8, 5, 32, 33), (1, 9, 8, 40, 32), (8, 15, 13, 33, 35), (1, 18, 11, 128, 130), (9, 12, 6, 16, 20)]
 SHAPES.append((8, 9, 5, 128, 128))  # many channels: Winograd's whatever the batch

@@ -7,8 +7,6 @@ import pytest
 
 from zoo import draws
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 SHAPES = [(), (3, 3, 2, 7), (2, 1, 9, 1)]
 
 

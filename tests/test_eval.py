@@ -11,8 +11,6 @@ from eval.datasets import open_pictures
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.metrics import METRICS, PROTOCOL
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 CARD = {"model": "stand-in", "network": "none", "sha256": "0" * 64}
 
 

@@ -19,8 +19,6 @@ from zoo.filters import FILTERS, Filter
 from zoo.metrics import psnr
 from zoo.noise import degrade
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 # Every filter, with small windows where they can be chosen: what is compiled here is compiled fast.
 OPTIONS = {
     "gaussian": {"sigma_px": 0.8},

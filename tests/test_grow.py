@@ -15,8 +15,6 @@ from zoo import draws, registry
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.resnet import ResNetConfig
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 RESNET = ResNetConfig(width=8, blocks=1)
 DENSE = DenseNetConfig(width=8, growth=4, blocks=2, layers=2)
 CASES = {  # a network, and what it grows into

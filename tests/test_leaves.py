@@ -8,8 +8,6 @@ import pytest
 from zoo import draws, leaves
 from zoo.errors import FlagError
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 
 @pytest.fixture(scope="module")
 def pictures():

@@ -7,6 +7,8 @@ import pytest
 from train import loop, resnet
 from zoo import memory
 
+pytestmark = pytest.mark.usefixtures("as_shipped")
+
 # The least that one of several calls of a program faults in, and what it takes for its parts, in bytes.
 CALLS = """
 import resource

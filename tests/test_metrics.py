@@ -15,8 +15,6 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from zoo.errors import FlagError
 from zoo.metrics import METRICS, mae, measure, psnr, ssim, summarise
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 FAST = {name: jax.jit(metric) for name, metric in METRICS.items()}
 PHOTOS = Path(__file__).parents[2] / "shared/data/photos/test"
 

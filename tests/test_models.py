@@ -25,8 +25,6 @@ from zoo.models.layers import Conv, Denoiser, Upsample
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 PARAMETERS = {
     "cyclegan-gaussian": 457_036,
     "cyclegan-salt-and-pepper": 459_340,

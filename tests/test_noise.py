@@ -13,8 +13,6 @@ from zoo import draws, noise
 from zoo.noise import NOISES
 from zoo.noise import degrade as eager
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 degrade = jax.jit(eager, static_argnames="noise")  # the level is traced: one compilation a kind and shape
 KEY = jax.random.key(0)
 GREY = jnp.full((2, 64, 64, 3), 0.5)

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from zoo import draws
 from zoo.models.norms import EPSILON, InstanceNorm, biased, norm, normalised, total
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(2, 9), st.integers(1, 5))
 
 

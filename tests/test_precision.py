@@ -20,8 +20,6 @@ from zoo.models.layers import narrowed
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 DENOISERS = [
     ResNetConfig(width=16, blocks=2),
     ResNetConfig(width=16, blocks=2, impulse=True),

@@ -122,6 +122,7 @@ def test_big_endian_samples(dtype):
     assert np.array_equal(y, x)
 
 
+@pytest.mark.usefixtures("as_shipped")
 @pytest.mark.parametrize(
     ("fold", "size"), [(1, (301, 105)), (1, (97, 101)), (2, (227, 49)), (2, (1, 900)), (4, (97, 101)), (4, (30, 225))]
 )
@@ -136,6 +137,7 @@ def test_tiled_equals_whole(fold, size):
     assert np.array_equal(whole(jnp.asarray(x)), whole(x))
 
 
+@pytest.mark.usefixtures("as_shipped")
 @pytest.mark.parametrize("size", [(301, 150), (97, 330)])
 def test_tiled_equals_whole_for_a_network_that_ships(size):
     """Where tiles begin at other rows, convolutions are grouped and so rounded otherwise: never by more than that."""

@@ -18,8 +18,6 @@ from train import densenet, loop
 from train.checkpoints import Checkpoints, Progress
 from train.state import TrainState
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 
 @pytest.mark.parametrize("command", MAINS)
 def test_interrupted_equals_unbroken(command, folder, tmp_path, monkeypatch, capsys):

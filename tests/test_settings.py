@@ -14,8 +14,6 @@ from tests.runs import flags
 from train import cyclegan, degrade, densenet, gan
 from train import state as st
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 BAD = {
     "levels out of range": (["--levels=0.01,1.5"], "levels"),
     "levels reversed": (["--levels=0.05,0.01"], "lower first"),

@@ -14,8 +14,6 @@ from train import cyclegan, data, densenet
 from train.settings import check
 from zoo.pictures import Picture, read, write
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-
 JUDGE = "--judge=width=4,depth=2"
 DENSE = ("--generator=densenet", "--discriminator=densenet", f"--network={TINY['densenet']}")
 DENSE += ("--judge=width=8,growth=4,blocks=1,layers=1", "--dropout=0.5")
