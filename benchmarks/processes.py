@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from zoo.errors import ZooError
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +34,14 @@ def answer(process: subprocess.Popen, timeout_s: float = 600) -> dict[str, Any]:
         last = said.strip().splitlines()[-1:] or ["it said nothing"]
         raise ZooError(f"a process ended with code {process.returncode}: {last[0][:200]}")
     return json.loads(out.strip().splitlines()[-1])
+
+
+def devices(count: int) -> dict[str, str]:
+    """The environment in which a process has so many devices; a CPU plays them."""
+    if jax.default_backend() != "cpu":
+        return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(count)))}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
+    return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 
 def ask(*words: str, **environment: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _against_one(command: str, flags: Sequence[str], folder: Path, *, counts: tu
             yield row | {"skipped": f"there are {jax.device_count()} devices"}
             continue
         path = folder / f"{count}.npz"
-        found = processes.ask(*words, str(path), **_devices(count))
+        found = processes.ask(*words, str(path), **processes.devices(count))
         yield row | {"emulated": jax.default_backend() == "cpu", **found, **_difference(one, path)}
     row = {"what": "processes", **facts, "processes": 2}
     if jax.default_backend() != "cpu":
@@ -77,7 +77,7 @@ def _bands(path: Path, *, tiny: bool) -> Iterator[Row]:
     height = 203 if tiny else 1081
     for count in (1, 2) if tiny else (1, 2, 4, 8):
         words = ("-m", "benchmarks.scaling", "frame", str(height), str(path / f"frame{count}.npy"))
-        found = processes.ask(*words, **_devices(count))
+        found = processes.ask(*words, **processes.devices(count))
         whole, bands = (np.load(path / f"frame{k}.npy") for k in (1, count))
         difference = rounded(float(np.abs(whole - bands).max()))
         yield {"what": "frame", "height": height, "devices": count, "difference": difference, **found}
@@ -89,13 +89,6 @@ def _frame(height: int, path: Path) -> Row:
     frame = np.random.default_rng(0).random((height, 160, 3), np.float32)
     np.save(path, Restorer(network)(frame))
     return {}
-
-
-def _devices(count: int) -> dict[str, str]:
-    if jax.default_backend() != "cpu":
-        return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(count)))}
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
-    return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 
 def _two_processes() -> list[dict[str, str]]:

@@ -38,11 +38,6 @@ def same(one: Path, other: Path, tolerance: float = 0.0) -> bool:
     return a.keys() == b.keys() and all(np.allclose(a[k], b[k], rtol=0, atol=tolerance) for k in a)
 
 
-def devices(count: int) -> dict[str, str]:
-    """The environment in which a CPU plays so many devices."""
-    return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"}
-
-
 def start(command: str, *arguments: str, **environment: str) -> subprocess.Popen:
     """`python -m train.COMMAND` as a process of its own; what it says goes to a file, so that no pipe can fill up."""
     env = {**os.environ, "JAX_PLATFORMS": "cpu", **environment}

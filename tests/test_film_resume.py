@@ -11,8 +11,9 @@ from pathlib import Path
 import jax
 import pytest
 
+from benchmarks.processes import devices
 from tests import clips
-from tests.runs import ROOT, devices
+from tests.runs import ROOT
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import registry
 from zoo.film import engine
@@ -73,7 +74,7 @@ def test_a_segment_cut_short_is_done_again(film, monkeypatch, capsys):
     assert clips.same(film / "out.mkv", film / "whole.mkv")
 
 
-@pytest.mark.parametrize("left", [None, b"", b"\xff{"])
+@pytest.mark.parametrize("left", [None, b"", b"\xff{", b"[1]"])
 def test_segments_of_unknown_settings_are_refused(film, monkeypatch, capsys, left):
     break_at(monkeypatch, 6, KeyboardInterrupt())
     assert restore(*WORDS) == 130

@@ -13,7 +13,7 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.runs import devices
+from benchmarks.processes import devices
 from zoo import registry
 from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
 from zoo.restorer import SMALLEST_SIDE_PX, Restorer
@@ -286,7 +286,7 @@ np.save({frame!r}, restore(picture(1201, 90, 3)))
 print(shards)
 """
     out, batch, frame = (str(tmp_path / f"{name}.npy") for name in ("out", "batch", "frame"))
-    environment = os.environ | devices(8) | {"JAX_PLATFORMS": "cpu"}
+    environment = os.environ | devices(8)
     command = [sys.executable, "-c", script.format(out=out, batch=batch, frame=frame)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert set(done.stdout.strip(" []\n").split(", ")) == {"8"}

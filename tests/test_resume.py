@@ -13,7 +13,8 @@ import jax
 import pytest
 
 import zoo
-from tests.runs import MAINS, devices, finish, flags, outcome, same, start
+from benchmarks.processes import devices
+from tests.runs import MAINS, finish, flags, outcome, same, start
 from train import densenet, loop
 from train.checkpoints import Checkpoints, Progress
 from train.state import TrainState

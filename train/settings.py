@@ -70,7 +70,7 @@ class Settings:
     average: float = 0.998
     """decay of the moving average of the weights, which is what ships"""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """of what the networks compute between their first and last layers; the weights themselves are float32"""
+    """in which the networks compute; bfloat16 is faster on accelerators. Weights and losses stay float32"""
     grey: float = 0.1
     """share of crops turned grey, noise and all: film is black and white too"""
     checkpoints: int = 10

@@ -32,7 +32,7 @@ class Restore:
     tile: int | None = None
     """Largest side, in pixels, of what goes through a device at once; left out: by the model."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of what the network computes; bfloat16 is faster on accelerators and gives nearly the same picture."""
+    """Of what the network computes. bfloat16 gives nearly the same, faster on an accelerator, slower on a CPU."""
     codec: Annotated[str | None, tyro.conf.arg(aliases=["-c:v"], metavar="ENCODER")] = None
     """Films: FFmpeg's name of the encoder. Left out: ffv1 for .mkv, libx265 for .mp4, prores_ks for .mov."""
     pix_fmt: Annotated[str | None, tyro.conf.arg(metavar="FORMAT")] = None

@@ -39,8 +39,8 @@ class Restorer:
     `network`: an `nnx.Module` with a `.config` (task, multiple, halo), or what `registry.load` takes: a model's name
     or a run's folder. `tile`: the side, in pixels, of the largest square that goes through a device at once (default
     1024); it is halved when the device runs out of memory, and stays so. `precision`: "float32", or "bfloat16", in
-    which accelerators are several times as fast; what comes back then differs by some thousandths of what the network
-    changes.
+    which accelerators are several times as fast and a CPU is not; what comes back then differs by less than a fiftieth
+    of what the network changes, on average.
 
     Raises FlagError for a network of another task, for a tile that cannot be and for an unknown precision.
     """

@@ -49,7 +49,7 @@ class Parts:
         files.make_folder(self.folder)
         manifest = self.folder / MANIFEST
         try:
-            begun = json.loads(manifest.read_text())
+            begun = _object(manifest)
         except (FileNotFoundError, ValueError):
             if any(self.folder.glob("[0-9]*.json")):
                 raise FlagError(
@@ -90,7 +90,7 @@ class Parts:
         take the end of a file whose name is already there."""
         path = self.path(segment)
         try:
-            found = json.loads(path.with_suffix(".json").read_text())
+            found = _object(path.with_suffix(".json"))
             return found if found.pop(_SIZE, None) == _bytes(path) else None
         except (FileNotFoundError, ValueError):
             return None
@@ -112,6 +112,14 @@ class Parts:
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """What a file of JSON holds; ValueError where that is no object."""
+    found = json.loads(path.read_text())
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no JSON object")
+    return found
 
 
 def _bytes(path: Path) -> int:
