@@ -1,5 +1,6 @@
 """Whether the data keep up: crops a second of the input pipeline alone, and the share of its time that a training step
-waits for them, by running it with a batch that lies ready and with batches from the pipeline, in turn.
+waits for them, by running it with a batch that lies ready and with batches from the pipeline, in turn; and what an
+accelerator would ask of it, by arithmetic.
 """
 
 import contextlib
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jax
 import numpy as np
@@ -14,7 +16,9 @@ import numpy as np
 from benchmarks.measure import TINY, Rounds, compare, rounded
 from benchmarks.train_step import Ours, make, random_batch
 from train import data, sharding
+from train.task import compiled
 from zoo import pictures
+from zoo.models import convolution
 
 FULL = Rounds(7, 20.0)
 PICTURES, SIDE = 16, 512  # of the folder
@@ -32,6 +36,7 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
             yield {"what": "data", "source": name, "batch": batch, "crop": crop} | _measure(
                 source, task, steps, TINY if tiny else FULL
             )
+        yield {"what": "feeding"} | _feeding(_open(SOURCES[1], folder, side=SIDE), tiny=tiny)
 
 
 def _open(name: str, folder: str, *, side: int) -> data.Source:
@@ -66,6 +71,27 @@ def _measure(source: data.Source, task: Any, steps: int, rounds: Rounds) -> dict
         "steps": steps,
         "images_per_s": rates,
         "waits": rounded(max(0.0, share)),
+        "times": times,
+    }
+
+
+def _feeding(source: data.Source, *, tiny: bool) -> dict[str, Any]:
+    """What the step of `--preset=full` computes for a crop, as XLA counts it, and such crops a second from memory."""
+    narrow = ("--network=width=8,growth=4,blocks=1,layers=1", "--crop=32", "--batch=4") if tiny else ()
+    task = make("densenet", "--preset=full", *narrow)
+    s = task.settings
+    state = jax.eval_shape(task.init, jax.random.key(0))
+    batch = {"clean": jax.ShapeDtypeStruct((s.batch, s.crop, s.crop, 3), np.uint8)}
+    with mock.patch.object(convolution, "_suits_winograd", lambda x, kernel: False):  # as accelerators compute it
+        lowered = compiled(task, task.update(0), mesh=sharding.mesh()).lower(state, batch)
+    with contextlib.closing(data.batches(source, seed=0, batch=s.batch, crop=s.crop)) as stream:
+        times = compare({"data": lambda k: jax.device_put(next(stream))}, TINY if tiny else FULL)
+    return {
+        "command": "densenet",
+        "crop": s.crop,
+        "batch": s.batch,
+        "flop_per_crop": float(lowered.cost_analysis()["flops"]) / s.batch,
+        "crops_per_s": rounded(s.batch / times["data"]["wall_s"]),
         "times": times,
     }
 

@@ -1,6 +1,7 @@
 """The README's section on speed, drawn from a result of benchmarks.run alone: python -m benchmarks.report FILE"""
 
 import dataclasses
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 MARKS = "<!-- performance -->", "<!-- /performance -->"  # around the README's section
 PLOT = "performance.png"
 NONE = "-"
+H200_FLOPS, SHARE = 790e12, 0.4  # what its product of matrices was measured to reach in bfloat16; a good step's share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,7 +227,22 @@ def _pipeline(result: dict[str, Any]) -> list[str]:
     for row in rows(result, "pipeline", "data"):
         rates = [_number(row["images_per_s"][name]) for name in ("data", "ready", "fed")]
         lines.append([row["source"], *rates, f"{row['waits']:.0%}"])
-    return ["**Data**", markdown(lines)] if len(lines) > 1 else []
+    return ["**Data**", markdown(lines), *_feeding(result)] if len(lines) > 1 else []
+
+
+def _feeding(result: dict[str, Any]) -> list[str]:
+    """How many cores would feed a large accelerator."""
+    for row in rows(result, "pipeline", "feeding"):
+        eats = SHARE * H200_FLOPS / row["flop_per_crop"]
+        cores = result["machine"]["cores"]
+        return [
+            f"By arithmetic: one H200 at {SHARE:.0%} of its {H200_FLOPS / 1e12:.0f} Tflop/s in bfloat16 takes "
+            f"{eats:,.0f} crops of {row['crop']} px a second in the step of `train.{row['command']} --preset=full` "
+            f"({row['flop_per_crop'] / 1e9:.1f} Gflop each). {cores} cores here cut {row['crops_per_s']:,.0f} a second "
+            f"from pictures kept in memory: {math.ceil(cores * eats / row['crops_per_s'])} such cores feed it; noise "
+            "is made on the device."
+        ]
+    return []
 
 
 def _scaling(result: dict[str, Any]) -> list[str]:

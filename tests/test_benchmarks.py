@@ -171,7 +171,9 @@ def test_train_step(tmp_path, alone):
 
 
 def test_pipeline(tmp_path):
-    rows = rows_of("pipeline", tmp_path)
+    *rows, feeding = rows_of("pipeline", tmp_path)
+    assert feeding["crops_per_s"] > 0
+    assert feeding["flop_per_crop"] > 32 * 32 * 1000
     assert [row["source"] for row in rows] == ["leaves", "folder, kept in memory", "folder, decoded each time"]
     assert all(0 <= row["waits"] < 1 and row["images_per_s"]["data"] > 0 for row in rows)
 
