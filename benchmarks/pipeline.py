@@ -82,7 +82,7 @@ def _feeding(source: data.Source, *, tiny: bool) -> dict[str, Any]:
     s = task.settings
     state = jax.eval_shape(task.init, jax.random.key(0))
     batch = {"clean": jax.ShapeDtypeStruct((s.batch, s.crop, s.crop, 3), np.uint8)}
-    with mock.patch.object(convolution, "_suits_winograd", lambda x, kernel: False):  # as accelerators compute it
+    with mock.patch.object(convolution, "_suits_winograd", return_value=False):  # as accelerators compute it
         lowered = compiled(task, task.update(0), mesh=sharding.mesh()).lower(state, batch)
     with contextlib.closing(data.batches(source, seed=0, batch=s.batch, crop=s.crop)) as stream:
         times = compare({"data": lambda k: jax.device_put(next(stream))}, TINY if tiny else FULL)
