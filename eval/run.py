@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import flax
 import jax
@@ -44,6 +45,8 @@ class Flags:
     """gaussian, salt_and_pepper, poisson, speckle or mixed."""
     levels: LevelList = (0.01, 0.03, 0.05)
     """Noise levels on the [0, 1] scale."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """In which the network computes."""
     json: str | None = None
     """Where to write all values, image by image."""
     seed: int = 0
@@ -152,9 +155,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     json = writable(flags.json, "--json") if flags.json else None
     pictures = open_pictures(flags.data).first(flags.limit)
     keep_freed()
-    result = evaluate(Restorer(flags.model), pictures, noise=flags.noise, levels=flags.levels, seed=flags.seed)
+    restorer = Restorer(flags.model, precision=flags.precision)
+    result = evaluate(restorer, pictures, noise=flags.noise, levels=flags.levels, seed=flags.seed)
     result["data"]["source"] = flags.data
-    result = model_facts(flags.model) | result
+    result = model_facts(flags.model) | {"precision": flags.precision} | result
     print(
         f"{flags.model} on {flags.data}: {result['data']['pictures']} pictures, {flags.noise} noise, seed {flags.seed}"
     )

@@ -50,10 +50,11 @@ def folder(tmp_path):
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """The model "stand-in" restores with the blur, whatever name is asked for."""
+    """The model "stand-in" restores with the blur, whatever name is asked for; in bfloat16 it does nothing."""
+    restorers = {"float32": blur, "bfloat16": identity}
     monkeypatch.setattr(run.registry, "card", lambda name: dict(CARD))
     for module in (run, demo):
-        monkeypatch.setattr(module, "Restorer", lambda name: blur)
+        monkeypatch.setattr(module, "Restorer", lambda name, precision="float32": restorers[precision])
 
 
 # ---- evaluate
@@ -218,6 +219,14 @@ def test_run_prints_a_table_and_writes_every_value(stand_in, folder, tmp_path, c
         assert f"{level['mean']['restored']['psnr']:.2f}" in printed
         assert f"{level['gain_db']:+.2f}" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "pictures"]
+
+
+def test_precision_is_the_restorers(stand_in, folder, tmp_path):
+    out = tmp_path / "out.json"
+    assert run.main([f"--data={folder}", "--model=x", "--precision=bfloat16", f"--json={out}"]) == 0
+    found = json.loads(out.read_text())
+    assert found["precision"] == "bfloat16"
+    assert all(level["gain_db"] == 0 for level in found["levels"])
 
 
 @pytest.mark.parametrize("levels", ["much", ",", "0.1;0.2"])
