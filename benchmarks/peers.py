@@ -2,9 +2,11 @@
 bfloat16. Nothing is timed before its output agrees. Without PyTorch there is no opponent, and results say so.
 """
 
+import contextlib
 import copy
+import gc
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -47,6 +49,14 @@ def has_bfloat16() -> bool:
     return device() != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
+def fresh() -> None:
+    """Gives back what earlier rows left in PyTorch's own pool of an accelerator's memory."""
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()  # does nothing where there is none
+
+
 def device() -> str:
     import torch
 
@@ -61,11 +71,24 @@ def twin(network: nnx.Module, picture: np.ndarray) -> Any:
 
     module = convert(network)
     graph, state = nnx.split(network)
-    ours = np.asarray(jax.jit(lambda state, x: nnx.merge(graph, state)(x))(state, jnp.asarray(picture)))
-    with torch.inference_mode():
+    with exact(), torch.inference_mode():
+        ours = np.asarray(jax.jit(lambda state, x: nnx.merge(graph, state)(x))(state, jnp.asarray(picture)))
         theirs = module(torch.from_numpy(picture).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
     agree(type(network.config).__name__, ours, theirs)
     return module
+
+
+@contextlib.contextmanager
+def exact() -> Iterator[None]:
+    """Products in all of float32's bits, for a comparison of results: for speed, accelerators round factors to TF32."""
+    import torch
+
+    kept, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        with jax.default_matmul_precision("highest"):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = kept
 
 
 def agree(what: str, ours: Any, theirs: Any, tolerance: float = TOLERANCE) -> None:

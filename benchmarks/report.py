@@ -139,7 +139,7 @@ def _share(row: Row, peak: Row | None) -> str:
 
 
 def _steps(result: dict[str, Any]) -> list[str]:
-    found = rows(result, "train_step", "step")
+    found = [row for row in rows(result, "train_step", "step") if "times" in row]
     kinds, heads = _halves(found)
     lines = [["images/s", "preset", "ours", *PEERS, "ratio", *heads, "compile, s"]]
     for row in found:
@@ -335,7 +335,7 @@ def _reasons(result: dict[str, Any]) -> Iterator[str]:
             yield f"the rest of {name} ({part['failed']})"
         for row in part["rows"]:
             if "failed" in row:
-                yield f"{row['what']} of {row['model']} ({row['failed']})"
+                yield f"{row['what']} of {title(row)} ({row['failed']})"
             for contender, times in row.get("times", {}).items():
                 if "failed" in times:
                     yield f"{contender} of {title(row)} ({times['failed']})"

@@ -29,7 +29,6 @@ from zoo.models.gan import PlainConfig
 SIZES = ((720, 576), (1920, 1080), (2048, 1556), (4096, 3112))
 LARGE = Rounds(2, 3.0)  # of all but the first size
 LONGEST_S = 12.0  # a row whose call would take longer is skipped
-TILE = 1024  # side of the tiles
 INPUTS = 2  # frames in turn
 FLOP_SIDE = 256  # of the picture whose operations are counted
 
@@ -117,14 +116,18 @@ def against_peers(subject: Subject, size: tuple[int, int], *, tiny: bool) -> Ite
     contenders: dict[str, Any] = {"ours": _in_turn(restore, frames)}
     if in_half(tiny=tiny):
         contenders[OURS_HALF] = _in_turn(Restorer(network, precision="bfloat16"), frames)
-    notes = {}
+    facts = {"what": "frame", **subject.facts(), "width": width, "height": height, "tiled": False}
     if peers.available() and subject.large:
-        module = peers.twin(network, frames[0][None, :64, :64])
+        peers.fresh()
+        try:
+            module = peers.twin(network, frames[0][None, :64, :64])
+        except ZooError as e:
+            yield facts | {"failed": reason(e)}
+            return
         for name, options in peers.variants(tiny=tiny).items():
             contenders[name] = _in_turn(peers.restorer(module, **options), frames)
     elif subject.large:
-        notes["note"] = peers.MISSING
-    facts = {"what": "frame", **subject.facts(), "width": width, "height": height, "tiled": False, **notes}
+        facts["note"] = peers.MISSING
     yield facts | {"flop_per_px": flop_per_px(network), "times": compare(contenders, TINY if tiny else FULL)}
 
 
@@ -139,11 +142,11 @@ def large_frames(subject: Subject, sizes: tuple[tuple[int, int], ...]) -> Iterat
             if needs > LONGEST_S:
                 yield row | {"skipped": f"would take {needs:.0f} s"}
                 continue
-            whole = None if subject.config.halo is None else math.isqrt(width * height) + 1
-            restore, frames = Restorer(network, tile=TILE if tiled else whole), _frames(width, height)
+            tile = None if tiled or subject.config.halo is None else math.isqrt(width * height) + 1
+            restore, frames = Restorer(network, tile=tile), _frames(width, height)
             contenders = {"ours": _in_turn(restore, frames)}
             if in_half(tiny=False):
-                half = Restorer(network, tile=restore.tile if tiled else whole, precision="bfloat16")
+                half = Restorer(network, tile=tile, precision="bfloat16")
                 contenders[OURS_HALF] = _in_turn(half, frames)
             times = compare(contenders, LARGE)
             s_per_px = times["ours"].get("wall_s", 0.0) / (width * height)

@@ -237,6 +237,14 @@ def test_the_input_is_left_alone_and_the_network_keeps_its_mode():
     assert network.drop.deterministic is False
 
 
+def test_an_accelerator_is_given_more_at_once(monkeypatch):
+    sides = {}
+    for backend in ("cpu", "gpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        sides[backend] = Restorer(Identity()).tile
+    assert sides == {"cpu": 1024, "gpu": 2048}
+
+
 def test_progress_counts_the_tiles():
     counts = []
     Restorer(Identity(), tile=64)(picture(100, 150, 3), progress=lambda *c: counts.append(c))

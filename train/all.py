@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -86,6 +86,8 @@ class Flags:
     """stop after so many minutes; the same command continues"""
     images: int | None = None
     """length of each run in training crops; default: the preset's, as the device is"""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """in which the networks compute; bfloat16 is faster on accelerators"""
     dry_run: bool = False
     """print the command lines and stop"""
 
@@ -176,7 +178,8 @@ def command_line(name: str, flags: Flags) -> list[str]:
     length = [f"--images={flags.images}"] if flags.images else []
     if length and not data:  # enough pictures that none is seen too often
         length += [f"--leaves={min(max(256, flags.images // CROPS_A_PICTURE), 8192)}"]
-    return [*words, *data, *length]
+    narrow = [f"--precision={flags.precision}"] if flags.precision != "float32" else []
+    return [*words, *data, *length, *narrow]
 
 
 def ship(name: str, folder: Path) -> bool:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32", "float64")
-TILE_PX = 1024  # tile * tile pixels go through a device at once, unless the caller says otherwise
+TILE_PX, ACCELERATOR_TILE_PX = 1024, 2048  # tile * tile pixels go through a device at once, unless told otherwise
 WHOLE_PX = 4096 * 4096  # the most that a network which cannot be tiled is given
 SMALLEST_SIDE_PX = 16  # no network sees less
 SLACK = 1e-3  # how far a float picture may overshoot [0, 1]: rounding, not another scale
@@ -38,9 +38,9 @@ class Restorer:
 
     `network`: an `nnx.Module` with a `.config` (task, multiple, halo), or what `registry.load` takes: a model's name
     or a run's folder. `tile`: the side, in pixels, of the largest square that goes through a device at once (default
-    1024); it is halved when the device runs out of memory, and stays so. `precision`: "float32", or "bfloat16", in
-    which accelerators are several times as fast and a CPU is not; what comes back then differs by less than a fiftieth
-    of what the network changes, on average.
+    1024, on an accelerator 2048); it is halved when the device runs out of memory, and stays so. `precision`:
+    "float32", or "bfloat16" for the speed of accelerators (a CPU is slower in it); what comes back then differs by less
+    than a fiftieth of what the network changes, on average.
 
     Raises FlagError for a network of another task, for a tile that cannot be and for an unknown precision.
     """
@@ -88,7 +88,8 @@ class Restorer:
             restored = self.retried(lambda: self.on_device(frames, progress, bands=True), *frames.shape[:3], bands=True)
             colour = restored.astype(picture.dtype).reshape(*picture.shape[:-1], -1)
             return jnp.concatenate([colour, picture[..., colour.shape[-1] :]], axis=-1)
-        out = picture.copy()  # alpha is then in its place
+        has_alpha = picture.shape[-1] in (2, 4)
+        out = picture.copy() if has_alpha else np.empty_like(picture)  # alpha is then in its place
         frames, restored = (_frames_of_colour(a) for a in (picture, out))
         held, size = OnHost(frames, restored), frames.shape[:3]
         self.retried(lambda: self._run(self._plan(*size, bands=True), held, progress), *size, bands=True)
@@ -125,7 +126,8 @@ class Restorer:
 
     def _checked(self, tile: int | None) -> int:
         if tile is None:
-            return _round_up(max(TILE_PX, 4 * self._margin, self._smallest), self.config.multiple)
+            default = TILE_PX if jax.default_backend() == "cpu" else ACCELERATOR_TILE_PX
+            return _round_up(max(default, 4 * self._margin, self._smallest), self.config.multiple)
         if self.config.halo is None:
             raise FlagError(f"{self.name} looks at the whole picture and cannot be tiled; leave the tile out")
         if tile < self._smallest:

@@ -42,7 +42,9 @@ class OnHost:
 
     def cut(self, pieces: list[Piece], window: tuple[int, int]) -> np.ndarray:
         """The windows [g h w c], mirrored beyond the frames' ends."""
-        return np.stack([self._cut(piece, window) for piece in pieces]).astype(self._sent, copy=False)
+        parts = [self._cut(piece, window) for piece in pieces]
+        windows = np.stack(parts) if len(parts) > 1 else parts[0][None]  # a frame that goes whole is not copied
+        return windows.astype(self._sent, copy=False)
 
     @property
     def _sent(self) -> np.dtype:
