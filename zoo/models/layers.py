@@ -79,7 +79,8 @@ def narrowed(arrays: Any, precision: str) -> Any:
     then computes. The picture enters in float32 and a denoiser's estimate is added to it in float32; norms sum in
     float32, and what is no kernel stays."""
     choose("precision", precision, PRECISIONS)
-    return jax.tree.map(lambda leaf: leaf.astype(precision) if leaf.ndim == 4 else leaf, arrays)
+    is_kernel = lambda leaf: leaf.ndim == 4 and jnp.issubdtype(leaf.dtype, jnp.floating)
+    return jax.tree.map(lambda leaf: leaf.astype(precision) if is_kernel(leaf) else leaf, arrays)
 
 
 def like_kernel(y: Array, layer: Any) -> Array:
