@@ -300,10 +300,16 @@ def _elsewhere(result: dict[str, Any], path: Path) -> list[str]:
         other = read_json(file)
         if file.name != path.name and _machine(other) != _machine(result):
             others[_machine(other)] = (file, other)
-    columns = [_ratios(other, peers) for _, other in others.values() for peers in (PEERS, HALF_PEERS)]
-    lines = [["ratio to PyTorch", "here", *(f"{name}{kind}" for name in others for kind in ("", ", PyTorch in bf16"))]]
-    for name in dict.fromkeys(name for column in columns for name in column):
-        lines.append([name, *(_number(column.get(name)) for column in (_ratios(result, PEERS), *columns))])
+    kinds = {"": PEERS, ", PyTorch in bf16": HALF_PEERS}
+    columns = {
+        f"{name}{kind}": found
+        for name, (_, other) in others.items()
+        for kind, peers in kinds.items()
+        if any((found := _ratios(other, peers)).values())
+    }
+    lines = [["ratio to PyTorch", "here", *columns]]
+    for name in dict.fromkeys(name for column in columns.values() for name in column):
+        lines.append([name, *(_number(column.get(name)) for column in (_ratios(result, PEERS), *columns.values()))])
     if len(lines) == 1:
         return []
     samples = ", ".join(f"[{name}](benchmarks/results/{file.name})" for name, (file, _) in others.items())
