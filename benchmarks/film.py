@@ -157,10 +157,10 @@ def _restore_one(path: Path, batch: int) -> dict[str, Any]:
     """In the process of its own."""
     options = Options(batch=batch)
     planned = plan.plan(str(path), path.with_name("restored.mkv"), options)
+    keep_freed(planned.film.height * planned.film.width)  # as the command
     report = job.run(planned, options, Restorer(MODELS[0]), "", lambda frame, of: None)
     return {"peak_bytes": processes.most_bytes(), "restored": report.frames}
 
 
 if __name__ == "__main__":
-    keep_freed()  # as the command
     print(json.dumps(_restore_one(Path(sys.argv[1]), int(sys.argv[2]))))

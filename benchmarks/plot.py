@@ -29,6 +29,7 @@ def draw(result: dict[str, Any], path: Path) -> Path:
                 bars, [f"{value:.2f}" if value else "" for value in values], padding=3, color=INK, fontsize=9
             )
         axis.axvline(1, color=GREY, linewidth=1)
+        axis.margins(x=0.08)
         axis.set_yticks(range(len(found)), [ratios.title(row) for row in found])
         axis.set_title("Times faster than PyTorch (the better of eager and compiled)")
         paper.legend(loc="outside lower center", ncols=2, frameon=False)

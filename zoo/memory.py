@@ -5,10 +5,15 @@ import sys
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _MOST = 2**31 - 1  # bytes: the number is an int
 _KEPT = 2**29  # bytes of the largest block that is kept; tiles take less
+_LARGEST_PX = 10_000_000  # of a film's frame
 
 
-def keep_freed() -> bool:
+def keep_freed(frame_px: int = 0) -> bool:
     """Has this process keep freed memory for its next call, for as long as it lives; False where there is no glibc.
+
+    `frame_px`: pixels of the frames of a film. Of a frame of 4096x3112 several are held whole, 150 MB each: what lies
+    freed between them is most of a GiB, and clearing pages is little beside what they take. They are not kept, nor is
+    anything else.
 
     XLA on a CPU takes the memory of a whole program anew for every call. By default glibc gets blocks of 32 MiB and
     more from the system and gives them back at once, which then clears every page of them again (what that takes:
@@ -16,7 +21,7 @@ def keep_freed() -> bool:
     the thread that calls them, not in one of its own. (It still does where an input is being copied; who wants the
     memory kept waits for that first.) For commands, whose process is theirs; to be called before JAX is first used.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or frame_px > _LARGEST_PX:
         return False
     import ctypes
 

@@ -39,7 +39,7 @@ def restore(args: Any, name: str) -> int:
     for note in planned.notes:
         print(f"note: {note}", file=sys.stderr)
 
-    keep_freed()
+    keep_freed(planned.film.height * planned.film.width)
     from zoo.restorer import Restorer
 
     restorer = Restorer(args.model, tile=args.tile, precision=args.precision)
