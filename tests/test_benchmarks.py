@@ -359,8 +359,8 @@ def test_a_result_without_peers_says_so(tmp_path):
     result = copy.deepcopy(drawn_from())
     result["machine"]["versions"]["torch"] = None
     for part in result["benchmarks"].values():
-        for row in part["rows"]:
-            row["times"] = {"ours": row["times"]["ours"]} if "times" in row else {}
+        for row in (row for row in part["rows"] if "times" in row):
+            row["times"] = {"ours": row["times"]["ours"]}
     text = report.section(result, tmp_path / "x.json", None)
     assert "PyTorch was not there" in text
     assert "![" not in text

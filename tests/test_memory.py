@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import clips
 from train import loop, resnet
-from zoo import cli, memory
-from zoo.film import command
+from zoo import memory
 
 pytestmark = pytest.mark.usefixtures("as_shipped")
 
@@ -83,14 +81,6 @@ def test_of_the_largest_frames_nothing_is_kept(monkeypatch):
     monkeypatch.setattr(memory.sys, "platform", "linux")
     monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("malloc's options were touched"))
     assert not memory.keep_freed(4096 * 3112)
-
-
-def test_a_film_says_how_large_its_frames_are(monkeypatch, tmp_path):
-    clips.write(tmp_path / "a.mkv", count=1, size=(32, 24))
-    told = []
-    monkeypatch.setattr(command, "keep_freed", told.append)
-    assert cli.main(["restore", str(tmp_path / "a.mkv"), "-o", str(tmp_path / "b.mkv"), "-m", "fast-gaussian"]) == 0
-    assert told == [32 * 24]
 
 
 def test_training_keeps_what_it_freed(monkeypatch, tmp_path):
