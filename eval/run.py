@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import flax
 import jax
@@ -24,7 +23,7 @@ from eval.datasets import fingerprint, open_pictures
 from eval.report import table, writable, write_json
 from zoo import registry
 from zoo.errors import FlagError, InputError, ZooError, choose, command
-from zoo.flags import LevelList, check_names
+from zoo.flags import LevelList, Precision, check_names
 from zoo.memory import keep_freed
 from zoo.metrics import METRICS, PROTOCOL, measure, summarise
 from zoo.noise import NOISES, degrade
@@ -45,7 +44,7 @@ class Flags:
     """gaussian, salt_and_pepper, poisson, speckle or mixed."""
     levels: LevelList = (0.01, 0.03, 0.05)
     """Noise levels on the [0, 1] scale."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """In which the network computes."""
     json: str | None = None
     """Where to write all values, image by image."""

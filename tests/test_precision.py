@@ -1,6 +1,7 @@
 """Networks that compute in bfloat16: nearly the same pictures, from the same weights, and the same training."""
 
 import dataclasses
+from typing import get_args
 
 import jax
 import jax.extend
@@ -13,10 +14,11 @@ from benchmarks.train_step import SMALL, make
 from train.state import Net
 from zoo import Restorer
 from zoo.errors import FlagError
+from zoo.flags import Precision
 from zoo.models.cyclegan import NoiseCriticConfig, PatchConfig, ResidualConfig
 from zoo.models.densenet import DenseDiscriminatorConfig, DenseNetConfig
 from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
-from zoo.models.layers import narrowed
+from zoo.models.layers import PRECISIONS, narrowed
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 
@@ -82,6 +84,10 @@ def test_what_is_no_kernel_stays():
     module = network(DENOISERS[3])
     for path, leaf in nnx.to_flat_state(narrowed(nnx.state(module), "bfloat16")):
         assert leaf[...].dtype == (jnp.bfloat16 if path[-1] == "kernel" else jnp.float32), path
+
+
+def test_flags_offer_what_networks_take():
+    assert get_args(Precision) == PRECISIONS
 
 
 def test_an_unknown_precision_is_refused():

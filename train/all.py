@@ -13,14 +13,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tyro
 
 from train.log import say
 from zoo import registry
 from zoo.errors import FlagError, InputError, choose, command
-from zoo.flags import check_names
+from zoo.flags import Precision, check_names
 
 RUNS = Path("runs") / "all"
 # The rate of a fresh network would first undo what the weights know; one that grows has new parts to learn.
@@ -86,7 +86,7 @@ class Flags:
     """stop after so many minutes; the same command continues"""
     images: int | None = None
     """length of each run in training crops; default: the preset's, as the device is"""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """in which the networks compute; bfloat16 is faster on accelerators"""
     dry_run: bool = False
     """print the command lines and stop"""

@@ -13,7 +13,7 @@ import tyro
 from train import grow
 from zoo import registry
 from zoo.errors import FlagError
-from zoo.flags import Levels, check_names
+from zoo.flags import Levels, Precision, check_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Settings:
     """bound on the gradient's norm; 0: none"""
     average: float = 0.998
     """decay of the moving average of the weights, which is what ships"""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """in which the networks compute; bfloat16 is faster on accelerators. Weights and losses stay float32"""
     grey: float = 0.1
     """share of crops turned grey, noise and all: film is black and white too"""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from zoo.errors import FlagError, command
-from zoo.flags import check_names
+from zoo.flags import Precision, check_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Restore:
     """Overwrite results that exist. An input is never overwritten."""
     tile: int | None = None
     """Largest side, in pixels, of what goes through a device at once; left out: by the model."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Of what the network computes. bfloat16 gives nearly the same, faster on an accelerator, slower on a CPU."""
     codec: Annotated[str | None, tyro.conf.arg(aliases=["-c:v"], metavar="ENCODER")] = None
     """Films: FFmpeg's name of the encoder. Left out: ffv1 for .mkv, libx265 for .mp4, prores_ks for .mov."""

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.constructors import PrimitiveConstructorSpec
 
@@ -31,6 +31,7 @@ def _numbers(least: int, most: int, metavar: str) -> PrimitiveConstructorSpec:
 
 Levels = Annotated[tuple[float, float], _numbers(2, 2, "LOW,HIGH")]
 LevelList = Annotated[tuple[float, ...], _numbers(1, 99, "LEVEL,LEVEL,...")]
+Precision = Literal["float32", "bfloat16"]  # of what networks compute: zoo.models.layers.PRECISIONS
 
 
 def check_names(argv: Sequence[str] | None, *kinds: type) -> None:
