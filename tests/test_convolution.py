@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("as_shipped")
 # Heights that four divides and that it does not; batches for which the gradient of the kernel is Winograd's and XLA's.
 SHAPES = [(2, 8, 5, 32, 33), (1, 9, 8, 40, 32), (8, 15, 13, 33, 35), (1, 18, 11, 128, 130), (9, 12, 6, 16, 20)]
 SHAPES.append((8, 9, 5, 128, 128))  # many channels: Winograd's whatever the batch
+SHAPES.append((8, 9, 5, 48, 16))  # XLA's with input and output exchanged
 
 
 def case(key, n, h, w, i, o):
@@ -40,16 +41,33 @@ def test_winograd_is_the_plain_convolution(shape, p, key):
         allclose(ours, theirs)
 
 
-def test_winograd_has_second_gradients(key):
+@pytest.mark.parametrize("edges", [((0, 0), (0, 0)), ((1, 1), (1, 1)), ((0, 2), (1, 0))])
+@pytest.mark.parametrize("channels", [(12, 3), (32, 16), (16, 32), (15, 8)])
+def test_gradients_are_those_of_the_plain_convolution(channels, edges, key):
+    """Whether input and output are exchanged for the kernel's or not; kernels that are no squares, and even ones."""
+    for size in ((3, 3), (4, 2), (1, 3)):
+        x = draws.normal(key, (2, 7, 9, channels[0]))
+        kernel = draws.normal(jax.random.fold_in(key, 1), (*size, *channels))
+        plain = lambda x, kernel: jax.lax.conv_general_dilated(x, kernel, (1, 1), edges, None, None, convolution.NHWC)
+        expected, theirs = jax.vjp(plain, x, kernel)
+        found, ours = jax.vjp(lambda x, kernel: convolution.direct(x, kernel, edges), x, kernel)
+        allclose(found, expected)
+        dy = draws.normal(jax.random.fold_in(key, 2), expected.shape)
+        for a, b in zip(ours(dy), theirs(dy), strict=True):
+            allclose(a, b)
+
+
+@pytest.mark.parametrize("o", [32, 3])
+def test_gradients_have_gradients(o, key):
     """As penalties on gradients need them."""
-    x, kernel = case(key, 1, 8, 6, 32, 32)
+    x, kernel = case(key, 1, 8, 6, 32, o)
 
     def penalty(convolve):
         slope = jax.grad(lambda x: jnp.sum(jnp.tanh(convolve(x))))
         return jax.grad(lambda x: jnp.sum(jnp.square(slope(x))))(x)
 
-    expected = penalty(lambda x: convolution.direct(x, kernel, ((1, 1), (1, 1))))
-    allclose(penalty(lambda x: convolution.winograd(x, kernel, 1)), expected)
+    plain = lambda x: jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=convolution.NHWC)
+    allclose(penalty(lambda x: convolution.same(x, kernel)), penalty(plain))
 
 
 def test_winograd_keeps_flat_and_extreme_values(key):
