@@ -50,9 +50,11 @@ def has_bfloat16() -> bool:
 
 
 def fresh() -> None:
-    """Gives back what earlier rows left in PyTorch's own pool of an accelerator's memory."""
+    """Gives back what earlier rows left in PyTorch's own pool of an accelerator's memory; there it is to try its
+    algorithms, as XLA does."""
     import torch
 
+    torch.backends.cudnn.benchmark = True
     gc.collect()
     torch.cuda.empty_cache()  # does nothing where there is none
 
@@ -117,7 +119,8 @@ def restorer(module: Any, *, compiled: bool = False, half: bool = False) -> Call
     forward = compile_alone(module) if compiled else module
 
     def restore(picture: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
+        # Without `half` in all of float32's bits, as ours
+        with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=True, allow_tf32=half):
             x = torch.from_numpy(picture)[None].permute(0, 3, 1, 2)  # channels last in memory already
             restored = forward(x.to(where, kind)).clamp(0, 1).float()
             return restored[0].permute(1, 2, 0).cpu().numpy()

@@ -15,7 +15,7 @@ from train.state import Net
 from zoo import Restorer
 from zoo.errors import FlagError
 from zoo.flags import Precision
-from zoo.models.cyclegan import NoiseCriticConfig, PatchConfig, ResidualConfig
+from zoo.models.cyclegan import NoiseCriticConfig, NoiseModelConfig, PatchConfig, ResidualConfig
 from zoo.models.densenet import DenseDiscriminatorConfig, DenseNetConfig
 from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
 from zoo.models.layers import PRECISIONS, narrowed
@@ -78,6 +78,30 @@ def test_a_network_that_changes_nothing_keeps_every_code(config):
     module.exit.kernel[...] *= 0
     codes = np.arange(65536, dtype=np.uint16).reshape(128, -1, 1)[:, :128]
     assert np.array_equal(Restorer(module, precision="bfloat16")(codes), codes)
+
+
+def test_float32_is_all_of_it_on_accelerators():
+    """Where by default they round the factors of its products."""
+
+    def said(precision):
+        restore = Restorer(network(DENOISERS[0]), precision=precision)
+        x = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+        return restore._forward.trace(restore._state, x).lower(lowering_platforms=("tpu",)).as_text()
+
+    full, half = said("float32"), said("bfloat16")
+    convolutions = full.count("stablehlo.convolution")
+    assert full.count("precision_config = [#stablehlo<precision HIGHEST>") == convolutions > 1
+    assert "HIGHEST" not in half
+
+
+def test_noise_is_drawn_in_what_was_asked_for():
+    net = Net(NoiseModelConfig(), "bfloat16")
+    x = jax.random.uniform(jax.random.key(1), (2, 32, 32, 3))
+    params, stats = net.init(jax.random.key(0))
+    call = lambda x: net(params, stats, x, jax.random.key(2), jnp.full(2, 0.02), train=True)[0]
+    traced = jax.make_jaxpr(call)(x)
+    assert convolved(traced.jaxpr).count(jnp.dtype("bfloat16")) == 2, "of three: the first reads the picture"
+    assert traced.out_avals[0].dtype == jnp.float32
 
 
 def test_what_is_no_kernel_stays():

@@ -39,8 +39,8 @@ class Restorer:
     `network`: an `nnx.Module` with a `.config` (task, multiple, halo), or what `registry.load` takes: a model's name
     or a run's folder. `tile`: the side, in pixels, of the largest square that goes through a device at once (default
     1024, on an accelerator 2048); it is halved when the device runs out of memory, and stays so. `precision`:
-    "float32", or "bfloat16" for the speed of accelerators (a CPU is slower in it); what comes back then differs by less
-    than a fiftieth of what the network changes, on average.
+    "float32", all of whose bits count on accelerators too, or "bfloat16" for their speed (a CPU is slower in it); what
+    comes back then differs by less than a fiftieth of what the network changes, on average.
 
     Raises FlagError for a network of another task, for a tile that cannot be and for an unknown precision.
     """
@@ -65,7 +65,7 @@ class Restorer:
         graphdef, state = nnx.split(module)
         self.precision, self._state = precision, narrowed(state, precision)
         # (state, pictures) -> (restored, all finite?); tests put theirs here
-        self._forward = _compiled(graphdef, compiler_options())
+        self._forward = _compiled(graphdef, precision, compiler_options())
         self._placed: dict[int, tuple[Any, NamedSharding]] = {}
 
     def __call__(self, picture: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
@@ -213,14 +213,19 @@ class _Plan(NamedTuple):
     per_device: int  # windows at once
 
 
-def _compiled(graphdef: Any, options: dict[str, str] | None) -> Callable[..., tuple[jax.Array, jax.Array]]:
+def _compiled(
+    graphdef: Any, precision: str, options: dict[str, str] | None
+) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """(state, pictures [n h w c] of any accepted dtype) -> (restored, of the same dtype; whether all is finite)."""
+    # By default accelerators round the factors of float32's products: to TF32, or bfloat16.
+    factors = "highest" if precision == "float32" else None
 
     def forward(state, pictures):
         top = jnp.iinfo(pictures.dtype).max if jnp.issubdtype(pictures.dtype, jnp.integer) else None
         grey = pictures.shape[-1] == 1
         x = pictures.astype(jnp.float32) / (top or 1)
-        y = nnx.merge(graphdef, state)(jnp.repeat(x, 3, axis=-1) if grey else x).astype(jnp.float32)
+        with jax.default_matmul_precision(factors):
+            y = nnx.merge(graphdef, state)(jnp.repeat(x, 3, axis=-1) if grey else x).astype(jnp.float32)
         y = y.mean(axis=-1, keepdims=True) if grey else y
         clipped = jnp.clip(y, 0, 1)
         return (jnp.round(clipped * top) if top else clipped).astype(pictures.dtype), jnp.isfinite(y).all()

@@ -130,8 +130,8 @@ class NoiseModel(nnx.Module):
         z = draws.uniform(key, (*clean.shape[:3], self.config.channels), low=-1.0, high=1.0)
         y = jnp.concatenate([clean, z], -1)
         for conv in self.shaping[:2]:
-            y = leaky(conv(y))
-        return z @ self.white[...] + self.shaping[2](y)
+            y = leaky(like_kernel(conv(y), conv))
+        return z @ self.white[...] + self.shaping[2](y).astype(z.dtype)
 
 
 def _bernoulli(u: Array, p: Array) -> Array:
