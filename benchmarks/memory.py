@@ -38,7 +38,7 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
             yield row | {"failed": reason(e)}
             continue
         if not all(one["keeps"] for one in found["kept"]):
-            yield row | {"skipped": "this system's C library is not glibc"}
+            yield row | {"skipped": "this system's C library cannot keep it"}
             continue
         yield row | {kind.replace(" ", "_"): _summary(found[kind]) for kind in KINDS}
 

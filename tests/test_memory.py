@@ -1,7 +1,10 @@
+import ctypes
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+import jax
 import pytest
 
 from train import loop, resnet
@@ -42,6 +45,17 @@ def test_a_program_called_again_has_its_memory():
     assert least < size / 50
     if faulted(keep=False)[2] < size / 50:
         pytest.skip("this system gives memory in large pages")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's memory")
+def test_a_library_that_cannot_keep_it_changes_nothing(monkeypatch):
+    """As an old glibc, which takes no such number."""
+    changed = []
+    monkeypatch.setattr(type(jax.config), "update", lambda self, *setting: changed.append(setting))
+    library = types.SimpleNamespace(mallopt=lambda which, size: int(size < 2**25))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    assert not memory.keep_freed()
+    assert not changed
 
 
 # What each of several frames faults in, in the middle, in bytes.

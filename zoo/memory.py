@@ -9,7 +9,8 @@ _LARGEST_PX = 10_000_000  # of a film's frame
 
 
 def keep_freed(frame_px: int = 0) -> bool:
-    """Has this process keep freed memory for its next call, for as long as it lives; False where there is no glibc.
+    """Has this process keep freed memory for its next call, for as long as it lives; False where its C library
+    cannot: only glibc can, and no old one.
 
     `frame_px`: pixels of the frames of a film. Of a frame of 4096x3112 several are held whole, 150 MB each: what lies
     freed between them is most of a GiB, and clearing pages is little beside what they take. They are not kept, nor is
@@ -30,5 +31,8 @@ def keep_freed(frame_px: int = 0) -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
-    return all([mallopt(_TRIM_THRESHOLD, _MOST), mallopt(_MMAP_THRESHOLD, _KEPT)])
+    # Older ones have a limit of 32 MiB for the second.
+    kept = mallopt(_MMAP_THRESHOLD, _KEPT) and mallopt(_TRIM_THRESHOLD, _MOST)
+    if kept:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
+    return bool(kept)
