@@ -39,7 +39,9 @@ def answer(process: subprocess.Popen, timeout_s: float = 600) -> dict[str, Any]:
 def devices(count: int) -> dict[str, str]:
     """The environment in which a process has so many devices; a CPU plays them."""
     if jax.default_backend() != "cpu":
-        return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(count)))}
+        given = os.environ.get("CUDA_VISIBLE_DEVICES")  # by a scheduler, say
+        visible = given.split(",") if given else [str(k) for k in range(count)]
+        return {"CUDA_VISIBLE_DEVICES": ",".join(visible[:count])}
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
     return {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 

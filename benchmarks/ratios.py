@@ -9,6 +9,11 @@ OURS_HALF = "ours bf16"
 HALF_PEERS = tuple(f"{name} bf16" for name in PEERS)
 
 
+def kind_of(machine: Row) -> str:
+    """What machines are told apart by: the accelerator, or the processor."""
+    return machine["processor"] if machine["device"] == "cpu" else machine["device"]
+
+
 def rows(result: dict[str, Any], benchmark: str, what: str) -> list[Row]:
     found = result["benchmarks"].get(benchmark, {}).get("rows", [])
     return [row for row in found if row["what"] == what]

@@ -21,6 +21,7 @@ import tyro
 
 from benchmarks import film, memory, peers, pipeline, report, restore, scaling, start, train_step
 from benchmarks.measure import reason
+from benchmarks.ratios import kind_of
 from eval.plots import check_plots
 from eval.report import read_json, write_json
 from zoo.errors import FlagError, choose, command
@@ -69,10 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(flags.output) if flags.output else ROOT / "runs" / "benchmarks" if tiny else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    path = folder / f"{slug(jax.devices()[0].device_kind)}-{date}.json"
     check_plots()
     result = {"size": flags.size, "date": date, "machine": machine(), "benchmarks": {}}
-    before = sorted(folder.glob(f"{slug(jax.devices()[0].device_kind)}-*.json"), reverse=True)  # their dates sort
+    name = slug(kind_of(result["machine"]))
+    path = folder / f"{name}-{date}.json"
+    before = sorted(folder.glob(f"{name}-*.json"), reverse=True)  # their dates sort
     result["benchmarks"] = next((found for file in before if (found := earlier(read_json(file), result))), {})
     if not peers.available():
         say(peers.MISSING)
@@ -145,7 +147,8 @@ def _commit() -> str | None:
 
 
 def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """`text` for the name of a file, without (R) and the like."""
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(\w+\)", "", text).lower()).strip("-")
 
 
 def said(row: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import film
-from benchmarks.ratios import HALF_PEERS, OURS_HALF, PEERS, Row, best, frames, ratio, rows, steps, title, wall
+from benchmarks.ratios import HALF_PEERS, OURS_HALF, PEERS, Row, best, frames, kind_of, ratio, rows, steps, title, wall
 from eval.report import markdown, read_json
 
 NONE = "-"
@@ -19,10 +19,10 @@ def every(result: dict[str, Any], path: Path) -> list[str]:
     return [part for table in of_this for part in table(result)] + _elsewhere(result, path)
 
 
-def _number(value: float | None, unit: str = "") -> str:
+def _number(value: float | None) -> str:
     if value is None:
         return NONE
-    return f"{value:.0f}{unit}" if value >= 100 else f"{value:.3g}{unit}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _frames(result: dict[str, Any]) -> list[str]:
@@ -77,7 +77,7 @@ def _steps(result: dict[str, Any]) -> list[str]:
 def _losses(result: dict[str, Any]) -> list[str]:
     """Where PyTorch is ahead."""
     found = [*frames(result), *steps(result)]
-    lost = [f"{title(row)} ({ratio(row):.2f})" for row in found if ratio(row) < 1]
+    lost = [f"{title(row)} ({r:.2f})" for row in found if (r := ratio(row)) and r < 1]
     half = [r for row in found if (r := ratio(row, HALF_PEERS))]
     parts = [f"PyTorch is faster in float32 at: {', '.join(lost)}." if lost else ""]
     if any(r < 1 for r in half):
@@ -221,8 +221,8 @@ def _elsewhere(result: dict[str, Any], path: Path) -> list[str]:
     others = {}
     for file in sorted(path.parent.glob("*.json")):  # their dates sort
         other = read_json(file)
-        if file.name != path.name and _machine(other) != _machine(result):
-            others[_machine(other)] = (file, other)
+        if other and kind_of(other["machine"]) != kind_of(result["machine"]):
+            others[kind_of(other["machine"])] = (file, other)
     kinds = {"": PEERS, ", PyTorch in bf16": HALF_PEERS}
     columns = {
         f"{name}{kind}": found
@@ -241,11 +241,6 @@ def _elsewhere(result: dict[str, Any], path: Path) -> list[str]:
         markdown(lines),
         f"Every sample of those: {samples}.",
     ]
-
-
-def _machine(result: dict[str, Any]) -> str:
-    m = result["machine"]
-    return m["processor"] if m["device"] == "cpu" else m["device"]
 
 
 def _ratios(result: dict[str, Any], peers: tuple[str, ...]) -> dict[str, float | None]:
