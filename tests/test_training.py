@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import pytest
 
 import zoo
 from tests.runs import MAINS, TINY, flags
-from train import cyclegan, data, densenet
+from train import cyclegan, data, densenet, loop
 from train.settings import check
 from zoo.pictures import Picture, read, write
 
@@ -174,6 +175,24 @@ def test_the_degraders_rate_is_its_own(share):
     same = lambda name: jax.tree.leaves(jax.tree.map(jnp.array_equal, state.params[name], after.params[name]))
     assert all(same("g_ba")) == (share == 0)
     assert not all(same("d_a"))
+
+
+def test_no_checkpoint_counts_before_g_ab_has_trained(tmp_path, monkeypatch):
+    """While g_ba trains alone, g_ab's PSNR stands still: neither the best weights nor the end of patience."""
+    settings = cyclegan.CycleGanSettings(network=TINY["cyclegan"], head_start=0.5, patience=2, checkpoints=8)
+    task = cyclegan.CycleGan(check(dataclasses.replace(settings, workdir=tmp_path)), steps=8)
+    log = SimpleNamespace(note=lambda *_: None, validated=lambda *_: None)
+    found = {"degraded_db": 20.0, "restored_db": 10.0}
+    validation = SimpleNamespace(measure=lambda *_: found)
+    trainer = loop._Trainer(task.settings, task, log, SimpleNamespace(save=lambda *_: None), validation, {}, 8)
+    exported = []
+    monkeypatch.setattr(trainer, "_export", lambda done, *_: exported.append(done))
+    waited, progress = [], loop.Progress("of pictures")
+    for done in range(1, 9):
+        progress = trainer._mark(done, None, progress, 0.0)
+        waited.append(progress.waited)
+    assert waited == [0, 0, 0, 0, 0, 1, 2, 3]
+    assert exported == [5]
 
 
 def test_history_pool_shows_earlier_fakes_and_loses_none():

@@ -112,7 +112,7 @@ class CycleGan(Task):
         adversary = st.Adam(b1=0.5, b2=0.999 if settings.joint else 0.99, l2=settings.l2)
         self.optimisers = dict.fromkeys(self.nets, adversary)
         self.optimisers["g_ab"] = self.optimiser(settings.b1)
-        self.first_cycle = round(settings.head_start * steps)
+        self.first_cycle = 0 if settings.joint else round(settings.head_start * steps)
         law = getattr(configs["g_ba"], "law", None)
         default = DEGRADER_RATE if law == "additive" else 1.0
         self.degrader_rate = default if settings.degrader_rate is None else settings.degrader_rate
@@ -128,6 +128,9 @@ class CycleGan(Task):
             return self.joint
         theirs = step < self.first_cycle or step % self.settings.adversary_every == 0
         return self.adversaries if theirs else self.cycle
+
+    def begun(self, done: int) -> bool:
+        return any(self.update(step) != self.adversaries for step in range(self.first_cycle, done))
 
     def domains(self, batch: Batch, key: Key[Array, ""], step: Array) -> tuple[Array, Array]:
         """(degraded pictures of one half of the data, clean ones of the other): all that a loss may see."""

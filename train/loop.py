@@ -151,18 +151,19 @@ class _Trainer:
             self.log.progress(done * self.settings.batch, means)
 
     def _mark(self, done: int, state: TrainState, progress: Progress, seconds: float) -> Progress:
-        """Validates, writes the weights if they are the best, saves; in that order, so that a kill loses nothing."""
-        found = self._note_validation(done, state)
+        """Validates, writes the weights if they are the best, saves; in that order, so that a kill loses nothing.
+        Weights that no step has trained yet are not counted, unless there will be no others."""
+        found, counts = self._note_validation(done, state), self.task.begun(done) or done == self.steps
         value = found.get("restored_db", math.inf)
         if math.isnan(value):
             raise ZooError(
                 f"the weights are not finite after step {done}; step {self.saved} is the last good checkpoint"
             )
-        best = value > progress.best_db or not self.validation
+        best = counts and (value > progress.best_db or not self.validation)
         progress = dataclasses.replace(
             progress,
-            best_db=max(value, progress.best_db),
-            waited=0 if best else progress.waited + 1,
+            best_db=value if best else progress.best_db,
+            waited=0 if best or not counts else progress.waited + 1,
             seconds=seconds,
         )
         if best and jax.process_index() == 0:

@@ -71,6 +71,10 @@ class Task:
     def pools(self) -> dict[str, Array]:
         return {}
 
+    def begun(self, done: int) -> bool:
+        """Whether the network that ships has trained in any of the first `done` steps."""
+        return done > 0
+
     def progress(self, step: Array) -> Array:
         return step / self.steps
 
