@@ -58,6 +58,12 @@ def test_a_run_cut_by_the_budget_goes_on_with_the_same_command(zoo_folder, monke
     assert [images for images, _ in zoo.card(NAME)["curve"]] == list(range(8, 65, 8))
 
 
+def test_a_budget_that_is_over_trains_nothing(zoo_folder, capsys):
+    assert run("--missing", "--budget-minutes=1e-9") == 0
+    assert f"--budget-minutes=1e-09 are over before {NAME}" in capsys.readouterr().err
+    assert not everything.RUNS.exists()
+
+
 def test_shipped_weights_are_the_runs_in_bfloat16(zoo_folder, tmp_path):
     assert run(f"--name={NAME}") == 0
     run_folder = tmp_path / "runs" / NAME
@@ -65,6 +71,25 @@ def test_shipped_weights_are_the_runs_in_bfloat16(zoo_folder, tmp_path):
     assert fine.keys() == coarse.keys()
     for name, value in fine.items():
         assert np.all(np.abs(coarse[name] - value) <= np.abs(value) * 2**-8), name
+
+
+def test_weights_that_ship_stay_unless_a_new_run_surpasses_them(zoo_folder, capsys):
+    """At the middle level, whatever the other levels; a run that goes on from them is judged by what it gains."""
+    assert run(f"--name={NAME}") == 0
+    path, sha256 = zoo_folder / f"{NAME}.json", zoo.card(NAME)["sha256"]
+    shipped = json.loads(path.read_text())
+    for level in shipped["validation"]["levels"]:
+        level["restored_db"] = 40.0
+    path.write_text(json.dumps(shipped))
+    assert run(f"--name={NAME}") == 0
+    assert "not more than the 40.00 dB of the weights that ship: they stay" in capsys.readouterr().err
+    assert zoo.card(NAME)["validation"]["levels"][1]["restored_db"] == 40.0
+    for level in shipped["validation"]["levels"]:
+        level["restored_db"] = 0.0
+    path.write_text(json.dumps(shipped))
+    assert run(f"--name={NAME}") == 0
+    assert zoo.card(NAME)["sha256"] == sha256
+    assert zoo.card(NAME)["validation"]["levels"][1]["restored_db"] > 0
 
 
 def test_altered_weights_are_refused(zoo_folder):

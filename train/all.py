@@ -1,8 +1,8 @@
 """Trains the weights that ship: python -m train.all --missing --budget-minutes=60
 
 Each model of the zoo has its recipe below, the command line that trains it; what it trains lies in a run's folder as
-any other, so that the same command continues after a cut. What is finished, and better than what it began with, goes
-into zoo/weights in bfloat16 with its card: data, recipe, length, curve of validation.
+any other, so that the same command continues after a cut. What is finished, and better than what it began with and
+what ships, goes into zoo/weights in bfloat16 with its card: data, recipe, length, curve of validation.
 """
 
 import dataclasses
@@ -106,11 +106,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if flags.dry_run:
             print(f"python -m train.{' '.join(line)}")
             continue
-        left = [] if deadline is None else [f"--minutes={(deadline - time.monotonic()) / 60:.3f}"]
-        if deadline and time.monotonic() >= deadline:
+        left = deadline and deadline - time.monotonic()
+        if left is not None and left <= 0:
+            say(f"--budget-minutes={flags.budget_minutes} are over before {name}; the same command continues")
             break
+        limit = [] if left is None else [f"--minutes={left / 60}"]
         say(f"{name}: python -m train.{' '.join(line)}")
-        if code := importlib.import_module(f"train.{line[0]}").main(line[1:] + left):
+        if code := importlib.import_module(f"train.{line[0]}").main(line[1:] + limit):
             return code
         ship(name, folder)
     return 0
@@ -183,8 +185,8 @@ def command_line(name: str, flags: Flags) -> list[str]:
 
 
 def ship(name: str, folder: Path) -> bool:
-    """Puts a run's weights into the zoo as `name` if it is finished and better than what it began with; says what it
-    did. (Unfinished weights there would hide from --missing that their run must go on.)"""
+    """Puts a run's weights into the zoo as `name` if it is finished and better than what it began with and what ships;
+    says what it did. (Unfinished weights there would hide from --missing that their run must go on.)"""
     notes = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     curve = [[note["images"], note["validation"]["restored_db"]] for note in notes if "validation" in note]
     if not any("finished" in note for note in notes):
@@ -194,6 +196,9 @@ def ship(name: str, folder: Path) -> bool:
     least = LEAST_GAIN_DB if name.endswith(registry.PHOTOS) and not registry.has_weights(name) else 0.0
     if gain is not None and gain <= least:
         say(f"{name}: {gain:+.2f} dB over the weights it began with, not more than {least} dB: they stay")
+        return False
+    if shipped := _not_surpassed(name, folder):
+        say(f"{name}: {shipped}: they stay")
         return False
     about = registry.ship(folder, name, {"curve": curve, "licence": registry.SPECS[name].licence})
     say(f"{name}: {about['validation']['restored_db']:.2f} dB after {about['images']} crops, in {registry.WEIGHTS}")
@@ -207,6 +212,17 @@ def _gain(folder: Path, notes: list[dict[str, Any]]) -> float | None:
         return None
     before = next(note["validation"] for note in notes if "validation" in note)
     return about["validation"]["restored_db"] - before["restored_db"]
+
+
+def _not_surpassed(name: str, folder: Path) -> str:
+    """How a run's weights fall short of those that they would replace; empty where they do not, or began with them."""
+    if not registry.has_weights(name):
+        return ""
+    about, shipped = registry.card(folder), registry.card(name)
+    new, old = _middle(about["validation"]), _middle(shipped["validation"])
+    if new > old or about["recipe"]["weights"] == f"{name} {shipped['sha256']}":
+        return ""
+    return f"{new:.2f} dB at the middle level, not more than the {old:.2f} dB of the weights that ship"
 
 
 def _middle(validation: dict[str, Any]) -> float:
