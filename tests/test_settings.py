@@ -88,6 +88,14 @@ def test_unknown_flags_list_the_flags(capsys):
     assert "--bacth; the flags are: --average, --batch" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "images"), [(["--epochs=3"], None), (["--epochs", "3", "--images=64"], 64), ([], 14_000)]
+)
+def test_epochs_take_the_place_of_the_presets_length(words, images, capsys):
+    assert densenet.main(["--preset=small", "--dry-run", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == images
+
+
 def test_another_run_in_the_folder_is_refused(folder, tmp_path, capsys):
     assert densenet.main(flags("densenet", folder, tmp_path)) == 0
     before = (tmp_path / "model.json").read_bytes()

@@ -41,7 +41,7 @@ class Settings:
     images: int | None = None
     """length of the run in training crops; default: epochs x pictures in the data"""
     epochs: int = 100
-    """length of the run where --images is not given"""
+    """length of the run where --images is not given; given, it takes the place of a preset's --images"""
     batch: int = 16
     """crops a step, over all devices"""
     crop: int = 64
@@ -136,9 +136,11 @@ def parse(kind: type[S], command: str, presets: dict[str, dict[str, Any]], argv:
         config=(tyro.conf.OmitArgPrefixes,),
     )
     settings = dataclasses.replace(settings, preset=preset)
-    words = sys.argv[1:] if argv is None else argv
-    if settings.weights and not any(word.split("=")[0] == "--network" for word in words):
+    given = {word.split("=")[0] for word in (sys.argv[1:] if argv is None else argv)}
+    if settings.weights and "--network" not in given:
         settings = dataclasses.replace(settings, network=None)  # the weights bring theirs
+    if "--epochs" in given and "--images" not in given:
+        settings = dataclasses.replace(settings, images=None)  # the preset's, of which the epochs take the place
     if settings.workdir is None:
         settings = dataclasses.replace(settings, workdir=Path("runs") / f"{command}-{settings.noise}")
     return check(settings)
