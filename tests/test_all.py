@@ -1,6 +1,7 @@
 """train.all and what it stands on: beginning with weights, stopping after minutes, putting a run into the zoo."""
 
 import json
+import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import zoo
 from tests.runs import SHORT, TINY, flags, same, weights
 from train import all as everything
-from train import resnet, unet
+from train import loop, resnet, unet
 from zoo import registry
 from zoo.errors import ZooError
 
@@ -56,6 +57,15 @@ def test_a_run_cut_by_the_budget_goes_on_with_the_same_command(zoo_folder, monke
     assert not registry.has_weights(NAME)
     assert run("--missing") == 0
     assert [images for images, _ in zoo.card(NAME)["curve"]] == list(range(8, 65, 8))
+
+
+def test_the_minutes_count_from_the_start(folder, tmp_path, monkeypatch, capsys):
+    """Opening the data takes them too: here all of them, so that one step is left."""
+    opened, now = loop._open, time.monotonic
+    later = lambda settings: (monkeypatch.setattr(time, "monotonic", lambda: now() + 3600), opened(settings))[1]
+    monkeypatch.setattr(loop, "_open", later)
+    assert resnet.main([*flags("resnet", folder, tmp_path), "--minutes=59"]) == 0
+    assert "saved at step 1 of 8" in capsys.readouterr().err
 
 
 def test_a_budget_that_is_over_trains_nothing(zoo_folder, capsys):

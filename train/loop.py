@@ -48,6 +48,7 @@ def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, 
 
 def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     """Trains, or continues what lies in the run's folder; returns the folder."""
+    deadline = time.monotonic() + 60 * (settings.minutes or math.inf)  # opening the data counts
     sharding.check_batch(settings.batch)
     if settings.minutes and jax.process_count() > 1:
         raise FlagError("--minutes is for one process: several would stop at different steps")
@@ -74,7 +75,7 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
         validation = Validation(sharding.replicate(mesh, held_out), settings) if task.restores else None
         batches = stack.enter_context(_batches(source, settings, task, start))
         interrupted = stack.enter_context(_interruptions())
-        trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps)
+        trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps, deadline)
         trainer.train(state, start, last, mesh, batches, interrupted)
     return settings.workdir
 
@@ -82,10 +83,9 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
 class _Trainer:
     """The loop's own state, so that its parts can be read one by one."""
 
-    def __init__(self, settings, task, log, checkpoints, validation, about, steps):
+    def __init__(self, settings, task, log, checkpoints, validation, about, steps, deadline=math.inf):
         self.settings, self.task, self.log, self.checkpoints = settings, task, log, checkpoints
-        self.deadline = time.monotonic() + 60 * settings.minutes if settings.minutes else math.inf
-        self.validation, self.about, self.steps = validation, about, steps
+        self.validation, self.about, self.steps, self.deadline = validation, about, steps, deadline
         marks = {round(steps * k / settings.checkpoints) for k in range(1, settings.checkpoints + 1)}
         self.marks = marks - {0}
         self.saved = 0
