@@ -11,8 +11,9 @@ import pytest
 
 import zoo
 from tests.runs import flags
-from train import cyclegan, degrade, densenet, gan
+from train import cyclegan, degrade, densenet, gan, workdir
 from train import state as st
+from zoo.errors import FlagError
 
 BAD = {
     "levels out of range": (["--levels=0.01,1.5"], "levels"),
@@ -104,6 +105,37 @@ def test_another_run_in_the_folder_is_refused(folder, tmp_path, capsys):
     assert (tmp_path / "model.json").read_bytes() == before
 
 
+def test_a_run_that_made_nothing_leaves_its_folder_to_the_next(tmp_path):
+    """Only a checkpoint, or weights, are worth keeping another run out; a checkpoint half written is neither."""
+    workdir.claim(tmp_path, {"seed": 0})
+    (tmp_path / "checkpoints" / "4.tmp").mkdir(parents=True)
+    workdir.refuse_another(tmp_path, {"seed": 1})
+    workdir.claim(tmp_path, {"seed": 1})
+    (tmp_path / "checkpoints" / "4").mkdir()
+    with pytest.raises(FlagError, match="seed: 1 there, 0 here"):
+        workdir.refuse_another(tmp_path, {"seed": 0})
+    (tmp_path / "settings.json").write_text("[1]")
+    with pytest.raises(FlagError, match="cannot be read"):
+        workdir.refuse_another(tmp_path, {"seed": 0})
+
+
+def test_a_folder_in_use_is_refused(folder, tmp_path, capsys):
+    with workdir.held(tmp_path):
+        assert densenet.main(flags("densenet", folder, tmp_path)) == 2
+    assert "is in use by another run" in capsys.readouterr().err
+    with workdir.held(tmp_path):
+        pass
+
+
+def test_too_few_pictures_for_two_halves_claim_nothing(folder, tmp_path, capsys):
+    (tmp_path / "two").mkdir()
+    for name in ("00.png", "01.png"):
+        (tmp_path / "two" / name).write_bytes((folder / name).read_bytes())
+    assert cyclegan.main(flags("cyclegan", tmp_path / "two", tmp_path / "run", "--valid=1")) == 2
+    assert "unpaired training needs 2 pictures or more" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "settings.json").exists()
+
+
 def test_a_full_disk_is_named_and_leaves_no_half_card(folder, tmp_path, monkeypatch, capsys):
     def full(self, *_):
         raise OSError(28, "No space left on device", str(self))
@@ -127,8 +159,19 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(folder, tmp_path, 
     err = capsys.readouterr().err
     assert "'pixel' is not finite at step 5" in err
     assert "step 4 is the last good checkpoint" in err
+    assert err.endswith("another --seed and another --workdir\n")
     assert sorted(int(p.name) for p in (tmp_path / "checkpoints").iterdir()) == [4]
     assert zoo.card(tmp_path)["images"] == 32
+
+
+def test_nan_before_the_first_checkpoint_names_none(folder, tmp_path, monkeypatch, capsys):
+    step = lambda self, state, batch, key: (state._replace(step=state.step + 1), {"pixel": jnp.nan})
+    monkeypatch.setattr(densenet.DenseNet, "step", step)
+    step.__name__ = "step"
+    assert densenet.main(flags("densenet", folder, tmp_path)) == 1
+    err = capsys.readouterr().err
+    assert "checkpoint" not in err
+    assert err.endswith("start again with a lower --learning-rate or another --seed\n")
 
 
 def test_early_stopping(folder, tmp_path, capsys):

@@ -53,15 +53,17 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
     if settings.minutes and jax.process_count() > 1:
         raise FlagError("--minutes is for one process: several would stop at different steps")
     about = _about(name, settings, _checked(make_task(settings, steps=1)))
-    workdir.refuse_another(settings.workdir, about)
-    source, held_out = _open(settings)
-    steps = math.ceil(settings.total(len(source)) / settings.batch)
-    mesh = sharding.mesh()
-    task = make_task(settings, steps)
-    state = sharding.replicate(mesh, task.init(jax.random.key(settings.seed)))
-    progress = Progress(source.fingerprint())
-    workdir.claim(settings.workdir, about)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(workdir.held(settings.workdir))
+        workdir.refuse_another(settings.workdir, about)
+        source, held_out = _open(settings)
+        steps = math.ceil(settings.total(len(source)) / settings.batch)
+        mesh = sharding.mesh()
+        task = make_task(settings, steps)
+        parts = _parts(source, task)
+        state = sharding.replicate(mesh, task.init(jax.random.key(settings.seed)))
+        progress = Progress(source.fingerprint())
+        workdir.claim(settings.workdir, about)
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))
         start, state, last = checkpoints.restore(state) or (0, state, progress)
         if last.fingerprint != progress.fingerprint:
@@ -73,7 +75,7 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
         if start:
             say(f"continuing {settings.workdir} from step {start} of {steps}")
         validation = Validation(sharding.replicate(mesh, held_out), settings) if task.restores else None
-        batches = stack.enter_context(_batches(source, settings, task, start))
+        batches = stack.enter_context(_batches(parts, settings, start))
         interrupted = stack.enter_context(_interruptions())
         trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps, deadline)
         trainer.train(state, start, last, mesh, batches, interrupted)
@@ -140,9 +142,7 @@ class _Trainer:
         for k, losses in fetched:
             if bad := [n for n, v in losses.items() if not math.isfinite(v)]:
                 raise ZooError(
-                    f"the loss {bad[0]!r} is not finite at step {k} (image {k * self.settings.batch}); "
-                    f"step {self.saved} is the last good checkpoint in {self.settings.workdir}; "
-                    "start again with a lower --learning-rate or another --seed"
+                    f"the loss {bad[0]!r} is not finite at step {k} (image {k * self.settings.batch}); {self._remains()}"
                 )
         if fetched:
             names = sorted({n for _, m in fetched for n in m})
@@ -150,15 +150,19 @@ class _Trainer:
             self.log.note(done, done * self.settings.batch, means)
             self.log.progress(done * self.settings.batch, means)
 
+    def _remains(self) -> str:
+        """What a run that went wrong leaves, and what to do."""
+        folder, again = self.settings.workdir, "start again with a lower --learning-rate or another --seed"
+        last = f"step {self.saved} is the last good checkpoint in {folder}; " if self.saved else ""
+        return last + again + (" and another --workdir" if self.saved or workdir.holds_a_run(folder) else "")
+
     def _mark(self, done: int, state: TrainState, progress: Progress, seconds: float) -> Progress:
         """Validates, writes the weights if they are the best, saves; in that order, so that a kill loses nothing.
         Weights that no step has trained yet are not counted, unless there will be no others."""
         found, counts = self._note_validation(done, state), self.task.begun(done) or done == self.steps
         value = found.get("restored_db", math.inf)
         if math.isnan(value):
-            raise ZooError(
-                f"the weights are not finite after step {done}; step {self.saved} is the last good checkpoint"
-            )
+            raise ZooError(f"the weights are not finite after step {done}; {self._remains()}")
         best = counts and (value > progress.best_db or not self.validation)
         progress = dataclasses.replace(
             progress,
@@ -262,13 +266,17 @@ def _open(settings: Settings) -> tuple[Any, np.ndarray]:
     return source, np.stack([middle(held_out[k]) for k in range(len(held_out))])
 
 
+def _parts(source: Any, task: Task) -> dict[str, Any]:
+    """What a batch is made of: {"clean"}, or {"degraded", "clean"} from disjoint halves."""
+    return dict(zip(("degraded", "clean"), data.halves(source), strict=True)) if task.unpaired else {"clean": source}
+
+
 @contextlib.contextmanager
-def _batches(source: Any, settings: Settings, task: Task, start: int) -> Iterator[Iterator[dict[str, np.ndarray]]]:
-    """Batches of this process from step `start` on: {"clean"}, or {"degraded", "clean"} from disjoint halves."""
-    halves = dict(zip(("degraded", "clean"), data.halves(source), strict=True)) if task.unpaired else {"clean": source}
+def _batches(parts: dict[str, Any], settings: Settings, start: int) -> Iterator[Iterator[dict[str, np.ndarray]]]:
+    """Batches of this process from step `start` on, with pictures of each of the parts."""
     streams = {
         name: data.batches(
-            half,
+            part,
             seed=settings.seed + k,
             batch=settings.batch,
             crop=settings.crop,
@@ -276,7 +284,7 @@ def _batches(source: Any, settings: Settings, task: Task, start: int) -> Iterato
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        for k, (name, half) in enumerate(halves.items())
+        for k, (name, part) in enumerate(parts.items())
     }
     try:
         yield ({name: next(stream) for name, stream in streams.items()} for _ in iter(int, 1))

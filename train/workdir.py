@@ -1,23 +1,52 @@
-"""A run's folder belongs to one run: its settings lie there, and another's are refused."""
+"""A run's folder belongs to one run, and at any time to one process: another's settings are refused, and so is another
+process."""
 
+import contextlib
+import fcntl
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from zoo import files
-from zoo.errors import FlagError
+from zoo import files, registry
+from zoo.errors import FlagError, ZooError
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder, which is made, until the end of the block, or of this process, however
+    it ends. Raises FlagError where another holds it."""
+    files.check_folder(folder, "--workdir")
+    if jax.process_index():
+        yield
+        return
+    try:
+        files.make_folder(folder)
+    except ZooError:
+        raise FlagError(f"--workdir={folder} cannot be made; give another") from None
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FlagError(f"{folder} is in use by another run; wait for its end, or give another --workdir") from None
+        yield
+
+
+def holds_a_run(folder: Path) -> bool:
+    """Whether there is anything that a run made: a checkpoint, or weights."""
+    return (folder / registry.CARD).exists() or any(p.name.isdigit() for p in (folder / "checkpoints").glob("*"))
 
 
 def refuse_another(folder: Path, about: dict[str, Any]) -> None:
-    """Raises FlagError for a folder whose run had other settings, or that cannot be written."""
+    """Raises FlagError for a folder that holds a run with other settings."""
     path = folder / "settings.json"
     about = json.loads(json.dumps(about))
-    if path.exists():
+    if path.exists() and holds_a_run(folder):
         try:
-            before = json.loads(path.read_text())
-        except ValueError:
+            before = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError):
             raise FlagError(f"{path} cannot be read; give another --workdir") from None
         if other := [k for k in sorted(about.keys() | before.keys()) if about.get(k) != before.get(k)]:
             said = "; ".join(f"{k}: {before.get(k)!r} there, {about.get(k)!r} here" for k in other if k != "networks")
@@ -25,16 +54,9 @@ def refuse_another(folder: Path, about: dict[str, Any]) -> None:
             raise FlagError(
                 f"{folder} holds a run with other settings ({said}); give another --workdir, or the same settings"
             )
-    files.check_folder(folder, "--workdir")
 
 
 def claim(folder: Path, about: dict[str, Any]) -> None:
-    """Writes the settings into a new run's folder."""
-    path = folder / "settings.json"
-    if path.exists() or jax.process_index():
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise FlagError(f"--workdir={folder} cannot be made: {e.strerror}; give another") from None
-    files.write(path, json.dumps(about, indent=1) + "\n")
+    """Writes the settings of a run that begins into its folder."""
+    if not jax.process_index() and not holds_a_run(folder):
+        files.write(folder / "settings.json", json.dumps(about, indent=1) + "\n")
