@@ -136,6 +136,16 @@ def test_too_few_pictures_for_two_halves_claim_nothing(folder, tmp_path, capsys)
     assert not (tmp_path / "run" / "settings.json").exists()
 
 
+@pytest.mark.parametrize("problem", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GiB")])
+def test_too_little_memory_gets_one_sentence(problem, folder, tmp_path, monkeypatch, capsys):
+    def large(*_):
+        raise problem
+
+    monkeypatch.setattr("train.loop._Trainer.train", large)
+    assert densenet.main(flags("densenet", folder, tmp_path)) == 4
+    assert capsys.readouterr().err.endswith("out of memory; make --batch, --crop or --network smaller\n")
+
+
 def test_a_full_disk_is_named_and_leaves_no_half_card(folder, tmp_path, monkeypatch, capsys):
     def full(self, *_):
         raise OSError(28, "No space left on device", str(self))

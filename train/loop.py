@@ -32,7 +32,6 @@ NOTE_EVERY = 20  # steps between looks at the losses, which wait for the device
 def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, Any]], task: type[Task]):
     """The `main(argv=None) -> exit code` of `python -m train.NAME`."""
 
-    @command
     def main(argv: list[str] | None = None) -> None:
         keep_freed()
         sharding.start()
@@ -43,7 +42,7 @@ def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, 
             return
         run(name, settings, task)
 
-    return main
+    return command(main, smaller="make --batch, --crop or --network smaller")
 
 
 def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
@@ -141,9 +140,8 @@ class _Trainer:
         self.pending = []
         for k, losses in fetched:
             if bad := [n for n, v in losses.items() if not math.isfinite(v)]:
-                raise ZooError(
-                    f"the loss {bad[0]!r} is not finite at step {k} (image {k * self.settings.batch}); {self._remains()}"
-                )
+                where = f"at step {k} (image {k * self.settings.batch})"
+                raise ZooError(f"the loss {bad[0]!r} is not finite {where}; {self._remains()}")
         if fetched:
             names = sorted({n for _, m in fetched for n in m})
             means = {n: float(np.mean([m[n] for _, m in fetched if n in m])) for n in names}

@@ -54,9 +54,16 @@ def choose(kind: str, value: str, choices) -> str:
     return value
 
 
-def command(main: Callable[..., int | None]) -> Callable[..., int]:
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether the machine's memory, or the device's, was too small; JAX says so in its message alone."""
+    return isinstance(problem, MemoryError) or "RESOURCE_EXHAUSTED" in str(problem)
+
+
+def command(
+    main: Callable[..., int | None], *, smaller: str = "give it smaller pictures, or fewer at once"
+) -> Callable[..., int]:
     """Turns a command's `main(argv=None)` into one that ends with a sentence and a code, never a traceback
-    for a user's mistake. A programming error still shows its traceback."""
+    for a user's mistake. A programming error still shows its traceback. `smaller`: the mend where memory runs out."""
 
     def guarded(argv=None) -> int:
         try:
@@ -73,6 +80,10 @@ def command(main: Callable[..., int | None]) -> Callable[..., int]:
                 return _fail(f"the disk is full ({e.filename or 'no more space'}); free some space and run again", 1)
             if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 return _fail(f"no permission to write or read {e.filename}; choose another folder", 1)
+            raise
+        except (MemoryError, RuntimeError) as e:  # JAX's errors are RuntimeErrors
+            if is_out_of_memory(e):
+                return _fail(f"out of memory; {smaller}", OutOfMemory.exit_code)
             raise
 
     guarded.__doc__ = main.__doc__
