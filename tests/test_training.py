@@ -13,6 +13,7 @@ import zoo
 from tests.runs import MAINS, TINY, flags
 from train import cyclegan, data, densenet, loop
 from train.settings import check
+from train.task import streams
 from zoo.pictures import Picture, read, write
 
 JUDGE = "--judge=width=4,depth=2"
@@ -193,6 +194,18 @@ def test_no_checkpoint_counts_before_g_ab_has_trained(tmp_path, monkeypatch):
         waited.append(progress.waited)
     assert waited == [0, 0, 0, 0, 0, 1, 2, 3]
     assert exported == [5]
+
+
+def test_no_key_is_used_twice():
+    """Not for weights, steps and blocks of procedural pictures, nor for what each is split into."""
+    weights, steps = streams(3)
+    numbers = jnp.arange(64, dtype=jnp.uint32)
+    keys = [
+        jax.vmap(lambda n, key=key: jax.random.fold_in(key, n))(numbers) for key in (weights, steps, jax.random.key(3))
+    ]
+    parts = [jax.vmap(lambda key: jax.random.split(key, 8))(k).ravel() for k in keys]
+    data = [tuple(row) for part in [*keys, *parts] for row in np.asarray(jax.random.key_data(part)).tolist()]
+    assert len(set(data)) == len(data) == 3 * 64 * 9
 
 
 def test_history_pool_shows_earlier_fakes_and_loses_none():

@@ -19,7 +19,7 @@ from train.checkpoints import Checkpoints, Progress
 from train.log import Log, counter, say
 from train.settings import Settings, describe, parse
 from train.state import TrainState
-from train.task import Task, compiled
+from train.task import Task, compiled, streams
 from train.validation import SIDE, Validation, middle
 from zoo import pictures, registry
 from zoo.errors import FlagError, ZooError, command
@@ -60,7 +60,7 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
         mesh = sharding.mesh()
         task = make_task(settings, steps)
         parts = _parts(source, task)
-        state = sharding.replicate(mesh, task.init(jax.random.key(settings.seed)))
+        state = sharding.replicate(mesh, task.init(streams(settings.seed)[0]))
         progress = Progress(source.fingerprint())
         workdir.claim(settings.workdir, about)
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))

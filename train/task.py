@@ -19,6 +19,13 @@ Batch = dict[str, Array]  # "clean", and "degraded" where pictures are unpaired:
 Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
 
 
+def streams(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
+    """The keys of a run's first weights and of its steps. Neither meets a number of the other's, nor of the procedural
+    pictures', which fold small numbers into the seed's key."""
+    weights, steps = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
+    return weights, steps
+
+
 def compiled(
     task: "Task", update: Update, *, mesh: Mesh
 ) -> Callable[[st.TrainState, Batch], tuple[st.TrainState, Any]]:
@@ -26,7 +33,7 @@ def compiled(
     device."""
 
     def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
-        return update(state, batch, jax.random.fold_in(jax.random.key(task.settings.seed), state.step))
+        return update(state, batch, jax.random.fold_in(streams(task.settings.seed)[1], state.step))
 
     replicated = sharding.replicated(mesh)
     return jax.jit(step, donate_argnums=0, out_shardings=replicated, compiler_options=compiler_options())
