@@ -302,6 +302,9 @@ def test_build_takes_overrides_and_names_what_is_wrong():
     assert zoo.build("densenet-gaussian", width=8, growth=4, blocks=1).config.width == 8
     with pytest.raises(zoo.FlagError, match=r"unknown model 'dncnn'.*densenet-gaussian"):
         zoo.build("dncnn")
+    for wrong in ("8", 8.0, True):
+        with pytest.raises(zoo.FlagError, match=f"width={wrong!r} must be like its default, 64"):
+            zoo.build("densenet-gaussian", width=wrong)
     with pytest.raises(zoo.FlagError, match=r"'wdith'.*width"):
         zoo.build("densenet-gaussian", wdith=8)
 

@@ -55,7 +55,16 @@ def test_bad_settings_get_one_sentence(case, folder, tmp_path, capsys):
         (cyclegan.main, "--lambda-cycle=0", "which picture to restore"),
         (cyclegan.main, "--pool=-1", "--pool=-1 must be at least 0"),
         (cyclegan.main, "--discriminator=patch --crop=20", "--crop=20 is too small for a PatchConfig; make it 24"),
+        (cyclegan.main, "--network=fold=1 --crop=33", "--crop=33 must divide by 2, which a NoiseCriticConfig"),
+        (gan.main, "--judge=depth=7", "--crop=64 is too small for a DiscriminatorConfig; make it 128"),
+        (
+            gan.main,
+            "--discriminator=densenet --judge=blocks=7",
+            "--crop=64 is too small for a DenseDiscriminatorConfig; make it 128",
+        ),
         (gan.main, "--judge=channels=3", "cannot change channels"),
+        (gan.main, "--judge=dropout=2.0", "--judge: dropout=2.0 must lie in [0, 1)"),
+        (gan.main, "--dropout=1", "--dropout=1.0 would drop everything"),
     ],
 )
 def test_a_commands_own_numbers_are_checked_too(main, flag, said, capsys):

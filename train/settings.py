@@ -161,6 +161,8 @@ def check(settings: S) -> S:
     for name in ("hold", "dropout", "average", "grey"):
         if not 0 <= getattr(settings, name) <= 1:
             raise FlagError(f"--{name}={getattr(settings, name)} must lie in [0, 1]")
+    if settings.dropout == 1:
+        raise FlagError("--dropout=1.0 would drop everything; make it less than 1")
     for name, value in dataclasses.asdict(settings).items():  # rates, weights and shares, a command's own included
         if isinstance(value, float) and not 0 <= value < float("inf"):
             raise FlagError(f"--{name.replace('_', '-')}={value} must be a number from 0 up")
@@ -192,11 +194,10 @@ def overridden(config: Any, text: str | None, flag: str = "--network") -> Any:
             changes[name.strip()] = value
     if flag == "--judge" and "channels" in changes:
         raise FlagError("--judge cannot change channels: what the discriminator sees says how many they are")
-    for name, value in changes.items():
-        default = getattr(config, name, value)
-        if type(value) is not type(default):
-            raise FlagError(f"{flag}: {name}={value} must be like its default, {default!r}")
-    return registry.configure(config, **changes)
+    try:
+        return registry.configure(config, **changes)
+    except FlagError as e:
+        raise FlagError(f"{flag}: {e}") from None
 
 
 def shipped_config(arch: str, settings: Settings) -> Any:

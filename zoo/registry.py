@@ -106,9 +106,13 @@ def configure(config: Any, **overrides: Any) -> Any:
     for name in overrides:
         choose(f"setting of {type(config).__name__}", name, fields)
     for name, value in overrides.items():
-        least = 0 if name == "blocks" else 1
+        default, least = getattr(config, name), 0 if name == "blocks" else 1
+        if type(value) is not type(default):
+            raise FlagError(f"{name}={value!r} must be like its default, {default!r}")
         if type(value) is int and value < least:
             raise FlagError(f"{name}={value} must be at least {least}")
+        if name == "dropout" and not 0 <= value < 1:
+            raise FlagError(f"dropout={value} must lie in [0, 1)")
     return dataclasses.replace(config, **overrides)
 
 

@@ -199,6 +199,7 @@ class NoiseCriticConfig:
     width: int = 32
     dropout: float = 0.0
     channels: int = 3
+    multiple: ClassVar[int] = 2  # it folds 2x2 pixels
 
     def build(self, rngs: nnx.Rngs) -> "NoiseCritic":
         return NoiseCritic(self, rngs=rngs)

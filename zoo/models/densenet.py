@@ -92,6 +92,11 @@ class DenseDiscriminatorConfig:
     dropout: float = 0.5
     channels: int = 3
 
+    @property
+    def least(self) -> int:
+        """Side of a picture, px: of a smaller one the poolings leave nothing."""
+        return 2**self.blocks
+
     def build(self, rngs: nnx.Rngs) -> "DenseDiscriminator":
         return DenseDiscriminator(self, rngs=rngs)
 

@@ -97,6 +97,11 @@ class DiscriminatorConfig:
     dropout: float = 0.5
     channels: int = 3  # 6 where the judge also sees the degraded picture
 
+    @property
+    def least(self) -> int:
+        """Side of a picture, px: of a smaller one the poolings leave nothing."""
+        return 2**self.depth
+
     def build(self, rngs: nnx.Rngs) -> "Discriminator":
         return Discriminator(self, rngs=rngs)
 
