@@ -1,7 +1,5 @@
 """The degradations: range, moments, seeds, levels per image, whole pixels."""
 
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -138,12 +136,14 @@ def test_one_sample():
         assert degrade(KEY, jnp.full((1, 1, 1), 0.5), noise=kind, level=0.1).shape == (1, 1, 1)
 
 
-@pytest.mark.parametrize("function", [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.mixed])
-def test_key_first_image_second_options_by_name(function):
-    first, second, *options = inspect.signature(function).parameters.values()
-    assert (first.name, second.name) == ("key", "image")
-    assert options
-    assert all(option.kind is option.KEYWORD_ONLY for option in options)
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+@pytest.mark.parametrize("kind", NOISES)
+def test_narrow_pictures_get_the_noise_of_wide_ones(kind, dtype):
+    """To the rounding of the result; drawn in few bits, 0.3 % of hits were 0.8 %, and photons none or too many."""
+    image = jnp.full((64, 64, 3), 0.5)
+    wide, narrow = (degrade(KEY, x, noise=kind, level=0.003) for x in (image, image.astype(dtype)))
+    assert narrow.dtype == dtype
+    np.testing.assert_allclose(np.asarray(narrow, np.float32), wide, atol=2.0**-8)
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.03, 0.05])
@@ -161,4 +161,4 @@ def test_the_estimate_looks_at_each_picture_alone_and_survives_white_and_small_o
     pictures = draws.uniform(KEY, (3, 16, 20, 3))
     one = noise.estimate_sigma(pictures[1:2])
     np.testing.assert_allclose(noise.estimate_sigma(pictures)[1:2], one, rtol=1e-5)
-    assert float(noise.estimate_sigma(jnp.ones((1, 14, 14, 1)))[0]) == 0
+    assert float(noise.estimate_sigma(jnp.ones((1, 13, 13, 1)))[0]) == 0
