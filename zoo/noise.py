@@ -61,8 +61,9 @@ def estimate_sigma(image: Float[Array, "n h w c"]) -> Float[Array, " n"]:
     """The standard deviation of the noise in each picture, from the picture alone, on the [0, 1] scale.
 
     Measured where the picture hides it least: the diagonal detail of 2x2 pixels (Haar's, as Donoho and Johnstone 1994),
-    in the quietest twentieth of cells of 12x12 pixels that are neither black nor white. Right to some 10 % from 0.03 up;
-    at 0.01, texture adds a quarter (the median of photographs). At least 13 px on each side; hits of salt and pepper add.
+    in the quietest twentieth of cells of 12x12 pixels that are neither black nor white. Right to some 10 % from 0.03
+    up; at 0.01, texture adds a quarter (the median of photographs). At least 13 px on each side; hits of salt and
+    pepper add.
     """
     corners = image[:, :-1, :-1], image[:, 1:, :-1], image[:, :-1, 1:], image[:, 1:, 1:]
     detail, mean = (corners[0] - corners[1] - corners[2] + corners[3]) / 2, sum(corners) / 4
