@@ -80,10 +80,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = [name for name in flags.models.split(",") if name] if flags.models is not None else None
     if names == []:
         raise FlagError("--models names nothing; leave it out for all, or name one")
+    output = Path(flags.output) if flags.output else RESULTS if flags.whole else PARTS
+    files.check_folder(output / "compare", "--output")
     methods, missing = choose_methods(names)
     material = Material(open_pictures(flags.data).first(flags.limit).first(QUICK_PICTURES if flags.quick else None))
-    output = Path(flags.output) if flags.output else RESULTS if flags.whole else PARTS
-    (output / "compare").mkdir(parents=True, exist_ok=True)
+    files.make_folder(output / "compare")
 
     keys = common_keys(material, flags.seed)
     stores = [Store(output / "compare", method, keys, fresh=flags.fresh) for method in methods]

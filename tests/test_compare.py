@@ -206,6 +206,9 @@ def test_tiny_pictures_and_perfect_ones(tmp_path, capsys):
         (["--seed=-1"], 2, "seed -1"),
         (["--data=nowhere"], 3, "nowhere"),
         (["--modles=x"], 2, "--models"),
+        ([f"--output={__file__}"], 2, "choose another output with --output"),
+        ([f"--output={__file__}/sub"], 2, "choose another output with --output"),
+        (["--output=/proc/none"], 1, "nothing can be written in /proc/none"),
     ],
 )
 def test_mistakes_end_with_a_sentence_and_a_code(data, tmp_path, capsys, flags, code, says):
