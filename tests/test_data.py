@@ -11,6 +11,7 @@ from PIL import Image
 
 from train import data
 from train.data import FolderSource, LeavesSource, TfdsSource, View, batches, halves, hold_out, open_source
+from zoo import pictures
 from zoo.errors import FlagError, InputError
 
 PHOTOS = Path(__file__).parents[2] / "shared/data/photos/train"
@@ -292,7 +293,23 @@ def test_tfds_stores_the_files_own_bytes_where_they_are_plain(mixed):
         assert _encoded(mixed / name)[:4] == b"\x89PNG"
 
 
-def test_preparing_nothing_leaves_nothing(tmp_path):
+def test_deep_pictures_are_stored_as_8_bit_png(tmp_path):
+    """Of which Pillow can open some alone."""
+    from train.tfds_folder import _encoded
+
+    pictures.write(tmp_path / "deep.tif", pictures.Picture(photo(0, 8, 8).astype(np.float32) / 255))
+    assert _encoded(tmp_path / "deep.tif")[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("place", ["notes.txt", "notes.txt/sub", "/proc/none"])
+def test_tfds_folders_that_cannot_be_made_get_one_sentence(mixed, place, capsys):
+    from train import tfds_folder
+
+    assert tfds_folder.main([str(mixed), "--name=flickr30k", "--data-dir", str(mixed / place)]) in (1, 2)
+    assert "choose another" in capsys.readouterr().err
+
+
+def test_preparing_nothing_leaves_no_data_set(tmp_path):
     from train.tfds_folder import prepare
 
     (tmp_path / "in").mkdir()

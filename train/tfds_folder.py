@@ -21,6 +21,7 @@ from tensorflow_datasets.core import read_only_builder
 
 from zoo import pictures
 from zoo.errors import FlagError, InputError, command
+from zoo.files import check_folder, make_folder
 from zoo.flags import check_names
 
 Skipped = list[tuple[str, str]]  # (file, reason)
@@ -64,11 +65,14 @@ def prepare(folder: str | Path, *, name: str, data_dir: str | Path | None = None
     """Prepares the pictures of `folder` as the data set `name` under `data_dir` (TFDS's own folder where None).
 
     Returns how many there are, and the files that could not be read. Raises FlagError for a name that cannot be or that
-    is taken, InputError where nothing can be read; then nothing is left behind.
+    is taken, InputError where nothing can be read; then no data set is left behind, though folders may be.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise FlagError(f"--name={name} must be of small letters, digits and _, as flickr30k")
+    where = Path(_given(data_dir) or tfds.core.constants.DATA_DIR).expanduser()
+    check_folder(where, "--data-dir")
     files = pictures.find(folder)
+    make_folder(where)
     root = Path(folder) if Path(folder).is_dir() else files[0].parent
     skipped: Skipped = []
     kind = type(name, (_Folder,), {"name": name, "__module__": __name__}, skip_registration=True)
@@ -87,10 +91,11 @@ def prepare(folder: str | Path, *, name: str, data_dir: str | Path | None = None
 def _encoded(file: Path) -> bytes:
     """The picture as JPEG or PNG bytes of 8-bit upright RGB: the file's own where it is that, else a new PNG."""
     picture = pictures.read(file)  # the whole of it, so that what is stored can be read
-    with Image.open(file) as image:
-        plain = image.mode == "RGB" and not image.has_transparency_data and image.getexif().get(274, 1) == 1
-        if plain and image.format in ("JPEG", "PNG") and picture.samples.dtype == np.uint8:
-            return file.read_bytes()
+    if picture.samples.dtype == np.uint8:  # Pillow cannot open all that has more bits
+        with Image.open(file) as image:
+            plain = image.mode == "RGB" and not image.has_transparency_data and image.getexif().get(274, 1) == 1
+            if plain and image.format in ("JPEG", "PNG"):
+                return file.read_bytes()
     buffer = io.BytesIO()
     Image.fromarray(pictures.rgb8(picture)).save(buffer, "PNG")
     return buffer.getvalue()
