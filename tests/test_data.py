@@ -182,7 +182,15 @@ def test_what_does_not_fit_the_memory_is_decoded_anew(mixed):
 
 
 def test_the_fingerprint_follows_the_files(mixed):
+    """Their names and what they show, though the size stays."""
     before = FolderSource(mixed).fingerprint()
+    assert FolderSource(mixed).fingerprint() == before
+    file = mixed / "f.TIFF"
+    was = file.read_bytes()
+    Image.fromarray(photo(6, 3, 1)).save(file)
+    assert file.stat().st_size == len(was)
+    assert FolderSource(mixed).fingerprint() != before
+    file.write_bytes(was)
     (mixed / "a.jpg").rename(mixed / "aa.jpg")
     assert FolderSource(mixed).fingerprint() != before
 

@@ -132,13 +132,13 @@ class FolderSource:
         self.skipped, self._readable, facts = [], [], []
         root = os.path.commonpath([file.parent for file in files])
         with ThreadPoolExecutor(THREADS) as pool:
-            for i, problem in enumerate(pool.map(self._problem, range(len(files)))):
+            for i, (content, problem) in enumerate(pool.map(self._content, range(len(files)), files)):
                 name = files[i].relative_to(root).as_posix()
                 if problem:
                     self.skipped.append((name, problem))
                 else:
                     self._readable.append(i)
-                    facts.append(f"{name} {files[i].stat().st_size}")
+                    facts.append(f"{name} {content}")
                 if progress:
                     progress(i + 1, len(files))
         if not self._readable:
@@ -147,12 +147,13 @@ class FolderSource:
             )
         self._fingerprint = _digest(facts)
 
-    def _problem(self, index: int) -> str | None:
+    def _content(self, index: int, file: Path) -> tuple[str, str]:
+        """(sha256 of a picture's file, why it cannot be read): one of the two."""
         try:
             self._decoded[index]
+            return hashlib.sha256(file.read_bytes()).hexdigest(), ""
         except (InputError, OSError) as e:
-            return str(e)
-        return None
+            return "", str(e)
 
     def __len__(self) -> int:
         return len(self._readable)
