@@ -72,6 +72,28 @@ def test_a_commands_own_numbers_are_checked_too(main, flag, said, capsys):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("main", "line", "said"),
+    [
+        (cyclegan.main, "--joint --grey=0.2", "--grey cannot be used with --joint"),
+        (cyclegan.main, "--preset=paper --head-start=0.2", "--head-start cannot be used with --joint"),
+        (gan.main, "--goal=generate --noise=poisson", "--noise cannot be used with --goal=generate"),
+        (gan.main, "--goal=generate --patience=2 --rising", "--rising, --patience cannot be used with"),
+        (densenet.main, "--dropout=0.5", "--dropout cannot be used with train.densenet, which has no discriminator"),
+    ],
+)
+def test_flags_that_would_be_ignored_are_refused(main, line, said, capsys):
+    assert main([*line.split(), "--dry-run"]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", ["small", "full", "paper"])
+@pytest.mark.parametrize("main", [cyclegan.main, gan.main, densenet.main])
+def test_what_a_preset_says_is_not_refused(main, preset):
+    goal = ["--goal=generate"] if main is gan.main else []
+    assert main([f"--preset={preset}", *goal, "--dry-run"]) == 0
+
+
 def test_a_generator_of_pictures_halves_its_side_and_begins_afresh(capsys):
     assert gan.main(["--goal=generate", "--crop=100", "--dry-run"]) == 2
     assert "choose a multiple of 16" in capsys.readouterr().err

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Key
 from train import degrade, loop
 from train import state as st
 from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss, gradient_penalty
-from train.settings import Settings, network_config, overridden, shipped_config
+from train.settings import Settings, network_config, overridden, refuse_ignored, shipped_config
 from train.task import Batch, Task
 from zoo.errors import FlagError
 from zoo.models.cyclegan import NoiseCriticConfig, NoiseModelConfig, PatchConfig, ResidualConfig
@@ -50,6 +50,7 @@ PRESETS = {
         "degrader": "same",
         "discriminator": "patch",
         "joint": True,
+        "dropout": 0.5,
         "cycle_loss": "l1",
         "lambda_identity": 5.0,
         "lambda_penalty": 0.0,
@@ -106,6 +107,8 @@ class CycleGan(Task):
             raise FlagError("--lambda-cycle=0 would leave nothing that says which picture to restore; make it more")
         if settings.head_start >= 1:
             raise FlagError(f"--head-start={settings.head_start} leaves no step to g_ab; make it less than 1")
+        if settings.joint:
+            refuse_ignored(settings, PRESETS, ("grey", "head_start", "adversary_every"), "--joint")
         configs = _configs(settings)
         self.nets = {name: st.Net(config, settings.precision) for name, config in configs.items()}
         self.averaged = ("g_ab",) if settings.joint else ("g_ab", "g_ba")

@@ -17,7 +17,7 @@ from jaxtyping import Array, Key
 from train import degrade, loop
 from train import state as st
 from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss
-from train.settings import Settings, overridden, shipped_config
+from train.settings import Settings, overridden, refuse_ignored, shipped_config
 from train.task import Batch, Task
 from zoo import draws, registry
 from zoo.errors import FlagError
@@ -26,10 +26,14 @@ from zoo.models.gan import DiscriminatorConfig
 
 DISCRIMINATORS = {"plain": DiscriminatorConfig, "densenet": DenseDiscriminatorConfig}
 
+# What only a GAN that restores looks at.
+RESTORING = ("generator", "pixel_loss", "lambda_adversarial", "noise", "levels", "rising", "grey", "patience")
+
 PRESETS = {
     "small": {"network": "width=32"},
     "paper": {
         "generator": "plain",
+        "dropout": 0.5,
         "objective": "minimax",
         "pixel_loss": "l2",
         "lambda_adversarial": 1e-2,
@@ -61,6 +65,8 @@ class Gan(Task):
     def __init__(self, settings: GanSettings, steps: int):
         super().__init__(settings, steps)
         self.restores = settings.goal == "restore"
+        if not self.restores:
+            refuse_ignored(settings, PRESETS, RESTORING, "--goal=generate")
         channels = 6 if self.restores else 3
         judge = DISCRIMINATORS[settings.discriminator](dropout=settings.dropout, channels=channels)
         judge = overridden(judge, settings.judge, "--judge")

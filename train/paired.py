@@ -10,7 +10,7 @@ from jaxtyping import Array, Key
 from train import degrade
 from train import state as st
 from train.losses import PIXEL_LOSSES
-from train.settings import Settings, shipped_config
+from train.settings import Settings, refuse_ignored, shipped_config
 from train.task import Batch, Task
 
 
@@ -29,6 +29,7 @@ class Paired(Task):
 
     def __init__(self, settings: PairedSettings, steps: int):
         super().__init__(settings, steps)
+        refuse_ignored(settings, {}, ("dropout",), f"train.{self.arch}, which has no discriminator")
         self.nets = {"g": st.Net(shipped_config(self.arch, settings), settings.precision)}
         self.optimisers = {"g": self.optimiser()}
 

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -11,7 +12,7 @@ import jax
 import tyro
 
 from train import grow
-from zoo import registry
+from zoo import flags, registry
 from zoo.errors import FlagError
 from zoo.flags import Levels, Precision, check_names
 
@@ -66,7 +67,7 @@ class Settings:
     dropout: float = 0.0
     """share of features dropped in the discriminators"""
     clip: float = 0.5
-    """bound on the gradient's norm; 0: none"""
+    """bound on the gradient's norm of the network that restores; discriminators and g_ba have none. 0: none"""
     average: float = 0.998
     """decay of the moving average of the weights, which is what ships"""
     precision: Precision = "float32"
@@ -106,7 +107,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "decay": "linear",
         "hold": 0.5,
         "l2": 1e-4,
-        "dropout": 0.5,
         "clip": 0.0,
         "average": 0.0,
         "grey": 0.0,
@@ -167,6 +167,13 @@ def check(settings: S) -> S:
         if isinstance(value, float) and not 0 <= value < float("inf"):
             raise FlagError(f"--{name.replace('_', '-')}={value} must be a number from 0 up")
     return settings
+
+
+def refuse_ignored(settings: Settings, presets: dict[str, dict[str, Any]], names: Collection[str], what: str) -> None:
+    """Raises FlagError where one of the fields `names`, which `what` would ignore, is neither as by default nor as the
+    preset has it."""
+    preset = {**PRESETS.get(settings.preset, {}), **presets.get(settings.preset, {})}
+    flags.refuse(settings, {name for name in names if getattr(settings, name) != preset.get(name)}, what)
 
 
 def network_config(config: Any, settings: Settings) -> Any:
