@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import time
+from types import SimpleNamespace
 
 import jax
 import pytest
@@ -18,6 +19,7 @@ from tests.runs import MAINS, finish, flags, outcome, same, start
 from train import densenet, loop
 from train.checkpoints import Checkpoints, Progress
 from train.state import TrainState
+from zoo.errors import InputError
 
 
 @pytest.mark.parametrize("command", MAINS)
@@ -78,8 +80,34 @@ def test_a_checkpoint_cut_short_gives_way_to_the_one_before(folder, tmp_path, ca
     assert "step 4 is the last checkpoint that can be read (8: " in said
     assert "from step 4 of 8" in said
     assert same(tmp_path / "whole", tmp_path / "cut")
+    with (tmp_path / "cut" / "metrics.jsonl").open("ab") as log:
+        log.write(b"\xff\n")
     assert densenet.main(flags("densenet", folder, tmp_path / "cut")) == 0
     assert "from step 8 of 8" in capsys.readouterr().err
+    assert (tmp_path / "cut" / "metrics.jsonl").read_text().count("finished") == 1
+
+
+def test_a_checkpoint_that_fails_without_a_word_is_named():
+    def fail(*_, **__):
+        raise Exception
+
+    checkpoints = Checkpoints.__new__(Checkpoints)
+    checkpoints.folder, checkpoints._manager = "runs", SimpleNamespace(all_steps=lambda: [4], restore=fail)
+    with pytest.raises(InputError, match=r"no checkpoint in runs can be read \(4: Exception: \)"):
+        checkpoints.restore(TrainState(jax.numpy.zeros((), int), *[{}] * 5))
+
+
+def test_several_processes_stopped_before_a_checkpoint_say_that_nothing_is_saved(monkeypatch, capsys):
+    settings = densenet.DenseNetSettings(batch=8, checkpoints=1)
+    quiet = SimpleNamespace(note=lambda *_: None, progress=lambda *_: None)
+    trainer = loop._Trainer(settings, None, quiet, None, None, {}, 8)
+    monkeypatch.setattr(trainer, "_update", lambda step, mesh: lambda state, batch: (state, {}))
+    monkeypatch.setattr(loop.sharding, "place", lambda mesh, batch: batch)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    asked = SimpleNamespace(is_set=lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(None, 0, Progress("of pictures"), None, iter([{}]), asked)
+    assert capsys.readouterr().err == "nothing is saved yet; the same command begins anew\n"
 
 
 def test_steps_before_a_checkpoint_cut_short_are_saved(tmp_path):

@@ -49,7 +49,8 @@ class Checkpoints:
             try:
                 found = self._manager.restore(step, args=items)
             except Exception as e:  # Orbax raises bare Exceptions for files cut short: try the one before
-                failures.append(f"{step}: {type(e).__name__}: {str(e).splitlines()[0][:200]}")
+                first_line = str(e).partition("\n")[0]
+                failures.append(f"{step}: {type(e).__name__}: {first_line[:200]}")
                 continue
             if failures:
                 say(f"step {step} is the last checkpoint that can be read ({'; '.join(failures)})")

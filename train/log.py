@@ -41,7 +41,8 @@ def counter(what: str) -> Callable[[int, int], None]:
 
 
 class Log:
-    """`metrics.jsonl` holds one line a note, in order of steps; notes after `step` (of a run that died) are dropped."""
+    """`metrics.jsonl` holds one line a note, in order of steps; notes after `step` (of a run that died) are dropped,
+    and that of a run's end, which will come again."""
 
     def __init__(self, settings: Settings, step: int, total: int):
         self.path, self.total = settings.workdir / "metrics.jsonl", total
@@ -52,7 +53,8 @@ class Log:
         if settings.tensorboard and not self.silent:
             self._events = _events(settings.workdir / "tensorboard", step)
         if not self.silent and self.path.exists():
-            kept = [line for line in self.path.read_text().splitlines() if _step(line) <= step]
+            lines = self.path.read_text(errors="replace").splitlines()
+            kept = [line for line in lines if _step(line) <= step and '"finished"' not in line]
             files.write(self.path, "".join(line + "\n" for line in kept))
 
     def note(self, step: int, images: int, values: dict[str, Any]) -> None:

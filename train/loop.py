@@ -113,7 +113,8 @@ class _Trainer:
                 self.checkpoints.save(done, state, dataclasses.replace(progress, seconds=time.monotonic() - began))
                 self.saved = done
             if stop and done < self.steps:
-                say(f"saved at step {self.saved} of {self.steps}; the same command continues")
+                saved = f"saved at step {self.saved} of {self.steps}; the same command continues"
+                say(saved if self.saved else "nothing is saved yet; the same command begins anew")
                 if interrupted.is_set():
                     raise KeyboardInterrupt
                 return
@@ -257,10 +258,11 @@ def _open(settings: Settings) -> tuple[Any, np.ndarray]:
         say(f"skipped {name}: {reason}")
     if source.skipped:
         say(f"{len(source.skipped)} of {len(source) + len(source.skipped)} pictures cannot be read and are left out")
-    most = settings.valid if settings.data == "leaves" else max(1, len(source) // 8)
+    count = len(source)
+    most = settings.valid if settings.data == "leaves" else max(1, count // 8)
     source, held_out = data.hold_out(source, min(settings.valid, most))
     if most < settings.valid:
-        say(f"{len(held_out)} pictures are held out, one in eight, not --valid={settings.valid}")
+        say(f"held out: {most} of {count} pictures, one in eight but at least one, not --valid={settings.valid}")
     return source, np.stack([middle(held_out[k]) for k in range(len(held_out))])
 
 
