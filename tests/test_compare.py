@@ -32,7 +32,7 @@ SIDE_PX = 48  # of all pictures, timed ones too, so that little is compiled
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
-    """Filters with options of their own, few resamples, a small picture to time, short plots."""
+    """Filters with options of their own, a small picture to time, coarse plots."""
     (tmp_path / "filters.json").write_text(json.dumps({"filters": OPTIONS}))
     monkeypatch.setattr(tune, "tuned", functools.partial(tune.tuned, results=tmp_path / "filters.json"))
     monkeypatch.setattr(speed, "SIDE_PX", SIDE_PX)

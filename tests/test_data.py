@@ -14,8 +14,6 @@ from train.data import FolderSource, LeavesSource, TfdsSource, View, batches, ha
 from zoo import pictures
 from zoo.errors import FlagError, InputError
 
-PHOTOS = Path(__file__).parents[2] / "shared/data/photos/train"
-
 
 class Plain:
     """A source of given pictures."""
@@ -212,9 +210,8 @@ def test_folders_without_pictures_are_refused(tmp_path):
         open_source(str(tmp_path))
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"no photographs at {PHOTOS}")
-def test_real_photographs():
-    source = open_source(str(PHOTOS))
+def test_real_photographs(photos):
+    source = open_source(str(photos / "train"))
     assert len(source) == 400
     assert not source.skipped
     assert {source[i].shape for i in range(400)} == {(321, 481, 3), (481, 321, 3)}
