@@ -44,9 +44,9 @@ def detail(clean: Float[Array, "h w c"], picture: Float[Array, "h w c"]) -> dict
 class Bootstrap:
     """Resamples of `images` images, the same for whatever is asked of it: so differences of methods are paired."""
 
-    def __init__(self, images: int, *, seed: int, resamples: int = RESAMPLES):
+    def __init__(self, images: int, *, seed: int):
         draw = np.random.default_rng(seed)
-        self.counts = draw.multinomial(images, np.full(images, 1 / images), size=resamples).astype(np.float64)
+        self.counts = draw.multinomial(images, np.full(images, 1 / images), size=RESAMPLES).astype(np.float64)
 
     def mean(self, values: Float[np.ndarray, "images columns"]) -> Float[np.ndarray, "columns 3"]:
         """The mean over images of each column, and the ends of its interval (percentiles of the resampled means).

@@ -1,7 +1,6 @@
 """The metrics against scikit-image, an implementation from outside."""
 
 import math
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,6 @@ from zoo.errors import FlagError
 from zoo.metrics import METRICS, mae, measure, psnr, ssim, summarise
 
 FAST = {name: jax.jit(metric) for name, metric in METRICS.items()}
-PHOTOS = Path(__file__).parents[2] / "shared/data/photos/test"
 
 
 def oracle(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
@@ -57,13 +55,15 @@ def test_agree_with_skimage_on_flat_pictures_where_variances_cancel(value):
 
 
 @pytest.mark.parametrize("sigma", [0.005, 0.05])
-def test_agree_with_skimage_on_photographs(sigma):
-    files = sorted(PHOTOS.glob("*.png"))[:2]
-    if not files:
-        pytest.skip(f"no photographs in {PHOTOS}")
-    for file in files:
+def test_agree_with_skimage_on_photographs(photos, sigma):
+    for file in sorted((photos / "test").glob("*.png"))[:2]:
         image = np.asarray(Image.open(file).convert("RGB"), np.float32) / 255
         assert_agrees(image, noisy(image, sigma))
+
+
+def test_measure_takes_one_picture():
+    with pytest.raises(FlagError, match=r"one picture shaped \[h w c\], not \(2, 16, 16, 3\)"):
+        measure(np.zeros((2, 16, 16, 3), np.float32), np.zeros((2, 16, 16, 3), np.float32))
 
 
 def test_a_batch_gives_the_values_of_its_pictures():

@@ -18,7 +18,7 @@ SIDE = 128  # px, of the middle of each picture
 
 
 class Validation:
-    """`measure(restore, state)` gives the mean PSNR of the degraded and the restored pictures, dB."""
+    """`measure(task, state)` gives the mean PSNR of the degraded and the restored pictures, dB."""
 
     def __init__(self, held_out: UInt8[Array, "n h w 3"], settings: Settings):
         low, high = settings.levels

@@ -69,8 +69,12 @@ def _measure(clean: Array, picture: Array) -> dict[str, Array]:
 
 
 def measure(clean: Pictures, picture: Pictures) -> dict[str, float]:
-    """Every metric of one picture, in one compiled call per picture size."""
+    """Every metric of one picture [h w c], in one compiled call per picture size."""
     clean, picture = _matched(clean, picture)
+    if clean.ndim != 3:
+        raise FlagError(
+            f"measure takes one picture shaped [h w c], not {clean.shape}; give it those of a batch in turn"
+        )
     return {name: float(value) for name, value in jax.device_get(_measure(clean, picture)).items()}
 
 

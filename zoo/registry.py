@@ -33,7 +33,8 @@ CARD = "model.json"  # of a training run's folder
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """One model: what it is built from, and what the world needs to know to use it."""
+    """One model: what it is built from, and what the world needs to know to use it. What ships may be of another size,
+    and so of another halo: `config_of` says which."""
 
     config: Any  # a network's frozen config; its type names the network
     noise: str  # what it was made for: a key of zoo.noise.NOISES, or "any"
@@ -43,7 +44,6 @@ class Spec:
     task = property(lambda self: self.config.task)
     multiple = property(lambda self: self.config.multiple)
     halo = property(lambda self: self.config.halo)
-    scale = 1  # output size over input size
 
 
 _UNPAIRED = "residual CycleGAN, film variant: learned from unpaired pictures, may be tiled"
