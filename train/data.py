@@ -67,7 +67,7 @@ def open_source(
 
 
 class LeavesSource:
-    """Dead-leaves pictures first, first + 1, ... of an endless row that `seed` and `size` fix, made at opening.
+    """The first dead-leaves pictures of an endless row that `seed` and `size` fix, made at opening.
 
     Three in four have been through JPEG, as almost every photograph has and, in its way, every video: chroma at half
     size, which is what tells a picture's colour from noise, and the traces of quantisation, which are not noise.
@@ -75,22 +75,22 @@ class LeavesSource:
 
     BLOCK = 8  # pictures made at a time; part of what picture i is, so never changed
 
-    def __init__(self, seed: int, count: int, *, size: int = 256, first: int = 0, progress: Progress | None = None):
-        if count < 1 or first < 0:
-            raise FlagError(f"cannot make {count} leaves pictures from number {first} on; ask for 1 or more, from 0 on")
+    def __init__(self, seed: int, count: int, *, size: int = 256, progress: Progress | None = None):
+        if count < 1:
+            raise FlagError(f"cannot make {count} leaves pictures; ask for 1 or more")
         self.name, self.skipped = "leaves", []
-        self._what = f"leaves through JPEG seed={seed} size={size} first={first} count={count}"
+        self._what = f"leaves through JPEG seed={seed} size={size} first=0 count={count}"  # as runs and cards have it
         key = jax.random.key(seed)
         self._pictures = np.empty((count, size, size, 3), np.uint8)
-        for block in range(first // self.BLOCK, -(-(first + count) // self.BLOCK)):
+        for block in range(-(-count // self.BLOCK)):
             made = leaves.pictures(jax.random.fold_in(key, block), count=self.BLOCK, size=size)
             made = np.rint(255 * np.asarray(made)).astype(np.uint8)
             chances = np.random.default_rng((seed, block))
             for k in range(self.BLOCK):
                 if chances.random() < JPEG_SHARE:
                     made[k] = pictures.jpeg(made[k], quality=int(chances.integers(*JPEG_QUALITY, endpoint=True)))
-            at = block * self.BLOCK - first  # where its first picture belongs; may lie before ours
-            self._pictures[max(at, 0) : at + self.BLOCK] = made[max(-at, 0) : count - at]
+            at = block * self.BLOCK
+            self._pictures[at : at + self.BLOCK] = made[: count - at]
             if progress:
                 progress(min(at + self.BLOCK, count), count)
 
