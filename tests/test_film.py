@@ -289,6 +289,18 @@ def test_encoder_and_pixel_format_by_flags(folder):
         assert len(list(film.decode(video=0))) == 5
 
 
+@pytest.mark.parametrize(("codec", "options"), [("libx264", {"b": "200000"}), ("mpeg2video", {"b": "400000"})])
+def test_encoders_spend_as_many_bits_as_at_the_films_own_rate(folder, codec, options):
+    clips.write(folder / "in.mkv", count=25, size=(96, 80))
+    clips.write(folder / "alike.mkv", count=25, size=(96, 80), codec=codec, options=options)
+    assert restore("in.mkv", "-o", "out.mkv", "-c:v", codec, *(f"-e{k}={v}" for k, v in options.items())) == 0
+    sizes = []
+    for name in ("out.mkv", "alike.mkv"):
+        with av.open(name) as film:
+            sizes.append(sum(p.size for p in film.demux(video=0)))
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
+
+
 # ---- what is said and refused
 
 

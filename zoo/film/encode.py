@@ -158,7 +158,7 @@ class Segment:
     def write(self, planes: tuple[np.ndarray, ...]):
         """Encodes one frame [h w] of the encoding's layout."""
         frame = picture(planes, self._film, self._encoding)
-        frame.pts, frame.time_base = self._count, Fraction(1, 1000)
+        frame.pts, frame.time_base = self._count, 1 / self._film.rate  # encoders steer the bits by it
         self._count += 1
         self._mux(frame)
 
@@ -170,6 +170,7 @@ class Segment:
                 pts, dts = packet.pts, packet.dts
                 if pts is not None and dts is not None and not pts - _REORDERED <= dts <= pts:
                     packet.dts = pts
+                packet.time_base = Fraction(1, 1000)
                 self._file.mux(packet)
         except FFmpegError as e:
             raise _encoder_error(self._encoding, e) from None
@@ -195,7 +196,7 @@ def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
     stream = container.add_stream(encoding.encoder, rate=film.rate, options=woven | dict(encoding.options))
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = film.width, film.height, encoding.pixel_format
-    context.time_base = Fraction(1, 1000)
+    context.time_base = 1 / film.rate
     if film.aspect:
         context.sample_aspect_ratio = film.aspect
     matrix, range_ = _numbers(film, encoding.layout)
