@@ -227,6 +227,12 @@ def test_other_containers_have_their_codec_ten_bits_and_the_tags(folder, name, c
     assert [int(t) for t in tags] == [1, 1, 1, 1]
 
 
+def test_material_exchange_format(folder):
+    clips.write(folder / "in.mkv", "yuv422p10le", 3, audio=True, size=(320, 240))
+    assert restore("in.mkv", "-o", "out.mxf", "--drop", "audio,attachment,chapters") == 0
+    assert [round(f.time * 25) for f in clips.read(folder / "out.mxf")] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 def test_the_aspect_of_a_sample_is_kept(folder, capsys, name):
     clips.write(folder / "in.mp4", codec="libx264", size=(64, 64), aspect=Fraction(16, 15))

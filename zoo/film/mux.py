@@ -79,8 +79,15 @@ def _named(stream: Any) -> str:
     return f"stream {stream.index} of the film ({stream.type}{f', {codec}' if codec else ''})"
 
 
-def _nowhere(output: Path) -> Any:
-    return av.open(_Null(), "w", format=_format(output))
+@contextlib.contextmanager
+def _nowhere(output: Path) -> Iterator[Any]:
+    """An output that keeps nothing, closed whether or not its kind can end a file without packets: MXF cannot."""
+    out = av.open(_Null(), "w", format=_format(output))
+    try:
+        yield out
+    finally:
+        with contextlib.suppress(FFmpegError):
+            out.close()
 
 
 class _Null:
