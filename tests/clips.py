@@ -70,9 +70,11 @@ def write(
     tags: tuple[int, int, int, int] = (1, 1, 1, 1),
     aspect: Fraction | None = None,
     audio: bool = False,
+    channels: str = "mono",
     options: dict[str, str] | None = None,
 ) -> Path:
-    """A film of random frames. `times`: of the frames, in milliseconds. `tags`: matrix, range, primaries, transfer."""
+    """A film of random frames. `times`: of the frames, in milliseconds. `tags`: matrix, range, primaries, transfer.
+    `audio`: 0.2 s of sound, in packets of 10 ms, and all else that a film may hold."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
@@ -82,7 +84,7 @@ def write(
             context.time_base = Fraction(1, 1000)
         if aspect:
             context.sample_aspect_ratio = aspect
-        sound = out.add_stream("pcm_s16le", rate=8000, layout="mono") if audio else None
+        sound = out.add_stream("pcm_s16le", rate=8000, layout=channels) if audio else None
         if sound:
             sound.metadata["language"], stream.metadata["title"] = "deu", "the picture"
             out.metadata["title"] = "Probe"
@@ -96,9 +98,13 @@ def write(
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
         if sound:
-            heard = av.AudioFrame.from_ndarray(np.arange(1600, dtype=np.int16)[None], "s16", "mono")
-            heard.sample_rate, heard.pts = 8000, 0
-            out.mux([*sound.encode(heard), *sound.encode(None)])
+            count = sound.codec_context.layout.nb_channels
+            for at in range(0, 1600, 80):
+                samples = np.arange(at, at + 80).repeat(count).astype(np.int16)
+                heard = av.AudioFrame.from_ndarray(samples[None], "s16", channels)
+                heard.sample_rate, heard.pts = 8000, at
+                out.mux(sound.encode(heard))
+            out.mux(sound.encode(None))
     return path
 
 

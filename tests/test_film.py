@@ -9,7 +9,7 @@ import pytest
 
 from tests import clips
 from zoo import cli, pictures, registry
-from zoo.film import encode, formats, source, threads, timecode
+from zoo.film import encode, formats, mux, source, threads, timecode
 from zoo.film.progress import Progress
 
 
@@ -225,6 +225,25 @@ def test_other_containers_have_their_codec_ten_bits_and_the_tags(folder, name, c
     assert frames[0].format.components[0].bits == depth
     tags = frames[0].colorspace, frames[0].color_range, frames[0].color_primaries, frames[0].color_trc
     assert [int(t) for t in tags] == [1, 1, 1, 1]
+
+
+def test_uncompressed_sound_goes_from_matroska_into_mp4(folder):
+    """Matroska does not say which channels there are, mp4 must."""
+    clips.write(folder / "in.mkv", count=2, audio=True, channels="stereo", size=(64, 64))
+    assert restore("in.mkv", "-o", "out.mp4", "--drop", "attachment") == 0
+    sound = []
+    for name in ("in.mkv", "out.mp4"):
+        with av.open(name) as film:
+            sound.append(b"".join(bytes(p) for p in film.demux(film.streams.audio[0])))
+    assert sound[0] == sound[1]
+
+
+def test_a_file_that_cannot_be_ended_is_one_sentence(folder, monkeypatch, capsys):
+    monkeypatch.setattr(mux, "_name_channels", lambda context: None)
+    clips.write(folder / "in.mkv", count=2, audio=True, channels="stereo", size=(64, 64))
+    assert restore("in.mkv", "-o", "out.mp4", "--drop", "attachment") == 1
+    assert "error: in.mkv could not be joined: " in capsys.readouterr().err
+    assert not (folder / "out.mp4").exists()
 
 
 def test_material_exchange_format(folder):

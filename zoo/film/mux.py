@@ -138,7 +138,16 @@ def _copied(out: Any, stream: Any) -> Any:
     copy = out.add_stream_from_template(stream, opaque=True)  # no encoder of its codec is needed
     copy.metadata.update(_tags(stream, out))
     copy.disposition = stream.disposition
+    if out.format.name in ("mp4", "mov") and stream.type == "audio" and stream.codec_context:
+        _name_channels(copy.codec_context)
     return copy
+
+
+def _name_channels(context: Any):
+    """Gives sound of so many channels, which is all that Matroska may say of them, their usual places."""
+    count = context.layout.nb_channels
+    if context.layout.name == f"{count} channels":
+        context.layout = f"{count}c"
 
 
 def _tags(stream: Any, out: Any) -> dict[str, str]:
@@ -176,12 +185,14 @@ def join(
             others = iter(()) if source is None else _other_packets(source, copies, film, times)
             for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
                 out.mux_one(packet)
+            out.close()
         except FFmpegError as e:
             if getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
                 raise OSError(errno.ENOSPC, "no space left", str(part.parent)) from None
             raise ZooError(f"{film.name} could not be joined: {getattr(e, 'strerror', None) or e}") from None
         finally:
-            out.close()
+            with contextlib.suppress(FFmpegError):  # said already, or the work is lost for another reason
+                out.close()
     if _format(part) in ("matroska", "webm") and film.aspect not in (None, 1):
         try:
             matroska.set_aspect(part, film.width, film.height, film.aspect)
