@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import clips
-from zoo import cli, pictures, registry
+from zoo import cli, color, pictures, registry
 from zoo.film import encode, formats, mux, source, threads, timecode
 from zoo.film.progress import Progress
 
@@ -250,6 +250,53 @@ def test_material_exchange_format(folder):
     clips.write(folder / "in.mkv", "yuv422p10le", 3, audio=True, size=(320, 240))
     assert restore("in.mkv", "-o", "out.mxf", "--drop", "audio,attachment,chapters") == 0
     assert [round(f.time * 25) for f in clips.read(folder / "out.mxf")] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["out.mov", "out.mxf", "out.avi", "out.mp4", "out.ts", "out.mkv"])
+@pytest.mark.parametrize(("pixel_format", "range_"), [("yuv422p", 2), ("gray", 0), ("gray", 1)])
+def test_full_range_is_read_back_as_it_was_meant(folder, capsys, name, pixel_format, range_):
+    """ProRes and AVI cannot say it; grey that does not say its range has it."""
+    size = (320, 240) if name == "out.mxf" else (64, 64)
+    with av.open("in.mkv", "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
+        stream.codec_context.color_range = range_
+        picture = av.VideoFrame(*size, pixel_format)
+        for plane in picture.planes:
+            plane.update(bytes([60]) * plane.buffer_size)
+        out.mux([*stream.encode(picture), *stream.encode(None)])
+    assert restore("in.mkv", "-o", name) == 0
+    noted = "full range, so its codes become those of limited range; ffv1 in .mkv can" in capsys.readouterr().err
+    limited = name in ("out.mov", "out.mxf") or (name == "out.avi" and pixel_format != "gray")
+    assert noted == (limited and range_ != 1)
+    shown = []
+    for film in map(source.describe, ("in.mkv", name)):
+        planes = next(source.read(film, source.Losses())).planes
+        shown.append(np.median(color.to_rgb(tuple(p[None] for p in planes), layout=film.layout), axis=(0, 1, 2)))
+    np.testing.assert_allclose(*shown, atol=0.01)
+
+
+def test_a_range_that_would_be_read_as_another_is_code_5(folder, capsys):
+    clips.write(folder / "in.mkv", "gray", 2, size=(64, 64), tags=(2, 0, 2, 2))
+    assert restore("in.mkv", "-o", "out.mp4", "-c:v", "mpeg4") == 5
+    assert "mpeg4 in .mp4 does not say that its codes are of full range" in capsys.readouterr().err
+    assert not (folder / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "unsaid"),
+    [("out.avi", "its colour tags, its rotation by"), ("out.ts", "its rotation by"), ("out.mp4", "")],
+)
+def test_what_a_kind_of_file_has_no_place_for_is_said(folder, capsys, name, unsaid):
+    with av.open("in.mp4", "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.colorspace = 64, 64, "yuv420p", 1
+        stream.set_display_rotation(90)
+        out.mux([*stream.encode(clips.frame("yuv420p", 0, 64, 64)), *stream.encode(None)])
+    assert restore("in.mp4", "-o", name, "--dry-run") == 0
+    notes = [note for note in json.loads(capsys.readouterr().out)["notes"] if "cannot say of the film" in note]
+    assert len(notes) == bool(unsaid)
+    assert all(f"in {name[3:]} cannot say of the film: {unsaid}" in note for note in notes)
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])

@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.film import formats, sequence, threads, y4m
+from zoo.film.formats import Tags
 from zoo.film.source import BOTTOM, PIPE, TOP, Film
 
 # By suffix: the encoder, its options, the least bits a sample of a film of 8 bits.
@@ -35,6 +36,10 @@ _DEFAULTS: dict[str, tuple[str, dict[str, str], int]] = {
     ".ts": _X265,
     ".webm": ("libsvtav1", {"crf": "20", "preset": "5"}, 10),
 }
+_LIMITED = ("prores", "mpeg1video", "mpeg2video")  # encoders whose pictures are of limited range by definition
+_UNTAGGED = (".avi", ".nut")  # files without a place for the tags of colour and the shape of samples
+_UPRIGHT = (*_UNTAGGED, ".ts", ".mxf")  # files without one for the rotation
+_TAGGED = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom", "mjpeg")  # encoders whose own stream has tags
 _FIELDS = {TOP: "tt", BOTTOM: "bb"}  # FFmpeg's names
 _LEAST_X265_PX = 64  # on less it writes beyond its memory
 Y4M = "y4m"
@@ -83,20 +88,43 @@ def choose(
         least = max(least if name == usual else 8, 10 if film.layout.depth > 8 else 8)
         pixel_format = formats.nearest(film.planar, offered, least)
     planar = formats.planar(pixel_format)
-    layout = target_layout(film, pixel_format)
+    layout = target_layout(film, pixel_format, says_range=_says_range(name, suffix))
     chosen = (usual_options if name == usual else _QUIET.get(name, {})) | options
     return Encoding(name, pixel_format, planar, layout, tuple(sorted(chosen.items()))), _losses(film, layout)
 
 
-def target_layout(film: Film, pixel_format: str) -> Layout:
-    """What the planes written mean: like the film's own, where the pixel format lets them."""
+def target_layout(film: Film, pixel_format: str, *, says_range: bool = True) -> Layout:
+    """What the planes written mean: like the film's own, where the pixel format lets them and the file can say so."""
     base, _ = formats.layout(pixel_format, film.tags, film.height, film.width)
     if base.family == "rgb":
         return base
     full = film.layout.full and (film.layout.family != "rgb" or base.family == "grey")
-    return dataclasses.replace(
-        base, full=full or pixel_format.startswith("yuvj"), matrix=base.matrix, siting=film.layout.siting
-    )
+    if not says_range:
+        full = base.family == "grey"  # what a film that says nothing is taken for
+    return dataclasses.replace(base, full=full or pixel_format.startswith("yuvj"), siting=film.layout.siting)
+
+
+def _says_range(encoder: str, suffix: str) -> bool:
+    """Whether the range of codes is read back as it was written."""
+    return not encoder.startswith(_LIMITED) and (suffix not in _UNTAGGED or encoder.startswith(_TAGGED))
+
+
+def unsaid(film: Film, encoding: Encoding, output: Path) -> list[str]:
+    """What of the film an output file has no place to say; pictures and y4m are not asked."""
+    if encoding.encoder in (Y4M, sequence.CONTAINER):
+        return []
+    found, suffix, tags = [], output.suffix.lower(), film.tags
+    if film.aspect not in (None, 1) and suffix in _UNTAGGED:
+        found.append(f"the shape of its samples, {film.aspect}")
+    tagged = tags != Tags(tags.matrix) or (tags.matrix != formats.UNTAGGED and film.layout.family == "yuv")
+    if tagged and suffix in _UNTAGGED and not encoding.encoder.startswith(_TAGGED):
+        found.append("its colour tags")
+    if film.rotation and suffix in _UPRIGHT:
+        found.append(f"its rotation by {film.rotation} degrees")
+    if film.layout.full != encoding.layout.full and "rgb" not in (film.layout.family, encoding.layout.family):
+        own, other = (("limited", "full")[full] for full in (film.layout.full, encoding.layout.full))
+        found.append(f"{own} range, so its codes become those of {other} range")
+    return found
 
 
 def _losses(film: Film, layout: Layout) -> list[str]:
@@ -243,7 +271,7 @@ def _numbers(film: Film, layout: Layout) -> tuple[int, int]:
         return formats.RGB, formats.FULL
     if film.layout.family == "rgb":
         return formats.MATRIX_NUMBERS[layout.matrix], 1 + layout.full
-    return film.tags.matrix, film.tags.range or (formats.FULL if layout.full and layout.family == "yuv" else 0)
+    return film.tags.matrix, 1 + layout.full if layout.full or film.layout.full else film.tags.range
 
 
 def _encoder_error(encoding: Encoding, error: Exception) -> Exception:

@@ -13,8 +13,9 @@ import av
 from av.error import FFmpegError
 
 from zoo.errors import FlagError, OutputError, ZooError
-from zoo.film import encode, matroska, timecode
+from zoo.film import encode, formats, matroska, timecode
 from zoo.film.encode import Encoding
+from zoo.film.formats import Tags
 from zoo.film.source import Film, opened
 
 KINDS = ("audio", "subtitle", "attachment", "data", "video", "chapters")  # what can be left out; video: covers
@@ -198,6 +199,21 @@ def join(
             matroska.set_aspect(part, film.width, film.height, film.aspect)
         except ValueError as e:
             raise OutputError(f"the shape of the samples could not be written: {e}; write .mp4 or .mov") from None
+    _check_range(encoding, part)
+
+
+def _check_range(encoding: Encoding, part: Path):
+    """Raises OutputError where what was written is read back in another range of codes than it was meant in."""
+    with opened(part) as written:
+        context = written.streams.video[0].codec_context
+        tags = Tags(range=int(context.color_range))
+        found, _ = formats.layout(context.pix_fmt, tags, context.height, context.width)
+    if found.full != encoding.layout.full:
+        meant, read = (("limited", "full")[full] for full in (encoding.layout.full, found.full))
+        raise OutputError(
+            f"{encoding.encoder} in {part.suffix} does not say that its codes are of {meant} range, and would be shown "
+            f"as {read}; choose another with -c:v, or write .mkv; the parts are kept"
+        )
 
 
 def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:

@@ -80,8 +80,9 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"{guess}. --colorspace, --color-range say better")
     if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := mux.others(film)):
         notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
-    if film.aspect not in (None, 1) and output.suffix.lower() in (".avi", ".nut"):
-        losses.append(f"the shape of its samples, {film.aspect}")
+    if unsaid := encode.unsaid(film, encoding, output):
+        where = f"{encoding.encoder} in {output.suffix}"
+        notes.append(f"{where} cannot say of the film: {', '.join(unsaid)}; ffv1 in .mkv can")
     if losses:
         notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
     woven = film.field_order if "first" in film.field_order else None if film.alone else probe.interlaced(name)
