@@ -2,6 +2,7 @@ import io
 import json
 import os
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -130,21 +131,23 @@ def test_everything_else_in_the_file_is_copied(folder):
     assert held[0][-1] == [("font.ttf", "application/x-truetype-font", b"not quite a font")]
 
 
-def test_subtitles_are_copied_word_for_word(folder):
-    (folder / "in.srt").write_text(
-        "1\n00:00:00,040 --> 00:00:00,120\nWer da?\n\n2\n00:00:00,120 --> 00:00:00,200\nÜ!\n"
-    )
-    with (
-        av.open(str(clips.write(folder / "silent.mkv"))) as silent,
-        av.open("in.srt") as text,
-        av.open("in.mkv", "w") as out,
-    ):
-        streams = [(film, out.add_stream_from_template(film.streams[0])) for film in (silent, text)]
+def write_said(name: str, said: list[tuple[int, int, str]]):
+    """A film of five frames with German subtitles: (from, to, in milliseconds; what)."""
+    clock = lambda ms: f"00:00:{ms // 1000:02},{ms % 1000:03}"
+    text = [f"{k}\n{clock(start)} --> {clock(end)}\n{words}\n" for k, (start, end, words) in enumerate(said, 1)]
+    Path("in.srt").write_text("\n".join(text))
+    silent = clips.write(Path("silent.mkv"))
+    with av.open(str(silent)) as pictures, av.open("in.srt") as spoken, av.open(name, "w") as out:
+        streams = [(film, out.add_stream_from_template(film.streams[0])) for film in (pictures, spoken)]
         streams[1][1].metadata["language"] = "deu"
         for film, stream in streams:
             for packet in (p for p in film.demux(film.streams[0]) if p.size):
                 packet.stream = stream
                 out.mux(packet)
+
+
+def test_subtitles_are_copied_word_for_word(folder):
+    write_said("in.mkv", [(40, 120, "Wer da?"), (120, 200, "Ü!")])
     assert restore("in.mkv", "-o", "out.mkv") == 0
     held = []
     for name in ("in.mkv", "out.mkv"):
@@ -555,7 +558,17 @@ def test_a_stretch_begins_at_zero_and_is_cut_alike(folder, words, kept):
     assert [round(f.time * 25) for f in after] == list(range(len(kept)))
     with av.open(str(folder / "out.mkv")) as film:
         sound = [p.pts * p.time_base for p in film.demux(film.streams.audio[0]) if p.size]
-    assert all(0 <= t <= len(kept) / 25 for t in sound)
+    begin, end = kept[0] / 25, (kept[-1] + 1) / 25
+    held = [k / 100 for k in range(20) if begin <= k / 100 < min(end, 0.2)]  # packets of 10 ms, 0.2 s in all
+    assert [float(t) for t in sound] == pytest.approx([t - begin for t in held])
+
+
+def test_subtitles_that_last_into_a_stretch_are_kept(folder):
+    write_said("in.mkv", [(0, 90, "before"), (40, 120, "into it"), (150, 500, "out of it"), (200, 300, "after")])
+    assert restore("in.mkv", "-o", "out.mkv", "--start", "0.08", "--end", "0.2") == 0
+    with av.open("out.mkv") as film:
+        said = [(bytes(p).decode(), p.pts, p.duration) for p in film.demux(film.streams.subtitles[0]) if p.size]
+    assert said == [("before", 0, 10), ("into it", 0, 40), ("out of it", 70, 350)]
 
 
 def test_a_stretch_without_frames(folder, capsys):

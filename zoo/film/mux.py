@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import heapq
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -42,6 +43,11 @@ class Stretch:
     @property
     def shift(self) -> int:
         return self.pts[0] if self.cut else 0
+
+    def bounds(self, film: Film) -> tuple[Fraction, Fraction]:
+        """When the first frame begins and the last one ends, in seconds."""
+        step = Fraction(self.durations[-1]) or 1 / (film.rate * film.time_base)
+        return self.pts[0] * film.time_base, (self.pts[-1] + step) * film.time_base
 
 
 def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) -> None:
@@ -244,8 +250,7 @@ def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]
     out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS})
     chapters = [] if "chapters" in drop else source.chapters()
     if times.cut:
-        first, last = (t * film.time_base for t in (times.pts[0], times.pts[-1] + max(times.durations[-1], 1)))
-        chapters = [c for c in (_cut(chapter, first, last) for chapter in chapters) if c]
+        chapters = [c for c in (_cut(chapter, *times.bounds(film)) for chapter in chapters) if c]
     if chapters:
         out.set_chapters(chapters)
 
@@ -292,10 +297,10 @@ def _indexed(segments: list[Path]) -> Iterator[tuple[int, Any]]:
 
 
 def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stretch) -> Iterator[tuple[float, Any]]:
-    """(decoding time in seconds, packet) of the streams that are copied; a cut film's within its first and last
-    frame. Where the file breaks off, so do they."""
+    """(decoding time in seconds, packet) of the streams that are copied; of a cut film those within its stretch, and
+    subtitles that last into it. Where the file breaks off, so do they."""
     streams = [s for s in source.streams if s.index in copies and s.type != "attachment"]
-    begin, end = (times.pts[k] * film.time_base for k in (0, -1))
+    begin, end = times.bounds(film)
     latest = 0.0
     packets = source.demux(streams) if streams else iter(())
     while True:
@@ -307,9 +312,11 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
             return
         if packet.size == 0 or (packet.dts is None and packet.pts is None):
             continue
+        if times.cut and packet.stream.type == "subtitle" and packet.pts is not None:
+            _begin_within(packet, begin)
         at = (packet.dts if packet.pts is None else packet.pts) * packet.time_base
         if times.cut:
-            if not begin <= at <= end:
+            if not begin <= at < end:
                 continue
             shift = round(begin / packet.time_base)
             packet.pts, packet.dts = (None if t is None else t - shift for t in (packet.pts, packet.dts))
@@ -317,6 +324,14 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
         latest = max(latest, float(at))
         packet.stream = copies[packet.stream_index]
         yield latest, packet
+
+
+def _begin_within(subtitle: Any, begin: Fraction):
+    """Lets a subtitle that is already shown at a time in seconds begin there."""
+    first = math.ceil(begin / subtitle.time_base)
+    if subtitle.pts < first < subtitle.pts + (subtitle.duration or 0):
+        subtitle.duration -= first - subtitle.pts
+        subtitle.pts = subtitle.dts = first
 
 
 def verify(film: Film, times: Stretch, part: Path) -> None:
