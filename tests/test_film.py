@@ -10,6 +10,7 @@ import pytest
 
 from tests import clips
 from zoo import cli, color, pictures, registry
+from zoo.errors import InputError
 from zoo.film import encode, formats, mux, source, threads, timecode
 from zoo.film.progress import Progress
 
@@ -377,6 +378,19 @@ def test_encoders_spend_as_many_bits_as_at_the_films_own_rate(folder, codec, opt
 
 
 # ---- what is said and refused
+
+
+@pytest.mark.parametrize(("number", "name"), [(8, "ycgco"), (16, "ycgco-re"), (12, "of number 12")])
+def test_a_matrix_that_cannot_be_converted_is_refused(number, name):
+    with pytest.raises(InputError, match=f"the colour matrix {name} cannot be restored"):
+        formats.layout("yuv444p", formats.Tags(matrix=number), 64, 64)
+
+
+@pytest.mark.parametrize(("own", "written"), [("yuv420p", "yuv411p"), ("yuv440p", "yuv422p"), ("yuv422p", "yuv420p")])
+def test_chroma_that_is_lost_along_either_axis_is_said(folder, capsys, own, written):
+    clips.write(folder / "in.mkv", own, 1)
+    assert restore("in.mkv", "-o", "out.mkv", "--pix-fmt", written, "--dry-run") == 0
+    assert "loses: some of its resolution of colour" in capsys.readouterr().out
 
 
 def test_a_colour_that_is_not_said_is_guessed_aloud(folder, capsys):

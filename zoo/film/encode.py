@@ -133,7 +133,7 @@ def _losses(film: Film, layout: Layout) -> list[str]:
         losses.append(f"{source.depth} bits become {layout.depth}")
     if source.family != "grey" and layout.family == "grey":
         losses.append("its colour")
-    elif layout.family == "yuv" and source.family != "grey" and layout.cell > source.cell:
+    elif layout.family == "yuv" and source.family != "grey" and any(map(int.__gt__, layout.cell, source.cell)):
         losses.append("some of its resolution of colour")
     if source.alpha and not layout.alpha:
         losses.append("its alpha channel")

@@ -20,7 +20,7 @@ _PLANAR = re.compile(r"(?:yuv(?P<alpha>a?)p?(?P<cell>4\d\d)p|gbr(?P<gbra>a?)p|(?
 _MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc"}
 MATRIX_NUMBERS = {name: number for number, name in _MATRIX_NAMES.items()}
 RGB, UNTAGGED = 0, 2
-_OTHER_MATRICES = {8: "ycgco", 10: "bt2020c", 14: "ictcp"}
+_OTHER_MATRICES = {8: "ycgco", 10: "bt2020c", 14: "ictcp", 15: "ipt-c2", 16: "ycgco-re", 17: "ycgco-ro"}
 FULL = 2
 HDR = {16: "PQ (SMPTE 2084)", 18: "HLG (ARIB STD-B67)"}
 
@@ -82,8 +82,9 @@ def layout(name: str, tags: Tags, height: int, width: int) -> tuple[Layout, list
     assert base is not None
     if base.family == "rgb":
         return dataclasses.replace(base, full=True), []
-    if tags.matrix in _OTHER_MATRICES:
-        raise InputError(f"the colour matrix {_OTHER_MATRICES[tags.matrix]} cannot be restored; convert it to bt709")
+    if tags.matrix not in (RGB, UNTAGGED, *_MATRIX_NAMES):
+        name = _OTHER_MATRICES.get(tags.matrix, f"of number {tags.matrix}")
+        raise InputError(f"the colour matrix {name} cannot be restored; convert it to bt709, or name it: --colorspace")
     full = tags.range == FULL or name.startswith("yuvj") or (tags.range == 0 and base.family == "grey")
     matrix = _MATRIX_NAMES.get(tags.matrix)
     if base.family == "yuv":
