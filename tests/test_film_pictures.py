@@ -13,6 +13,7 @@ import pytest
 from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import pictures
+from zoo.film import source
 from zoo.openimageio import Header
 from zoo.pictures import Picture
 
@@ -220,6 +221,24 @@ def test_a_film_on_standard_output(monkeypatch, pixel_format):
     for one, other in zip(before, after, strict=True):
         assert other.format.name == one.format.name
         assert all(np.array_equal(p, q) for p, q in zip(clips.planes(one), clips.planes(other), strict=True))
+
+
+@pytest.mark.parametrize("name", ["in.y4m", "-"])
+@pytest.mark.parametrize(("missing", "code"), [(0, 0), (100, 1), (5 + 20 * 27, 1)])
+def test_a_y4m_stream_that_ends_within_a_frame(monkeypatch, capsys, name, missing, code):
+    written = io.TextIOWrapper(io.BytesIO())
+    clips.write(Path("in.mkv"), "gray", 4, size=(27, 20))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", written)
+        assert restore("in.mkv", "-o", "-") == 0
+    data = written.buffer.getvalue()
+    Path("in.y4m").write_bytes(data[: len(data) - missing])
+    monkeypatch.setattr(source, "_piped", [])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("in.y4m").read_bytes())))
+    capsys.readouterr()
+    assert restore(name, "-o", "out.mkv") == code
+    assert ("is damaged: it breaks off within a frame" in capsys.readouterr().err) == bool(code)
+    assert len(clips.read(Path("out.mkv"))) == 4 - code
 
 
 def test_a_pipe_from_end_to_end(folder):  # noqa: F811

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,11 +72,12 @@ class Film:
             return 0
         end = last.pts * self.time_base + max(last.duration * self.time_base, 1 / self.rate)
         missing = max(0, int((self.ends - end) * self.rate))
-        return max(missing, self.expected - count) if missing or losses else 0
+        return max(missing, self.expected - count, losses.cut) if missing or losses else 0
 
 
+Y4M = "yuv4mpegpipe"  # FFmpeg's name
 PIPE = "-"  # standard input
-_piped: list[Any] = []  # its container, stream and first frame: a pipe can be read only once
+_piped: list[Any] = []  # its container, stream, first frame, the others, what is lost: it can be read only once
 TOP, BOTTOM = "top first", "bottom first"  # as they are shown
 FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # by FFmpeg's AVFieldOrder
 
@@ -119,12 +120,25 @@ def _pipe() -> list[Any]:
     """The y4m stream on standard input: its container, stream and first frame."""
     if not _piped:
         try:
-            container = av.open(sys.stdin.buffer, format="yuv4mpegpipe")
-            frames = decoded(container, container.streams.video[0], Losses())
-            _piped.extend([container, container.streams.video[0], next(frames), frames])
+            coming, losses = _Counted(), Losses()
+            container = av.open(coming, format=Y4M)
+            frames = decoded(container, container.streams.video[0], losses, lambda: coming.count)
+            _piped.extend([container, container.streams.video[0], next(frames), frames, losses])
         except (FFmpegError, StopIteration):
             raise InputError("standard input is no y4m stream; pipe one in, as from: ffmpeg -f yuv4mpegpipe") from None
     return _piped[:3]
+
+
+class _Counted:
+    """Standard input, and how many bytes have come."""
+
+    def __init__(self):
+        self.count = 0
+
+    def read(self, size: int) -> bytes:
+        data = sys.stdin.buffer.read(size)
+        self.count += len(data)
+        return data
 
 
 def picture_stream(container: Any, path: str | Path) -> Any:
@@ -192,13 +206,15 @@ class Losses:
 
     packets: int = 0
     frames: int = 0  # that came, but of which the decoder had to make up a part
+    cut: int = 0  # frames in the middle of which the file ends
 
     def __bool__(self) -> bool:
-        return bool(self.packets or self.frames)
+        return bool(self.packets or self.frames or self.cut)
 
     def __str__(self) -> str:
         said = {"packets could not be decoded": self.packets, "frames were decoded in part": self.frames}
-        return ", ".join(f"{count} {words}" for words, count in said.items() if count) or "it breaks off"
+        found = [f"{count} {words}" for words, count in said.items() if count]
+        return ", ".join(found + ["it breaks off within a frame"] * self.cut) or "it breaks off"
 
 
 def read(film: Film, losses: Losses) -> Iterator[Frame]:
@@ -225,18 +241,24 @@ def read(film: Film, losses: Losses) -> Iterator[Frame]:
                 pts = 0 if last is None else last + (duration or max(1, round(1 / (film.rate * film.time_base))))
             last = pts
             yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, duration)
+        if film.name == PIPE:
+            losses.packets, losses.frames, losses.cut = dataclasses.astuple(_piped[4])
 
 
-def decoded(container: Any, stream: Any, losses: Losses) -> Iterator[Any]:
-    """Every frame that decodes, if in part, as PyAV gives it."""
+def decoded(container: Any, stream: Any, losses: Losses, size: Callable[[], int] | None = None) -> Iterator[Any]:
+    """Every frame that decodes, if in part, as PyAV gives it. `size`: bytes of the whole, where it is no file."""
     stream.thread_type = "AUTO"
-    packets = container.demux(stream)
+    packets, end = container.demux(stream), 0
     while True:
         try:
             packet = next(packets, None)
         except InvalidDataError:  # the file breaks off or is damaged here
             losses.packets += 1
             packet = None
+        if packet is None and container.format.name == Y4M:  # FFmpeg takes half a frame for the end
+            losses.cut += (size() if size else container.size) > end
+        elif packet is not None and packet.size and packet.pos is not None:
+            end = packet.pos + packet.size
         broken = packet is not None and packet.is_corrupt
         try:
             frames = stream.codec_context.decode(packet)
