@@ -431,6 +431,7 @@ def test_hdr_is_refused_without_force(folder, capsys, transfer):
         ("in.mkv -o out.mkv --rate 25 --gaps copy", 2, "--rate, --gaps cannot be used with a film that has times"),
         ("in.mkv -o - -c:v ffv1 -e level=3", 2, "--codec, -e cannot be used with pictures or y4m"),
         ("in.mkv -o %d.png --pix-fmt gray", 2, "--pix-fmt cannot be used with pictures or y4m"),
+        ("in.mkv -o out.ts", 2, ".ts cannot hold stream 1 of the film (audio, pcm_s16le); write .mkv, or leave it out"),
         ("none.mkv -o out.mkv", 3, "none.mkv is missing: no such file"),
         ("empty.mkv -o out.mkv", 3, "empty.mkv is empty"),
         ("text.mkv -o out.mkv", 3, "text.mkv is damaged or no film"),
@@ -575,6 +576,19 @@ def test_a_stretch_begins_at_zero_and_is_cut_alike(folder, words, kept):
     begin, end = kept[0] / 25, (kept[-1] + 1) / 25
     held = [k / 100 for k in range(20) if begin <= k / 100 < min(end, 0.2)]  # packets of 10 ms, 0.2 s in all
     assert [float(t) for t in sound] == pytest.approx([t - begin for t in held])
+
+
+def test_chapters_go_into_quicktime_and_back(folder):
+    """There they have a stream of their own, with their titles."""
+    clips.write(folder / "in.mkv", count=5, size=(64, 64), audio=True)
+    assert restore("in.mkv", "-o", "out.mp4", "--drop", "audio,attachment") == 0
+    assert restore("out.mp4", "-o", "back.mkv") == 0
+    for name in ("in.mkv", "out.mp4", "back.mkv"):
+        with av.open(name) as film:
+            (chapter,) = film.chapters()
+            assert (chapter["end"] * chapter["time_base"], chapter["metadata"]["title"]) == (Fraction(9, 100), "A")
+    with av.open("back.mkv") as film:
+        assert len(film.streams) == 1
 
 
 def test_subtitles_that_last_into_a_stretch_are_kept(folder):

@@ -28,6 +28,10 @@ _QUICKTIME = {
     "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "msa": "may", "mya": "bur", "nld": "dut", "rum": "ron",
     "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi",
 }  # fmt: skip
+_IN_TRANSPORT_STREAMS = {
+    "mp1", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "pcm_bluray",
+    "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle",
+}  # fmt: skip
 _MUXER_OPTIONS = {"avoid_negative_ts": "disabled"}
 
 
@@ -65,6 +69,8 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
                 encode.add_stream(out, film, encoding)
                 try:
                     _copied(out, stream)
+                    if not _read_back(out, stream):
+                        raise ValueError
                 except (FFmpegError, ValueError):
                     raise FlagError(fault) from None
                 _begin(out, fault)
@@ -131,9 +137,16 @@ def _begin(out: Any, fault: str):
 
 
 def _kept(source: Any, film: Film, drop: frozenset[str]) -> list[Any]:
-    """The other streams that are copied. Not QuickTime's timecode: it is written anew from the pictures' tag."""
+    """The other streams that are copied. Not QuickTime's timecode and titles of chapters: they are written anew, from
+    the pictures' tag and the chapters."""
     others = [s for s in (source.streams if source else ()) if s.index != film.stream and s.type not in drop]
-    return [s for s in others if not _timecode(s)]
+    return [s for s in others if not (_timecode(s) or _titles(s))]
+
+
+def _titles(stream: Any) -> bool:
+    """Whether a stream is QuickTime's text of chapters, which is data without a codec."""
+    nameless = stream.type == "data" and getattr(stream, "codec_context", None) is None
+    return nameless and "mov" in stream.container.format.name and bool(stream.container.chapters())
 
 
 def _timecode(stream: Any) -> str | None:
@@ -155,6 +168,14 @@ def _name_channels(context: Any):
     count = context.layout.nb_channels
     if context.layout.name == f"{count} channels":
         context.layout = f"{count}c"
+
+
+def _read_back(out: Any, stream: Any) -> bool:
+    """Whether a stream is read back as what it was. A transport stream takes anything, as nameless data."""
+    context = getattr(stream, "codec_context", None)
+    if out.format.name != "mpegts" or stream.type not in ("audio", "subtitle") or context is None:
+        return True
+    return context.codec.canonical_name in _IN_TRANSPORT_STREAMS
 
 
 def _tags(stream: Any, out: Any) -> dict[str, str]:
