@@ -256,6 +256,17 @@ def test_material_exchange_format(folder):
     assert [round(f.time * 25) for f in clips.read(folder / "out.mxf")] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(24000, 1001)])
+def test_avi_has_the_films_own_rate(folder, rate):
+    clips.write(folder / "in.mkv", count=12, rate=rate)
+    assert restore("in.mkv", "-o", "out.avi") == 0
+    with av.open("out.avi") as film:
+        assert film.streams.video[0].average_rate == rate
+        assert [p.pts for p in film.demux(video=0) if p.size] == list(range(12))
+    assert restore("in.mkv", "-o", "cut.avi", "--start", "0.15", "-c:v", "mpeg4") == 0
+    assert len(clips.read(folder / "cut.avi")) == 8
+
+
 @pytest.mark.parametrize("name", ["out.mov", "out.mxf", "out.avi", "out.mp4", "out.ts", "out.mkv"])
 @pytest.mark.parametrize(("pixel_format", "range_"), [("yuv422p", 2), ("gray", 0), ("gray", 1)])
 def test_full_range_is_read_back_as_it_was_meant(folder, capsys, name, pixel_format, range_):
@@ -432,6 +443,15 @@ def test_hdr_is_refused_without_force(folder, capsys, transfer):
         ("in.mkv -o - -c:v ffv1 -e level=3", 2, "--codec, -e cannot be used with pictures or y4m"),
         ("in.mkv -o %d.png --pix-fmt gray", 2, "--pix-fmt cannot be used with pictures or y4m"),
         ("in.mkv -o out.ts", 2, ".ts cannot hold stream 1 of the film (audio, pcm_s16le); write .mkv, or leave it out"),
+        ("in.mkv -o out.avi -c:v libx265", 2, "pictures of libx265 cannot go into avi; choose another with -c:v"),
+        ("in.mkv -o out.avi -c:v huffyuv", 2, "pictures of huffyuv cannot go into matroska, in which every film is"),
+        (
+            "in.mkv -o out.avi -c:v libx264",
+            2,
+            ".avi cannot hold pictures of libx264; choose another with -c:v",
+        ),
+        ("in.mkv -o out.avi -c:v mpeg4 -e bf=2", 2, ".avi holds pictures in the order they are shown in; add -e bf=0"),
+        ("late.mkv -o out.avi", 2, "when streams begin, and its picture begins at 0.4 s; write .mkv"),
         ("none.mkv -o out.mkv", 3, "none.mkv is missing: no such file"),
         ("empty.mkv -o out.mkv", 3, "empty.mkv is empty"),
         ("text.mkv -o out.mkv", 3, "text.mkv is damaged or no film"),
@@ -440,6 +460,7 @@ def test_hdr_is_refused_without_force(folder, capsys, transfer):
 )
 def test_what_cannot_be_is_one_sentence(folder, capsys, words, code, sentence):
     clips.write(folder / "in.mkv", count=2, audio=True, size=(64, 64))
+    clips.write(folder / "late.mkv", count=2, times=[400, 440])
     (folder / "there.mkv").write_text("precious")
     (folder / "empty.mkv").touch()
     (folder / "text.mkv").write_text("hello " * 99)

@@ -221,7 +221,14 @@ def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
 
     Raises FlagError for options that cannot be."""
     woven = {"field_order": _FIELDS[film.field_order]} if film.field_order in _FIELDS else {}
-    stream = container.add_stream(encoding.encoder, rate=film.rate, options=woven | dict(encoding.options))
+    try:
+        stream = container.add_stream(encoding.encoder, rate=film.rate, options=woven | dict(encoding.options))
+    except ValueError:
+        kind = container.format.name
+        first = ", in which every film is made first" if kind == "matroska" else ""
+        raise FlagError(
+            f"pictures of {encoding.encoder} cannot go into {kind}{first}; choose another with -c:v"
+        ) from None
     context = stream.codec_context
     context.width, context.height, context.pix_fmt = film.width, film.height, encoding.pixel_format
     context.time_base = 1 / film.rate

@@ -59,8 +59,14 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
     the encoder's pictures."""
     with _everything(film) as source:
         kept = _kept(source, film, drop)
+        if output.suffix.lower() == ".avi":
+            _check_beginnings(film, kept)
+        with _nowhere(Path("segment.mkv")) as segment:
+            encode.add_stream(segment, film, encoding)
         with _nowhere(output) as out:
-            encode.add_stream(out, film, encoding)
+            pictures = encode.add_stream(out, film, encoding)
+            if output.suffix.lower() == ".avi":
+                _check_order(pictures.codec_context, encoding)
             _begin(out, f"{output.suffix} cannot hold pictures of {encoding.encoder}; choose another with -c:v")
         for stream in kept:
             other = "" if output.suffix.lower() == ".mkv" else "write .mkv, or "
@@ -74,6 +80,25 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
                 except (FFmpegError, ValueError):
                     raise FlagError(fault) from None
                 _begin(out, fault)
+
+
+def _check_beginnings(film: Film, kept: list[Any]):
+    """Raises FlagError where a stream begins a frame or more after time 0, which AVI cannot say."""
+    begin = {"its picture": film.begins}
+    begin |= {_named(s): s.start_time * s.time_base for s in kept if s.type == "audio" and s.start_time is not None}
+    for name, at in begin.items():
+        if at * film.rate > 1:
+            raise FlagError(
+                f".avi has no place for when streams begin, and {name} begins at {float(at):.3g} s; write .mkv"
+            )
+
+
+def _check_order(context: Any, encoding: Encoding):
+    """Raises FlagError for pictures that AVI does not take, which it says only when they come."""
+    if context.codec.canonical_name == "h264":  # it wants start codes, which are no more in the segments
+        raise FlagError(f".avi cannot hold pictures of {encoding.encoder}; choose another with -c:v")
+    if context.has_b_frames:
+        raise FlagError(f".avi holds pictures in the order they are shown in; add -e bf=0 for {encoding.encoder}")
 
 
 def others(film: Film) -> list[str]:
@@ -193,6 +218,8 @@ def join(
 
     Raises ZooError where the segments do not fit together.
     """
+    if _format(part) == "avi":
+        film, times = _counted(film, times)
     with _everything(film) as source, av.open(str(segments[0])) as first:
         kept = {s.index for s in _kept(source, film, drop)}
         out = av.open(str(part), "w", format=_format(part), options=_MUXER_OPTIONS)
@@ -227,6 +254,19 @@ def join(
         except ValueError as e:
             raise OutputError(f"the shape of the samples could not be written: {e}; write .mp4 or .mov") from None
     _check_range(encoding, part)
+
+
+def _counted(film: Film, times: Stretch) -> tuple[Film, Stretch]:
+    """The film and its times in frames, which AVI counts, if they follow its rate; else as they are."""
+    first = round(times.pts[0] * film.time_base * film.rate)
+    apart = [t * film.time_base - (first + k) / film.rate for k, t in enumerate(times.pts)]
+    if max(apart) - min(apart) > film.time_base:
+        return film, times
+    numbers = list(range(first, first + len(times.pts)))
+    return (
+        dataclasses.replace(film, time_base=1 / film.rate),
+        dataclasses.replace(times, pts=numbers, durations=[1] * len(numbers)),
+    )
 
 
 def _check_range(encoding: Encoding, part: Path):
