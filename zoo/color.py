@@ -167,7 +167,7 @@ def _rounded(codes: Float[Array, "n _ _"], layout: Layout) -> Shaped[Array, "n _
     return codes if layout.depth == 32 else jnp.clip(jnp.round(codes), 0, layout.top).astype(layout.dtype)
 
 
-# ---- subsampled chroma: linear interpolation up, its adjoint down
+# ---- subsampled chroma: linear interpolation up; down its adjoint where co-sited, a mean of the cell where centred
 
 
 def _up(chroma, layout: Layout, shape) -> Float[Array, "n h w"]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-from typing import BinaryIO
 
 import numpy as np
 
@@ -26,8 +25,8 @@ def layout(film: Film) -> Layout:
 class Writer:
     """Writes frames of `layout(film)` as they come."""
 
-    def __init__(self, film: Film, layout: Layout, to: BinaryIO | None = None):
-        self._to = to or sys.stdout.buffer
+    def __init__(self, film: Film, layout: Layout):
+        self._to = sys.stdout.buffer
         deep = f"p{layout.depth}" if layout.depth > 8 else ""
         cell = "mono" if layout.family == "grey" else _CELLS[layout.cell]
         sited = "mpeg2" if cell == "420" and not deep and layout.siting == "left" else ""
