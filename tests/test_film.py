@@ -11,7 +11,7 @@ import pytest
 from tests import clips
 from zoo import cli, color, pictures, registry
 from zoo.errors import InputError
-from zoo.film import encode, formats, mux, source, threads, timecode
+from zoo.film import encode, formats, masks, mux, source, threads, timecode
 from zoo.film.progress import Progress
 
 
@@ -558,6 +558,14 @@ def test_a_mask_keeps_every_pixel_outside(folder, lighter, capsys):
     pictures.write(folder / "small.png", pictures.Picture(mask[:9]))
     assert restore("in.mkv", "-o", "other.mkv", "--mask", "small.png") == 3
     assert "small.png is 36x9 px, but the film is 36x34" in capsys.readouterr().err
+
+
+def test_masks_come_in_the_order_of_their_numbers(folder):
+    (folder / "masks").mkdir()
+    for n in range(1, 13):
+        pictures.write(folder / f"masks/m{n}.png", pictures.Picture(np.full((4, 6, 1), 20 * n, np.uint8)))
+    mask = masks.reader(folder / "masks", 4, 6, 12)
+    assert [round(255 * float(mask(k)[0, 0])) for k in range(12)] == [20 * n for n in range(1, 13)]
 
 
 def test_masks_of_a_folder_are_those_of_the_films_frames(folder, lighter, capsys):

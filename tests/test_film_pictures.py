@@ -13,7 +13,8 @@ import pytest
 from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import pictures
-from zoo.film import source
+from zoo.errors import InputError
+from zoo.film import sequence, source
 from zoo.openimageio import Header
 from zoo.pictures import Picture
 
@@ -164,6 +165,28 @@ def test_a_gap_in_a_folder_is_named(capsys, numbers, pattern, missing):
     assert f"{missing} missing; --gaps copy repeats the frame before" in capsys.readouterr().err
     assert restore("scan", "-o", f"new/{pattern}", "--gaps", "copy") == 0
     assert np.array_equal(pictures.read(Path("new") / missing).samples, held[numbers[1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "numbers"),
+    [
+        ("scan/*.png", "f%d.png", range(1, 13)),
+        ("scan/f1*.png", "f%d.png", (1, 10, 11, 12)),
+        ("scan", "f%04d.png", range(999, 15000, 4500)),
+        ("scan", "f%d_x.png", (9, 10)),
+    ],
+)
+def test_pictures_come_in_the_order_of_their_numbers(name, pattern, numbers):
+    Path("scan").mkdir()
+    for n in {*range(1, 13), *numbers} if "f1*" in name else numbers:
+        (Path("scan") / (pattern % n)).touch()
+    assert [path for _, path in sequence.find(name)] == [Path("scan") / (pattern % n) for n in numbers]
+
+
+def test_a_gap_in_a_glob_is_named():
+    draw("f%d.png", np.uint8, numbers=(9, 10, 12))
+    with pytest.raises(InputError, match=r"f11\.png missing"):
+        sequence.find("f*.png")
 
 
 @pytest.mark.parametrize("names", [("a.png", "b.png"), ("f2.png", "f4.png", "f6.png"), ("f1.png", "g3.png")])

@@ -11,6 +11,7 @@ written from it, stands upright and carries no orientation tag. A file of severa
 
 import glob
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,12 @@ def find(pattern: str | Path) -> list[Path]:
         exists = path.is_dir() or glob.has_magic(pattern)
         raise InputError(f"no pictures ({', '.join(SUFFIXES)}) in {path}" if exists else f"{path} does not exist")
     return found
+
+
+def find_frames(pattern: str | Path) -> list[Path]:
+    """`find`, in the order of the numbers in the names: f2.png before f10.png."""
+    words = lambda path: [[int(w) if w.isdecimal() else w for w in re.split(r"(\d+)", part)] for part in path.parts]
+    return sorted(find(pattern), key=words)
 
 
 # ---- reading

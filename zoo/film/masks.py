@@ -12,18 +12,14 @@ from zoo.errors import InputError
 _ENOUGH = 0.95  # of the masks: how many frames there are is known only about
 
 
-def find(path: Path) -> list[Path]:
-    """One mask for all frames, or a folder's, sorted, one for each."""
-    return pictures.find(path)
-
-
 def reader(path: Path, height: int, width: int, frames: int | None) -> Callable[[int], np.ndarray]:
     """number of a frame in the film -> its mask [h w], float32, 1 where everything may change and 0 where nothing.
 
+    `path`: one mask for all frames, or a folder with one for each, in the order of their numbers.
     `frames`: about how many the film has. Raises InputError for a mask of another size than the film's, and for a frame
     that has none; before any work where a good many have none.
     """
-    found = find(path)
+    found = pictures.find_frames(path)
     single = path.is_file()
     if not single and frames and len(found) < _ENOUGH * frames:
         raise InputError(f"{path} holds {len(found)} masks, the film about {frames} frames; give one for each frame")

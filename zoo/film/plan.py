@@ -7,8 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from zoo import pictures
 from zoo.errors import InputError
-from zoo.film import encode, formats, masks, mux, probe, sequence, source
+from zoo.film import encode, formats, mux, probe, sequence, source
 from zoo.film.encode import Encoding
 from zoo.film.parts import fingerprint
 from zoo.film.source import Film
@@ -137,7 +138,7 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "temporal": options.temporal,
         "segment": options.segment,
         "cut": [options.start and str(options.start), options.end and str(options.end), options.frames],
-        "mask": options.mask and [fingerprint(p) for p in masks.find(options.mask)],
+        "mask": options.mask and [fingerprint(p) for p in pictures.find_frames(options.mask)],
         "drop": sorted(options.drop),
     }
 

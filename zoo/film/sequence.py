@@ -23,6 +23,7 @@ from zoo.pictures import Picture
 
 CONTAINER = "pictures"
 _NUMBER = re.compile(r"%0?(\d*)d")
+_LAST_NUMBER = re.compile(r"(.*?)([0-9]+)")  # of a stem
 _DEPTHS = {"uint8": 8, "uint16": 16, "float32": 32}
 # The most bits that a kind of file holds; DPX is always of 16, of which fewer may count.
 _MOST = {".png": 16, ".tif": 32, ".tiff": 32, ".exr": 32, ".dpx": 16, ".jpg": 8, ".jpeg": 8, ".webp": 8}
@@ -36,26 +37,26 @@ def is_pattern(name: str | Path) -> bool:
 def find(name: str, gaps: str = "fail") -> list[tuple[int, Path]]:
     """(number, file) of every frame. `gaps`: "copy" puts the frame before in a missing one's place, "fail" refuses.
 
-    A folder whose pictures are all numbered has gaps too, but may count in steps. Raises InputError, naming what is
-    missing.
+    A folder or a glob whose pictures are all numbered has gaps too, but may count in steps, and a glob may leave out
+    pictures that there are. Raises InputError, naming what is missing.
     """
-    pattern, step = name, 1
-    if not is_pattern(name):
-        held = pictures.find(name)
-        if not Path(name).is_dir() or (pattern := _pattern(held)) is None:
+    if is_pattern(name):
+        pattern, numbers, step = name, _numbers(name), 1
+        if not numbers:
+            raise InputError(f"no picture is called {name}, such as {numbered(name, 1)}")
+    else:
+        held = pictures.find_frames(name)
+        if (pattern := _pattern(held)) is None:
             return list(enumerate(held))
-    numbers = _numbers(pattern)
-    if not numbers:
-        raise InputError(f"no picture is called {name}, such as {numbered(name, 1)}")
-    if pattern != name:
+        numbers = [int(_LAST_NUMBER.fullmatch(path.stem)[2]) for path in held]  # type: ignore[index]
         step = math.gcd(*(b - a for a, b in itertools.pairwise(numbers))) or 1
-    wanted = range(numbers[0], numbers[-1] + 1, step)
-    missing = sorted({*wanted} - {*numbers})
+    absent = {*range(numbers[0], numbers[-1] + 1, step)} - {*numbers}
+    missing = sorted(n for n in absent if not numbered(pattern, n).is_file())
     if missing and gaps == "fail":
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"{numbered(pattern, missing[0])}{more} missing; --gaps copy repeats the frame before")
     there, last, found = {*numbers}, numbers[0], []
-    for n in wanted:
+    for n in sorted(there | {*missing}):
         last = n if n in there else last
         found.append((n, numbered(pattern, last)))
     return found
@@ -73,16 +74,16 @@ def _numbers(pattern: str) -> list[int]:
 
 def _pattern(held: list[Path]) -> str | None:
     """The pattern of pictures that differ in one number at the end of their stems; None where they do not."""
-    stems = [re.fullmatch(r"(.*?)(\d+)", path.stem) for path in held]
+    stems = [_LAST_NUMBER.fullmatch(path.stem) for path in held]
     if not all(stems) or any("%" in path.name for path in held):
         return None
     kinds = {(path.parent, stem[1], path.suffix) for path, stem in zip(held, stems, strict=True) if stem}
-    widths = {len(stem[2]) for stem in stems if stem}
-    padded = any(stem[2].startswith("0") and len(stem[2]) > 1 for stem in stems if stem)
-    if len(kinds) > 1 or (padded and len(widths) > 1):
+    width = min(len(stem[2]) for stem in stems if stem)
+    padded = {len(stem[2]) for stem in stems if stem and stem[2].startswith("0") and stem[2] != "0"}
+    if len(kinds) > 1 or padded - {width}:  # a number too large for the width is written in full: 9999, 10000
         return None
     folder, before, suffix = kinds.pop()
-    return str(folder / f"{before}%{f'0{widths.pop()}' if padded else ''}d{suffix}")
+    return str(folder / f"{before}%{f'0{width}' if padded else ''}d{suffix}")
 
 
 def files(name: str) -> list[Path]:
