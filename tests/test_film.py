@@ -590,6 +590,7 @@ def test_masks_of_a_folder_are_those_of_the_films_frames(folder, lighter, capsys
     [
         ("--frames 3", range(3)),
         ("--start 0.2", range(5, 12)),
+        ("--start 0", range(12)),
         ("--end 0:00:00.12", range(3)),
         ("--start 0.08 --end 1:00 --frames 2", range(2, 4)),
     ],
@@ -626,6 +627,12 @@ def test_subtitles_that_last_into_a_stretch_are_kept(folder):
     with av.open("out.mkv") as film:
         said = [(bytes(p).decode(), p.pts, p.duration) for p in film.demux(film.streams.subtitles[0]) if p.size]
     assert said == [("before", 0, 10), ("into it", 0, 40), ("out of it", 70, 350)]
+
+
+def test_a_stretch_that_ends_where_it_begins_is_no_traceback(folder, capsys):
+    clips.write(folder / "in.mkv")
+    assert restore("in.mkv", "-o", "out.mkv", "--end", "0") == 2
+    assert "no frame of in.mkv lies between" in capsys.readouterr().err
 
 
 def test_a_stretch_without_frames(folder, capsys):

@@ -137,7 +137,7 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "keep grain": options.keep_grain,
         "temporal": options.temporal,
         "segment": options.segment,
-        "cut": [options.start and str(options.start), options.end and str(options.end), options.frames],
+        "cut": [None if t is None else str(t) for t in (options.start, options.end)] + [options.frames],
         "mask": options.mask and [fingerprint(p) for p in pictures.find_frames(options.mask)],
         "drop": sorted(options.drop),
     }
