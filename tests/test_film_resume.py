@@ -86,6 +86,12 @@ def test_segments_of_unknown_settings_are_refused(film, monkeypatch, capsys, lef
     assert clips.same(film / "out.mkv", film / "whole.mkv")
 
 
+def test_what_is_dropped_may_be_chosen_after_the_work(film, monkeypatch):
+    break_at(monkeypatch, 6, KeyboardInterrupt())
+    assert restore(*WORDS) == 130
+    assert restore(*WORDS, "--drop", "audio") == 0
+
+
 def test_other_settings_are_refused_by_name(film, monkeypatch, capsys):
     break_at(monkeypatch, 6, KeyboardInterrupt())
     assert restore(*WORDS) == 130

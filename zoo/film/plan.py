@@ -120,7 +120,7 @@ def hdr(film: Film) -> str | None:
 
 
 def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> dict[str, Any]:
-    """Everything that the restored frames depend on."""
+    """Everything that the restored frames depend on, and nothing else: what is copied may be chosen anew."""
     film, encoding = plan.film, plan.encoding
     return {
         "input": _fingerprint(film),
@@ -139,7 +139,6 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "segment": options.segment,
         "cut": [None if t is None else str(t) for t in (options.start, options.end)] + [options.frames],
         "mask": options.mask and [fingerprint(p) for p in pictures.find_frames(options.mask)],
-        "drop": sorted(options.drop),
     }
 
 
