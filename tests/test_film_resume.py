@@ -1,5 +1,6 @@
 """A film that was broken off goes on, and becomes what the unbroken run gives."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,9 +17,11 @@ from tests import clips
 from tests.runs import ROOT
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import registry
+from zoo.errors import FlagError, ZooError
 from zoo.film import engine
 from zoo.film.encode import Segment
 from zoo.film.engine import Engine
+from zoo.film.parts import Parts
 from zoo.restorer import Restorer
 
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
@@ -84,6 +87,29 @@ def test_segments_of_unknown_settings_are_refused(film, monkeypatch, capsys, lef
     assert "no manifest.json that can be read" in capsys.readouterr().err
     assert restore(*WORDS, "--restart") == 0
     assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+def test_a_run_that_finished_no_segment_does_not_stand_in_the_way(film):
+    assert restore(*WORDS, "--start", "99") == 2
+    assert restore(*WORDS) == 0
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+def test_a_film_that_another_run_is_writing_is_left_to_it(film, capsys):
+    output = film / "out.mkv"
+    with contextlib.closing(Parts(output, {"batch": 2})):
+        for words in ([], ["--shard", "1/2"], ["--restart"]):
+            assert restore(*WORDS, *words) == 1
+            assert "another run is writing out.mkv" in capsys.readouterr().err
+    with contextlib.closing(Parts(output, {}, shard=(1, 2))):
+        Parts(output, {}, shard=(2, 2)).close()
+        with pytest.raises(FlagError, match="other settings"):
+            Parts(output, {"batch": 2}, shard=(2, 2))
+        for shard, restart in (((1, 2), False), ((2, 3), False), ((1, 1), False), ((2, 2), True)):
+            with pytest.raises(ZooError, match="another run"):
+                Parts(output, {}, shard=shard, restart=restart)
+    assert restore(*WORDS, "--restart") == 0
+    assert not (film / "out.mkv.part").exists()
 
 
 def test_what_is_dropped_may_be_chosen_after_the_work(film, monkeypatch):

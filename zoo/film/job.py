@@ -69,16 +69,17 @@ def run(
     if plan.encoding.encoder == encode.Y4M:
         return _piped(plan, options, engine, counted, progress)
     restart = options.restart or film.name == source.PIPE
-    parts = Parts(plan.output, settings(plan, options, restorer, weights), restart=restart)
-
-    def written(restored: Iterator[Noted]):
-        for index in _segments(plan, parts, restored, counted, options.segment):
-            progress(index + 1, expected(film, options))
-
+    depends = settings(plan, options, restorer, weights)
     try:
-        behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
-        with parts.joining():
-            return _finished(plan, options, parts, counted)
+        with contextlib.closing(Parts(plan.output, depends, shard=options.shard, restart=restart)) as parts:
+
+            def written(restored: Iterator[Noted]):
+                for index in _segments(plan, parts, restored, counted, options.segment):
+                    progress(index + 1, expected(film, options))
+
+            behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
+            with parts.joining():
+                return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
         then = "a pipe begins anew" if film.name == source.PIPE else f"the same command goes on with {plan.output}"
         raise Interrupted(f"interrupted; {then}") from None

@@ -11,13 +11,14 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from zoo import files
-from zoo.errors import FlagError
+from zoo.errors import FlagError, ZooError
 
 MANIFEST = "manifest.json"
 SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256
+_BEGINNING, _WRITING, _JOINING = "beginning", "writing-", "joining"  # locks; each process that writes has its own
 _SIZE = "bytes"  # of the segment, in its record
 _BLOCK = 2**20
 _BLOCKS = 64
@@ -35,29 +36,43 @@ def fingerprint(path: Path) -> str:
 
 
 class Parts:
-    """`settings`: everything that the result depends on; another set of them is refused. `restart` throws away what an
-    earlier run left.
+    """`settings`: everything that the result depends on; another set of them is refused once a segment is finished.
+    `shard`: which process this is, of how many that write the film together. `restart` throws away what an earlier run
+    left. To be closed, which lets other runs in; so does the end of the process.
 
-    Raises FlagError, naming the difference, where the folder holds the parts of other settings, or of unknown ones.
+    Raises FlagError, naming the difference, where the folder holds the parts of other settings, or of unknown ones, and
+    ZooError where another run is writing them.
     """
 
-    def __init__(self, output: Path, settings: dict[str, Any], *, restart: bool = False):
+    def __init__(
+        self, output: Path, settings: dict[str, Any], *, shard: tuple[int, int] = (1, 1), restart: bool = False
+    ):
         self.folder = output.with_name(f"{output.name}.part")
-        settings = json.loads(json.dumps(settings))
-        if restart and self.folder.is_dir():
-            shutil.rmtree(self.folder)
         files.make_folder(self.folder)
+        with contextlib.ExitStack() as held, self._locked(_BEGINNING):
+            others = [path.name for path in self.folder.glob(f"{_WRITING}*") if _taken(path)]
+            mine = f"{_WRITING}{shard[0]}-of-{shard[1]}"
+            if others and (restart or mine in others or any(not name.endswith(f"-of-{shard[1]}") for name in others)):
+                raise ZooError(f"another run is writing {output}; wait until it ends, or choose another output with -o")
+            if restart:
+                _empty(self.folder)
+            self._begin(json.loads(json.dumps(settings)), alone=not others)
+            held.enter_context(self._locked(mine))
+            self.close = held.pop_all().close
+
+    def _begin(self, settings: dict[str, Any], *, alone: bool):
+        """Looks whether what is there has the same settings; where nothing is finished, these become its own."""
         manifest = self.folder / MANIFEST
+        if alone and not any(self.folder.glob("[0-9]*.json")):
+            files.write(manifest, json.dumps(settings, indent=1) + "\n")
+            return
         try:
             begun = _object(manifest)
         except (FileNotFoundError, ValueError):
-            if any(self.folder.glob("[0-9]*.json")):
-                raise FlagError(
-                    f"{self.folder} holds segments, but no {MANIFEST} that can be read to say of which settings; "
-                    "--restart throws them away"
-                ) from None
-            files.write(manifest, json.dumps(settings, indent=1) + "\n")
-            return
+            raise FlagError(
+                f"{self.folder} holds segments, but no {MANIFEST} that can be read to say of which settings; "
+                "--restart throws them away"
+            ) from None
         changed = [k for k in sorted(settings.keys() | begun.keys()) if settings.get(k) != begun.get(k)]
         if changed:
             was = "; ".join(_changed(k, begun.get(k), settings.get(k)) for k in changed)
@@ -98,20 +113,50 @@ class Parts:
     @contextlib.contextmanager
     def joining(self) -> Iterator[None]:
         """Holds other processes off while one looks whether all is there and joins it. Gone with its process."""
-        if not self.folder.is_dir():  # another process has joined it and tidied up
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(FileNotFoundError):  # another process has joined it and tidied up
+                held.enter_context(self._locked(_JOINING))
             yield
-            return
-        with (self.folder / "joining").open("w") as lock:
-            try:
-                import fcntl
 
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            except (ImportError, OSError):  # Windows, or a file system without locks: the last rename wins
-                pass
+    @contextlib.contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Holds a lock in the folder, for which it waits."""
+        with cast(TextIO, _lock(self.folder / name)):
             yield
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lock(path: Path, *, wait: bool = True) -> TextIO | None:
+    """A file whose lock nobody else holds until it is closed, or its process ends; None where another has it."""
+    file = path.open("w")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        file.close()
+        return None
+    except (ImportError, OSError):  # Windows, or a file system without locks: the last rename wins
+        pass
+    return file
+
+
+def _taken(path: Path) -> bool:
+    """Whether another process holds a lock."""
+    if lock := _lock(path, wait=False):
+        lock.close()
+    return lock is None
+
+
+def _empty(folder: Path):
+    """Throws away what a folder holds, but for the locks of those that look into it."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _BEGINNING:
+            path.unlink()
 
 
 def _object(path: Path) -> dict[str, Any]:
