@@ -218,6 +218,7 @@ def test_a_run_that_was_broken_off_while_it_moved_the_pictures_goes_on(monkeypat
     monkeypatch.setattr(Path, "replace", breaking)
     words = ["f%03d.png", "-o", "new/f%03d.png", "--segment", "2"]
     assert restore(*words) == 130
+    monkeypatch.setattr(sequence.PictureSegment, "write", lambda *_: pytest.fail("restored again"))
     assert restore(*words) == 0
     assert all(np.array_equal(pictures.read(f"new/f{n:03}.png").samples, held[n]) for n in held)
 

@@ -223,6 +223,7 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
         lost = film.lost(Frame((), times.pts[-1], times.durations[-1]), count, counted.losses)
     paths = [parts.path(k) for k in numbers]
     if plan.encoding.encoder == sequence.CONTAINER:
+        parts.moving()
         sequence.join(film, paths, [len(r["pts"]) for r in records], plan.output, counted.first)
         parts.remove()
         return _report(records, count, lost, counted)

@@ -19,6 +19,7 @@ from zoo.errors import FlagError, ZooError
 MANIFEST = "manifest.json"
 SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256
 _BEGINNING, _WRITING, _JOINING = "beginning", "writing-", "joining"  # locks; each process that writes has its own
+_MOVING = "moving"  # a file that stands for a fact
 _SIZE = "bytes"  # of the segment, in its record
 _BLOCK = 2**20
 _BLOCKS = 64
@@ -102,11 +103,12 @@ class Parts:
 
     def record(self, segment: int) -> dict[str, Any] | None:
         """What `finish` was given, or None for a segment that is not finished, or no longer whole: a power cut can
-        take the end of a file whose name is already there."""
+        take the end of a file whose name is already there. One whose pictures are being moved out was whole."""
         path = self.path(segment)
         try:
             found = _object(path.with_suffix(".json"))
-            return found if found.pop(_SIZE, None) == _bytes(path) else None
+            size = found.pop(_SIZE, None)
+            return found if (self.folder / _MOVING).exists() or size == _bytes(path) else None
         except (FileNotFoundError, ValueError):
             return None
 
@@ -123,6 +125,10 @@ class Parts:
         """Holds a lock in the folder, for which it waits."""
         with cast(TextIO, _lock(self.folder / name)):
             yield
+
+    def moving(self):
+        """Says, also to a run after this one, that all segments are whole and their pictures on the way out."""
+        files.write(self.folder / _MOVING, "")
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
