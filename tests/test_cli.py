@@ -84,6 +84,13 @@ def test_a_file_keeps_size_depth_alpha_and_profile(folder, name, dtype, channels
     assert (folder / name).read_bytes() == before
 
 
+def test_a_picture_is_known_by_what_it_holds_where_its_name_says_nothing(folder):
+    before = draw(folder / "a.png")
+    (folder / "a.png").rename(folder / "a")
+    assert cli.main(["restore", "a", "-m", MODEL]) == 0
+    assert np.array_equal(pictures.read(folder / "a_restored.png").samples, 255 - before)
+
+
 def test_without_an_output_it_lies_beside_the_input(folder):
     draw(folder / "sub" / "grain 影片.JPG")
     assert cli.main(["restore", "sub/grain 影片.JPG", "-m", MODEL]) == 0
@@ -225,9 +232,10 @@ def test_a_place_where_nothing_can_be(folder, capsys, output):
     assert message.count("\n") == 1
 
 
-def test_models_are_listed_when_none_is_named(folder, capsys):
+@pytest.mark.parametrize("words", [[], ["-m", ""]])
+def test_models_are_listed_when_none_is_named(folder, capsys, words):
     draw(folder / "a.png")
-    assert cli.main(["restore", "a.png"]) == 2
+    assert cli.main(["restore", "a.png", *words]) == 2
     message = capsys.readouterr().err
     assert all(name in message for name, spec in registry.SPECS.items() if spec.task == "denoise")
     assert "gan-pictures" not in message

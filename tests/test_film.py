@@ -103,6 +103,17 @@ def test_names_in_any_script_and_one_frame(folder):
     assert clips.same(*sorted(folder.glob("*.mkv")))
 
 
+@pytest.mark.parametrize("name", ["reel [1080p].mkv", "100%discount.mkv", "reel"])
+def test_a_name_that_is_a_files_is_that_file(folder, name):
+    clips.write(folder / "in.mkv", count=1).rename(folder / name)
+    assert restore(name) == 0
+    assert restore(name, "-o", "done 100%done.mkv") == 0
+    assert (folder / f"{(folder / name).stem}_restored.mkv").exists()
+    assert clips.same(folder / name, folder / "done 100%done.mkv")
+    assert cli.main(["preview", name, "-m", "any"]) == 0
+    assert (folder / f"{(folder / name).stem}_preview.png").exists()
+
+
 def test_everything_else_in_the_file_is_copied(folder):
     clips.write(folder / "in.mkv", audio=True, tags=(9, 2, 9, 14))
     assert restore("in.mkv", "-o", "out.mkv") == 0
@@ -453,6 +464,7 @@ def test_hdr_is_refused_without_force(folder, capsys, transfer):
         ("in.mkv -o out.avi -c:v mpeg4 -e bf=2", 2, ".avi holds pictures in the order they are shown in; add -e bf=0"),
         ("late.mkv -o out.avi", 2, "when streams begin, and its picture begins at 0.4 s; write .mkv"),
         ("none.mkv -o out.mkv", 3, "none.mkv is missing: no such file"),
+        ("in.mkv -o out.mkv --mask no.png --dry-run", 3, "no.png does not exist"),
         ("empty.mkv -o out.mkv", 3, "empty.mkv is empty"),
         ("text.mkv -o out.mkv", 3, "text.mkv is damaged or no film"),
         ("sound.wav -o out.mkv", 3, "sound.wav holds no moving pictures, only audio"),

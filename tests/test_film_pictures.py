@@ -114,9 +114,12 @@ def test_a_sequence_becomes_a_film_and_back():
         assert np.array_equal(pictures.read(f"out/g{k:03}.tif").samples, samples)
 
 
-def test_a_folder_becomes_a_film():
-    draw("scan/%d.png", np.uint8) if Path("scan").mkdir() is None else None
-    assert restore("scan", "-o", "film.mkv") == 0
+@pytest.mark.parametrize("name", ["scan", "reel.01", "reel.01/*.*"])
+def test_a_folder_becomes_a_film(name):
+    scan = Path(name.partition("/")[0])
+    scan.mkdir()
+    draw(f"{scan}/%d.png", np.uint8)
+    assert restore(name, "-o", "film.mkv") == 0
     assert len(clips.read(Path("film.mkv"))) == 5
 
 
@@ -129,7 +132,8 @@ def test_a_folder_becomes_a_film():
         ("f%03d.png -o f%3d.png -y", 2, "f%3d.png is an original"),
         (". -o m%03d.png -y", 2, "m%03d.png is an original"),
         ("f*.png -o f%03d.png -y", 2, "f%03d.png is an original"),
-        ("old%03d.png -o g%03d.gif", 2, "unknown picture suffix '.gif'"),
+        ("old%03d.png -o g%03d.bmp", 2, "unknown picture suffix '.bmp'"),
+        ("old%03d.png -o g%03d.gif", 2, "unknown film suffix '.gif'"),
         ("f%03d.png -o f.mkv --rate none", 2, "--rate must be frames a second"),
         ("m%03d.png -o g%03d.png", 3, "m002.png is 27x20 px with 1 channels of 8 bits after 27x20 with 3 of 8"),
         ("m%03d.png -o old%03d.png", 2, "old004.png exists; overwrite it with -y"),

@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
 def restore(args: Restore) -> int:
     from zoo import registry
 
-    if args.model is None:
+    if not args.model:
         denoisers = ", ".join(name for name, spec in registry.SPECS.items() if spec.task == "denoise")
         raise FlagError(f"name a model or a training run's folder with -m; the models are: {denoisers}")
     if films := [name for name in args.inputs if _is_film(name, args.output)]:
@@ -203,16 +203,18 @@ def _is_film(name: str, output: str | None) -> bool:
     from zoo import pictures
 
     numbered = lambda path: "%" in Path(path).name and Path(path).suffix.lower() in pictures.SUFFIXES
-    of_film = lambda path: Path(path).suffix.lower() not in ("", *pictures.SUFFIXES)
+    path = Path(name)
+    if path.is_file():  # whatever signs there are in its name
+        return not pictures.is_picture(path)
     if name == "-" or numbered(name):
         return True
-    if Path(name).is_dir() or glob.has_magic(name):
+    if path.is_dir() or glob.has_magic(name):
         if output is None:
             return False
         from zoo.film import encode
 
         return numbered(output) or Path(output).suffix.lower() in encode.SUFFIXES
-    return of_film(name)
+    return path.suffix.lower() not in ("", *pictures.SUFFIXES)
 
 
 def models(args: Models) -> int:

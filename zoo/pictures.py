@@ -9,6 +9,7 @@ dropped, since it no longer describes the samples), and the EXIF orientation is 
 written from it, stands upright and carries no orientation tag. A file of several pages is refused, not cut to one.
 """
 
+import contextlib
 import glob
 import io
 import re
@@ -31,6 +32,7 @@ _CHANNELS = ("grey", "grey with alpha", "colour", "colour with alpha")
 _KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _KINDS |= openimageio.KINDS
 SUFFIXES = (*_KINDS, ".bmp")  # what `find` looks for
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")  # what Pillow is asked to read
 WRITABLE = tuple(_KINDS)
 
 # What each kind of file can hold: sample types, numbers of channels.
@@ -105,6 +107,15 @@ def find_frames(pattern: str | Path) -> list[Path]:
     return sorted(find(pattern), key=words)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its suffix, or, where it has none, by what it holds."""
+    if path.suffix:
+        return path.suffix.lower() in SUFFIXES
+    with contextlib.suppress(OSError), Image.open(path, formats=_FORMATS):
+        return True
+    return False
+
+
 # ---- reading
 
 
@@ -117,7 +128,7 @@ def read(path: str | Path) -> Picture:
         if path.suffix.lower() in openimageio.KINDS:
             return _read_deep(path)
         try:
-            image = Image.open(path, formats=("PNG", "JPEG", "TIFF", "WEBP", "BMP"))
+            image = Image.open(path, formats=_FORMATS)
         except Image.UnidentifiedImageError:  # e.g. a TIFF of three floats
             if path.read_bytes()[:2] not in (b"II", b"MM"):
                 raise

@@ -33,6 +33,7 @@ def restore(args: Any, name: str) -> int:
         options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
     weights = registry.card(args.model)["sha256"]
     planned = plan.plan(name, output, options)
+    job.mask_of(planned.film, options)  # what is wrong with it is said before the work
     if args.dry_run:
         print(json.dumps(_described(planned, args, weights, options), indent=1, default=str))
         return 0
@@ -90,7 +91,9 @@ def preview(args: Any) -> int:
         raise FlagError("name the models to see with -m, with commas between; `models` lists them")
     if args.frames < 1:
         raise FlagError(f"--frames must be 1 or more, not {args.frames}")
-    output = Path(args.output or f"{Path(args.film).stem.partition('%')[0]}_preview.png")
+    stem = Path(args.film).stem
+    stem = stem.partition("%")[0] if sequence.is_pattern(args.film) else stem
+    output = Path(args.output or f"{stem}_preview.png")
     if output.suffix.lower() != ".png":
         raise FlagError(f"the sheet is a PNG; name it so with -o, not {output.name}")
     files.check_free(output, {path.resolve() for path in sequence.files(args.film)}, overwrite=args.yes)

@@ -56,7 +56,7 @@ def run(
     """
     film = plan.film
     counted = Count()
-    mask = options.mask and masks.reader(options.mask, film.height, film.width, _reached(film, options))
+    mask = mask_of(film, options)
     engine = Engine(
         restorer,
         film.layout,
@@ -83,6 +83,13 @@ def run(
     except KeyboardInterrupt:
         then = "a pipe begins anew" if film.name == source.PIPE else f"the same command goes on with {plan.output}"
         raise Interrupted(f"interrupted; {then}") from None
+
+
+def mask_of(film: Film, options: Options) -> Callable[[int], np.ndarray] | None:
+    """number of a frame in the film -> its mask; None where none is wanted. Raises what `masks.reader` does."""
+    if options.mask is None:
+        return None
+    return masks.reader(options.mask, film.height, film.width, _reached(film, options))
 
 
 def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:

@@ -1,6 +1,7 @@
 """What is to be done with a film: known, and everything that stands against it said, before any work."""
 
 import dataclasses
+import glob
 import hashlib
 import uuid
 from fractions import Fraction
@@ -100,8 +101,11 @@ def describe(name: str, options: Options) -> Film:
 
 
 def is_sequence(name: str) -> bool:
-    """Whether a film's name stands for pictures: a pattern, a folder or a glob."""
-    return name != source.PIPE and (sequence.is_pattern(name) or Path(name).suffix.lower() in ("", *SUFFIXES))
+    """Whether a film's name stands for pictures: a pattern, a folder or a glob, but not where it is a file's own."""
+    path = Path(name)
+    if name == source.PIPE or path.suffix.lower() in SUFFIXES or path.is_file():
+        return path.suffix.lower() in SUFFIXES
+    return path.is_dir() or glob.has_magic(name)
 
 
 def guessed(film: Film) -> str | None:

@@ -31,7 +31,8 @@ _LEAST = {".exr": 32, ".dpx": 16}
 
 
 def is_pattern(name: str | Path) -> bool:
-    return bool(_NUMBER.search(Path(name).name))
+    """Whether a name is that of numbered pictures, `f%03d.png`; in a film's, as in `100%done.mkv`, it means nothing."""
+    return Path(name).suffix.lower() in pictures.SUFFIXES and bool(_NUMBER.search(Path(name).name))
 
 
 def find(name: str, gaps: str = "fail") -> list[tuple[int, Path]]:
