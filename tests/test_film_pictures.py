@@ -14,7 +14,7 @@ from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import pictures
 from zoo.errors import InputError
-from zoo.film import sequence, source
+from zoo.film import job, sequence, source
 from zoo.openimageio import Header
 from zoo.pictures import Picture
 
@@ -114,6 +114,22 @@ def test_a_sequence_becomes_a_film_and_back():
         assert np.array_equal(pictures.read(f"out/g{k:03}.tif").samples, samples)
 
 
+def test_pictures_become_a_film_of_the_matrix_that_is_wanted(capsys, monkeypatch):
+    draw("f%d.png", np.uint8)
+    words = ["f%d.png", "-o", "film.mkv", "--pix-fmt", "yuv444p"]
+    with monkeypatch.context() as breaking:
+        breaking.setattr(job, "_finished", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert restore(*words) == 130
+    assert restore(*words, "--colorspace", "bt709") == 2
+    assert "colour written was" in capsys.readouterr().err
+    assert restore(*words, "--colorspace", "bt709", "--restart") == 0
+    seen = clips.read(Path("film.mkv"))[0]
+    assert int(seen.colorspace) == 1
+    rgb = pictures.read("f7.png").samples / 255.0
+    luma = 16 + 219 * rgb @ (0.2126, 0.7152, 0.0722)
+    assert np.abs(luma - clips.planes(seen)[0]).max() < 1
+
+
 @pytest.mark.parametrize("name", ["scan", "reel.01", "reel.01/*.*"])
 def test_a_folder_becomes_a_film(name):
     scan = Path(name.partition("/")[0])
@@ -134,6 +150,15 @@ def test_a_folder_becomes_a_film(name):
         ("f*.png -o f%03d.png -y", 2, "f%03d.png is an original"),
         ("old%03d.png -o g%03d.bmp", 2, "unknown picture suffix '.bmp'"),
         ("old%03d.png -o g%03d.gif", 2, "unknown film suffix '.gif'"),
+        ("old%03d.png -o f.mkv --drop audio --color-range pc", 2, "--drop, --color-range cannot be used with pictures"),
+        ("old%03d.png -o f.mkv --strict-color", 2, "--strict-color cannot be used with pictures"),
+        ("old%03d.png -o f.mkv --colorspace bt709", 2, "--colorspace cannot be used with pictures that become bgr0"),
+        ("old%03d.png -o - --colorspace bt709", 2, "--colorspace cannot be used with pictures that become y4m"),
+        (
+            "old%03d.png -o g%03d.png --colorspace bt709",
+            2,
+            "--colorspace cannot be used with pictures that become .png",
+        ),
         ("f%03d.png -o f.mkv --rate none", 2, "--rate must be frames a second"),
         ("m%03d.png -o g%03d.png", 3, "m002.png is 27x20 px with 1 channels of 8 bits after 27x20 with 3 of 8"),
         ("m%03d.png -o old%03d.png", 2, "old004.png exists; overwrite it with -y"),

@@ -25,7 +25,9 @@ def restore(args: Any, name: str) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
     options = _options(args)
     output = _output(args, Path(name))
-    if not plan.is_sequence(name):
+    if plan.is_sequence(name):
+        flags.refuse(args, ("color_range", "strict_color", "drop"), "pictures, which are RGB or grey and nothing else")
+    else:
         flags.refuse(args, ("rate", "gaps"), "a film that has times of its own")
     if str(output) == PIPE or sequence.is_pattern(output):
         flags.refuse(args, ("codec", "pix_fmt", "e"), "pictures or y4m, which have no encoder")
@@ -33,6 +35,9 @@ def restore(args: Any, name: str) -> int:
         options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
     weights = registry.card(args.model)["sha256"]
     planned = plan.plan(name, output, options)
+    encoding = planned.encoding
+    if plan.is_sequence(name) and (encoding.layout.family != "yuv" or encoding.encoder == encode.Y4M):
+        flags.refuse(args, ("colorspace",), f"pictures that become {encoding.pixel_format}, where it chooses nothing")
     job.mask_of(planned.film, options)  # what is wrong with it is said before the work
     if args.dry_run:
         print(json.dumps(_described(planned, args, weights, options), indent=1, default=str))

@@ -96,7 +96,7 @@ def of(film: Film, output: Path, options: Options) -> Plan:
 def describe(name: str, options: Options) -> Film:
     """What a film is: a file, numbered pictures, or a pipe."""
     if is_sequence(name):
-        return sequence.describe(name, options.rate, options.gaps)
+        return sequence.describe(name, options.rate, options.gaps, options.matrix)
     return source.describe(name, matrix=options.matrix, range_=options.range)
 
 
@@ -134,6 +134,7 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "pixel format": encoding.pixel_format,
         "encoder options": dict(encoding.options),
         "colour": dataclasses.asdict(film.layout),
+        "colour written": dataclasses.asdict(encoding.layout),
         "tile": restorer.tile,
         "precision": restorer.precision,
         "batch": options.batch,

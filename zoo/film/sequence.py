@@ -17,7 +17,7 @@ from zoo import pictures
 from zoo.color import Layout
 from zoo.errors import FlagError, InputError, OutputError
 from zoo.files import make_folder
-from zoo.film.formats import RGB, Tags
+from zoo.film.formats import RGB, Tags, retagged
 from zoo.film.source import Film, Frame
 from zoo.pictures import Picture
 
@@ -101,8 +101,9 @@ def numbered(pattern: str | Path, number: int) -> Path:
     return path.with_name(_NUMBER.sub(lambda m: f"{number:0{int(m[1] or 0)}d}", path.name, count=1))
 
 
-def describe(name: str, rate: Fraction, gaps: str = "fail") -> Film:
-    """What a sequence is, by its first picture. `rate`: frames a second, which pictures do not say."""
+def describe(name: str, rate: Fraction, gaps: str = "fail", matrix: str | None = None) -> Film:
+    """What a sequence is, by its first picture. `rate`: frames a second, which pictures do not say. `matrix`: of the
+    film that they become, if not by its size."""
     files = find(name, gaps)
     first = pictures.read(files[0][1])
     height, width, channels = first.samples.shape
@@ -117,7 +118,7 @@ def describe(name: str, rate: Fraction, gaps: str = "fail") -> Film:
         pixel_format=kind + bits,
         planar=kind + bits.replace("f32", "16"),
         layout=layout,
-        tags=Tags(RGB if channels >= 3 else 2, 2, 2, 2),
+        tags=retagged(Tags(RGB if channels >= 3 else 2, 2, 2, 2), matrix, None),
         guesses=(),
         height=height,
         width=width,
