@@ -103,6 +103,14 @@ def test_floats_keep_their_bits(half):
     assert said("g1.exr")["Copyright"] == "me"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_floats_that_are_no_numbers_are_named(capsys, value):
+    for n in (1, 2):
+        pictures.write(f"f{n}.exr", Picture(np.full((20, 27, 3), 0.5 if n == 1 else value, np.float32)))
+    assert restore("f%d.exr", "-o", "g%d.exr") == 3
+    assert "f2.exr holds NaN or infinite samples" in capsys.readouterr().err
+
+
 def test_a_sequence_becomes_a_film_and_back():
     held = draw("f%03d.tif", np.uint16)
     assert restore("f%03d.tif", "-o", "film.mkv", "--rate", "24000/1001") == 0

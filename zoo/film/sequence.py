@@ -135,7 +135,7 @@ def describe(name: str, rate: Fraction, gaps: str = "fail", matrix: str | None =
 
 
 def read(film: Film) -> Generator[Frame, None, None]:
-    """Every frame. Raises InputError for a picture of another size or kind than the first."""
+    """Every frame. Raises InputError for a picture of another size or kind than the first, or without values."""
     for k, (_, path) in enumerate(find(film.name, film.gaps)):
         samples = pictures.read(path).samples
         height, width, channels = samples.shape
@@ -145,6 +145,8 @@ def read(film: Film) -> Generator[Frame, None, None]:
                 f"{path} is {width}x{height} px with {channels} channels of {depth} bits after "
                 f"{film.width}x{film.height} with {wanted} of {film.layout.depth}; make them alike"
             )
+        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+            raise InputError(f"{path} holds NaN or infinite samples; replace them first, as with np.nan_to_num")
         planes = [np.ascontiguousarray(samples[..., c]) for c in range(channels)]
         if channels >= 3:
             planes[:3] = planes[1], planes[2], planes[0]
