@@ -18,7 +18,7 @@ from tests.runs import ROOT
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import registry
 from zoo.errors import FlagError, ZooError
-from zoo.film import engine
+from zoo.film import engine, shots
 from zoo.film.encode import Segment
 from zoo.film.engine import Engine
 from zoo.film.parts import Parts
@@ -173,6 +173,26 @@ def test_out_of_memory_halves_the_tile_and_does_the_same_frames_again(film, monk
     assert failed == [1024]
     assert "out of memory" in caplog.text
     assert clips.same(film / "out.mkv", film / "whole.mkv")
+
+
+@pytest.mark.parametrize("stage", ["cut_score", "_flickers"])
+def test_out_of_memory_while_shots_are_measured_does_it_again(film, monkeypatch, caplog, stage):
+    work, tried = getattr(shots, stage), []
+
+    def full(*of):
+        tried.append(stage)
+        if len(tried) == 1:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return work(*of)
+
+    monkeypatch.setattr(shots, stage, full)
+    assert restore(*WORDS) == 0
+    assert caplog.text.count("out of memory") == 1
+    assert clips.same(film / "out.mkv", film / "whole.mkv")
+    assert (
+        json.loads((film / "out.mkv.json").read_text())["shots"]
+        == json.loads((film / "whole.mkv.json").read_text())["shots"]
+    )
 
 
 @pytest.mark.parametrize(("stage", "at_once", "then"), [("_rgb", (4,), (1,)), ("_changed", (), ())])

@@ -70,7 +70,7 @@ class Engine:
                 yield batch
                 batch = []
             batch.append((index, frame))
-            self._batch = size or min(self._fitting(frame), length)
+            self._batch = min(size or self._fitting(frame), length)  # more would only be filled up
             if len(batch) == self._batch:
                 yield batch
                 batch = []
@@ -82,14 +82,15 @@ class Engine:
         fit = self.restorer.tile**2 // frame.planes[0].size
         return jax.local_device_count() * min(max(1, fit), _MOST_A_DEVICE)
 
-    def _retried(self, work: Callable[[], T], count: int, frame: Frame) -> T:
+    def retried(self, work: Callable[[], T], count: int, frame: Frame) -> T:
+        """What `work` gives with so many frames like `frame`; see `Restorer.retried`."""
         return self.restorer.retried(work, count, *frame.planes[0].shape)
 
     def _seen(self, batch: list[tuple[int, Frame]]) -> list[Seen]:
         """The batch, restored; where the device runs out of memory the same frames again, in smaller tiles and fewer
         at once."""
         filled = batch + batch[-1:] * (self._batch - len(batch))  # a batch that ends early is filled up: one shape
-        return self._retried(lambda: self._through_the_network(filled), len(filled), batch[0][1])[: len(batch)]
+        return self.retried(lambda: self._through_the_network(filled), len(filled), batch[0][1])[: len(batch)]
 
     def _through_the_network(self, frames: list[tuple[int, Frame]]) -> list[Seen]:
         at_once = len(frames)
@@ -107,7 +108,7 @@ class Engine:
             yield Seen(number, frame, tuple(p[k] for p in planes), rgb[k], restored[k])
 
     def _finished(self, before: Array | None, now: Seen, after: Array | None) -> Restored:
-        planes = self._retried(partial(self._given_back, before, now, after), 1, now.source)
+        planes = self.retried(partial(self._given_back, before, now, after), 1, now.source)
         return Restored(now.number, now.source, planes)
 
     def _given_back(self, before: Array | None, now: Seen, after: Array | None) -> tuple[np.ndarray, ...]:

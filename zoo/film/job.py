@@ -110,10 +110,9 @@ def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progres
 
 def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None, counted: Count) -> Iterator[Noted]:
     """The frames whose segments are not finished, restored and measured."""
-    frames = ahead(shots.compared(_wanted(plan.film, options, parts, counted), plan.film.layout), _AHEAD)
+    frames = ahead(shots.compared(_wanted(plan.film, options, parts, counted), engine), _AHEAD)
     with contextlib.closing(frames):
-        restored = engine.run(frames, options.batch, options.segment)
-        yield from shots.noted(restored, plan.film.layout, plan.encoding.layout)
+        yield from shots.noted(engine.run(frames, options.batch, options.segment), engine)
 
 
 def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
