@@ -449,6 +449,8 @@ def test_hdr_is_refused_without_force(folder, capsys, transfer):
         ("in.mkv -o out.mkv --strength 2", 2, "--strength must be from 0 to 1"),
         ("in.mkv -o out.mkv --batch many", 2, "--batch must be auto or a number"),
         ("in.mkv -o out.mkv --colorspace bt601", 2, "unknown colour matrix 'bt601'; choose one of: bt709"),
+        (f"in.mkv -o {'x' * 247}.mkv", 2, "has 256 bytes with the .json beside it, 255 at most"),
+        (f"in.mkv -o {'x' * 248}%d.png", 2, "has 259 bytes"),
         ("in.mkv -o there.mkv/x.mkv", 2, "there.mkv is a file, not a folder"),
         ("in.mkv in.mkv -o out.mkv", 2, "restore films one at a time"),
         ("in.mkv -o out.mkv --rate 25 --gaps copy", 2, "--rate, --gaps cannot be used with a film that has times"),

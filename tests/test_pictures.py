@@ -1,5 +1,6 @@
 """Pictures in and out: every sample, profile and refusal."""
 
+import os
 import struct
 import sys
 import warnings
@@ -321,6 +322,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write(path, Picture(noise(3, dtype, seed=1)))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, there = tmp_path / f"{'x' * 251}.png", []
+    monkeypatch.setattr(os, "fsync", lambda number: there.append((number, path.exists())))
+    pictures.write(path, Picture(np.zeros((2, 2, 3), np.uint8)))
+    assert [exists for _, exists in there] == [False]
+    assert path.exists()
 
 
 def test_openimageio_that_cannot_write_is_an_error(tmp_path, monkeypatch):

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from zoo.errors import FlagError, ZooError
 
+_MOST_BYTES = 255  # of a name, on nearly every file system
+
 
 def check_free(path: Path, originals: Collection[Path] = (), *, overwrite: bool = False) -> None:
     """Raises, before any work, where a result must or can not be written. `originals`: the inputs, resolved."""
+    check_name(path)
     if path.resolve() in originals:
         raise FlagError(f"{path} is an original, which is never overwritten; choose another output with -o")
     if path.is_dir():
@@ -18,6 +21,13 @@ def check_free(path: Path, originals: Collection[Path] = (), *, overwrite: bool 
     if path.exists() and not overwrite:
         raise FlagError(f"{path} exists; overwrite it with -y, or choose another output with -o")
     check_folder(path.parent)
+
+
+def check_name(path: Path, ending: str = "") -> None:
+    """Raises where a name is too long for the system; `ending`: of the longest that lies beside it."""
+    if (size := len(os.fsencode(path.name + ending))) > _MOST_BYTES:
+        beside = f" with the {ending} beside it" if ending else ""
+        raise FlagError(f"the name {path.name} has {size} bytes{beside}, {_MOST_BYTES} at most; choose another with -o")
 
 
 def check_folder(folder: Path, flag: str = "-o") -> None:
@@ -41,14 +51,21 @@ def whole(path: Path) -> Iterator[Path]:
     raises."""
     make_folder(path.parent)
     # Hidden, so that searches pass it by; not by `mkstemp`, whose files only their owner may read.
-    part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
+    part = path.with_name(f".{uuid.uuid4().hex[:8]}{path.suffix}")
     with _possible(path.parent):
         part.touch()
     try:
         yield part
+        synced(part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def synced(path: Path) -> None:
+    """Waits until a file is on the disk: after a power cut its new name may else stand for half of it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -235,6 +235,7 @@ def _cut(args: Any, options: Options) -> Options:
 def _pattern(args: Any, output: Path, source: Path) -> Path:
     """A sequence to write: none of its pictures is an original, or exists unless it may be overwritten or a run goes
     on."""
+    files.check_name(output, ".json")
     there = sequence.files(str(output))
     originals = {path.resolve() for path in sequence.files(str(source))}
     if source.resolve() == output.resolve() or originals & {path.resolve() for path in there}:
@@ -292,6 +293,7 @@ def _output(args: Any, source: Path) -> Path:
         output = Path(args.output)
     if sequence.is_pattern(output):
         return _pattern(args, output, source)
+    files.check_name(output, ".json")  # no shorter than ".part"
     files.check_free(output, {source.resolve()}, overwrite=args.yes)
     return output
 

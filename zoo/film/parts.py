@@ -98,6 +98,8 @@ class Parts:
         path = self.path(segment)
         if path.is_dir():  # pictures of an earlier try, some of them lost; a file is replaced
             shutil.rmtree(path)
+        if part.is_file():  # pictures are synced as they are written
+            files.synced(part)
         part.replace(path)
         files.write(path.with_suffix(".json"), json.dumps(record | {_SIZE: _bytes(path)}))
 
