@@ -21,7 +21,7 @@ from zoo.errors import FlagError, ZooError
 from zoo.film import engine, shots
 from zoo.film.encode import Segment
 from zoo.film.engine import Engine
-from zoo.film.parts import Parts
+from zoo.film.parts import Parts, of_pictures
 from zoo.restorer import Restorer
 
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
@@ -116,6 +116,18 @@ def test_what_is_dropped_may_be_chosen_after_the_work(film, monkeypatch):
     break_at(monkeypatch, 6, KeyboardInterrupt())
     assert restore(*WORDS) == 130
     assert restore(*WORDS, "--drop", "audio") == 0
+
+
+@pytest.mark.parametrize(("at", "seen"), [(0, True), (2**18 - 1, True), (2**17, False)])
+def test_of_every_picture_of_a_sequence_only_the_ends_are_read(tmp_path, at, seen):
+    path = tmp_path / "f1.dpx"
+    path.write_bytes(bytes(2**18))
+    before = of_pictures([path])
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"x")
+    assert (of_pictures([path]) != before) == seen
+    assert of_pictures([path.rename(tmp_path / "f2.dpx")]) != before
 
 
 def test_other_settings_are_refused_by_name(film, monkeypatch, capsys):

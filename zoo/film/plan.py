@@ -2,7 +2,6 @@
 
 import dataclasses
 import glob
-import hashlib
 import uuid
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,7 @@ from zoo import pictures
 from zoo.errors import InputError
 from zoo.film import encode, formats, mux, probe, sequence, source
 from zoo.film.encode import Encoding
-from zoo.film.parts import fingerprint
+from zoo.film.parts import fingerprint, of_pictures
 from zoo.film.source import Film
 from zoo.pictures import SUFFIXES
 from zoo.restorer import Restorer
@@ -143,12 +142,11 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
         "temporal": options.temporal,
         "segment": options.segment,
         "cut": [None if t is None else str(t) for t in (options.start, options.end)] + [options.frames],
-        "mask": options.mask and [fingerprint(p) for p in pictures.find_frames(options.mask)],
+        "mask": options.mask and of_pictures(pictures.find_frames(options.mask)),
     }
 
 
-def _fingerprint(film: Film) -> str | list[str]:
+def _fingerprint(film: Film) -> str:
     if film.container == sequence.CONTAINER:
-        files = [path for _, path in sequence.find(film.name, film.gaps)]
-        return hashlib.sha256("".join(f"{p.name} {fingerprint(p)}" for p in files).encode()).hexdigest()
+        return of_pictures([path for _, path in sequence.find(film.name, film.gaps)])
     return fingerprint(Path(film.name)) if film.name != source.PIPE else uuid.uuid4().hex  # a pipe is never the same
