@@ -184,6 +184,13 @@ def test_sequences_that_cannot_be(capsys, words, code, sentence):
     assert not list(Path().glob("g*.png"))
 
 
+def test_older_pictures_among_the_new_ones_are_named(capsys):
+    draw("f%03d.png", np.uint8, numbers=(7, 8))
+    draw("g%03d.png", np.uint8, numbers=(7, 8, 9, 10))
+    assert restore("f%03d.png", "-o", "g%03d.png", "-y") == 0
+    assert "note: g009.png and 1 more were there before and are not of this run" in capsys.readouterr().err
+
+
 def test_a_gap_becomes_a_copy_when_asked():
     held = draw("f%03d.png", np.uint8, numbers=(7, 8, 10))
     assert restore("f%03d.png", "-o", "g%03d.png", "--gaps", "copy") == 0

@@ -58,6 +58,9 @@ def restore(args: Any, name: str) -> int:
     if str(output) != PIPE and report.output:
         _log(planned, args, weights, options, report, time.monotonic() - begun)
     print(f"{report.frames} frames -> {output}", file=sys.stderr)
+    if report.older:
+        more = f" and {len(report.older) - 1} more" if len(report.older) > 1 else ""
+        print(f"note: {report.older[0]}{more} were there before and are not of this run", file=sys.stderr)
     if report.varies and (str(output) == PIPE or sequence.is_pattern(output)):
         print(f"note: the rate of {name} varies, which pictures and y4m cannot hold", file=sys.stderr)
     if report.lost or report.losses:

@@ -4,7 +4,8 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Report:
     output: list[str]  # likewise, as they went to the encoder
     shots: list[dict]  # where each begins, how long it is, how much it flickers
     flicker: dict[str, float] | None  # of the input and the output
+    older: list[Path]  # pictures of an earlier run among those of this one
 
 
 @dataclasses.dataclass
@@ -230,9 +232,9 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
     paths = [parts.path(k) for k in numbers]
     if plan.encoding.encoder == sequence.CONTAINER:
         parts.moving()
-        sequence.join(film, paths, [len(r["pts"]) for r in records], plan.output, counted.first)
+        older = sequence.join(film, paths, [len(r["pts"]) for r in records], plan.output, counted.first)
         parts.remove()
-        return _report(records, count, lost, counted)
+        return _report(records, count, lost, counted, older=older)
     with files.whole(plan.output) as part:
         mux.join(film, plan.encoding, paths, times, part, options.drop)
         mux.verify(film, times, part)
@@ -240,10 +242,19 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
     return _report(records, count, lost, counted)
 
 
-def _report(records: list[dict[str, list]], count: int, lost: int, counted: Count, *, waiting: int = 0) -> Report:
+def _report(
+    records: list[dict[str, list]],
+    count: int,
+    lost: int,
+    counted: Count,
+    *,
+    waiting: int = 0,
+    older: Sequence[Path] = (),
+) -> Report:
     whole = {key: [value for record in records for value in record[key]] for key in _record()}
     found = shots.listed(whole["new"], whole["flicker"])
     sums = whole["input"], whole["output"]
     steps = np.diff(whole["pts"])
     varies = len(steps) > 0 and np.ptp(steps) > 2  # times of a steady rate are rounded to ticks
-    return Report(count, lost, counted.losses, bool(varies), waiting, *sums, found, shots.mean(whole["flicker"]))
+    flicker = shots.mean(whole["flicker"])
+    return Report(count, lost, counted.losses, bool(varies), waiting, *sums, found, flicker, [*older])

@@ -206,13 +206,14 @@ def numbers(film: Film) -> list[int] | None:
     return [n for n, _ in find(film.name, film.gaps)] if film.container == CONTAINER else None
 
 
-def join(film: Film, segments: list[Path], counts: list[int], output: Path, first: int):
+def join(film: Film, segments: list[Path], counts: list[int], output: Path, first: int) -> list[Path]:
     """Moves the pictures of all segments, which hold so many, to their places: frame k of what was restored gets the
     number of frame `first` + k of the sequence it came from; a film's frames count from 0. What a run that was broken
-    off here has moved is in its place. Raises OutputError where one is missing."""
+    off here has moved is in its place. Raises OutputError where one is missing; returns what has such a name and was
+    there before."""
     names = numbers(film)
     make_folder(output.parent)
-    k = 0
+    k, places = 0, set()
     for segment, count in zip(segments, counts, strict=True):
         for path in (segment / f"{n:06}{output.suffix.lower()}" for n in range(count)):
             place = numbered(output, names[first + k] if names else k)
@@ -220,4 +221,6 @@ def join(film: Film, segments: list[Path], counts: list[int], output: Path, firs
                 path.replace(place)
             elif not place.exists():
                 raise OutputError(f"{film.name}: {place} was not written; run again with --restart")
+            places.add(place)
             k += 1
+    return [path for n in _numbers(str(output)) if (path := numbered(output, n)) not in places]
