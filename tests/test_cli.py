@@ -300,6 +300,13 @@ def test_out_of_memory_is_code_4(folder, capsys, monkeypatch):
     assert "error: a.png: out of memory for gan-gaussian" in capsys.readouterr().err
 
 
+def test_a_name_too_long_for_the_system(folder, capsys):
+    draw(folder / "a.png")
+    for words in (["x" * 300], ["a.png", "-o", "x" * 300]):
+        assert cli.main(["restore", *words, "-m", MODEL]) == 1
+        assert "is too long for this system" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [[], ["mend", "a.png"], ["restore", "--tile", "wide", "a.png"]])
 def test_bad_flags(argv, capsys):
     with pytest.raises(SystemExit) as left:

@@ -78,6 +78,8 @@ def command(
         except OSError as e:
             if e.errno in (errno.ENOSPC, errno.EDQUOT):
                 return _fail(f"the disk is full ({e.filename or 'no more space'}); free some space and run again", 1)
+            if e.errno == errno.ENAMETOOLONG:
+                return _fail(f"the name {e.filename} is too long for this system; choose a shorter one", 1)
             if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 return _fail(f"no permission to write or read {e.filename}; choose another folder", 1)
             raise
