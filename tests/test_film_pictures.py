@@ -267,6 +267,22 @@ def test_a_run_that_was_broken_off_while_it_moved_the_pictures_goes_on(monkeypat
     assert all(np.array_equal(pictures.read(f"new/f{n:03}.png").samples, held[n]) for n in held)
 
 
+def test_a_damaged_picture_may_be_replaced(monkeypatch):
+    held, write, written = draw("f%03d.png", np.uint8, numbers=range(10)), sequence.PictureSegment.write, []
+    Path("f007.png").write_text("not a picture")
+    words = ["f%03d.png", "-o", "new/f%03d.png", "--segment", "2"]
+    assert restore(*words) == 3
+    done = len(list(Path("new/f%03d.png.part").glob("[0-9]*.json")))
+    assert done > 1
+    held |= draw("f%03d.png", np.uint8, numbers=(7,))
+    held[1] = draw("other%d.png", np.uint8, numbers=(20,))[20]
+    Path("other20.png").replace("f001.png")  # segment 1 depends on it too
+    monkeypatch.setattr(sequence.PictureSegment, "write", lambda *of: written.append(of) or write(*of))
+    assert restore(*words) == 0
+    assert len(written) == 10 - 2 * (done - 2)
+    assert all(np.array_equal(pictures.read(f"new/f{n:03}.png").samples, held[n]) for n in held)
+
+
 @pytest.mark.parametrize("output", ["-", "g%03d.png"])
 def test_what_pictures_cannot_hold_is_said(capfd, monkeypatch, output):
     clips.write(Path("in.mkv"), "yuv444p", 4, audio=True, times=[0, 40, 200, 240])

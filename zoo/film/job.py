@@ -14,7 +14,7 @@ from zoo.errors import FlagError, Interrupted
 from zoo.film import encode, masks, mux, sequence, shots, source, y4m
 from zoo.film.engine import Engine
 from zoo.film.mux import Stretch
-from zoo.film.parts import Parts
+from zoo.film.parts import Parts, of_pictures
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.shots import Noted
 from zoo.film.source import Film, Frame, Losses
@@ -22,6 +22,7 @@ from zoo.film.threads import ahead, behind
 from zoo.restorer import Restorer
 
 _AHEAD = 2  # frames that wait between two stages
+_BEFORE, _AFTER = 2, 1  # frames around a segment that it depends on, at most: see `_wanted`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +73,11 @@ def run(
         return _piped(plan, options, engine, counted, progress)
     restart = options.restart or film.name == source.PIPE
     depends = settings(plan, options, restorer, weights)
+    whence = _whence(film, options, counted)
     try:
-        with contextlib.closing(Parts(plan.output, depends, shard=options.shard, restart=restart)) as parts:
+        with contextlib.closing(
+            Parts(plan.output, depends, source=whence, shard=options.shard, restart=restart)
+        ) as parts:
 
             def written(restored: Iterator[Noted]):
                 for index in _segments(plan, parts, restored, counted, options.segment):
@@ -92,6 +96,20 @@ def mask_of(film: Film, options: Options) -> Callable[[int], np.ndarray] | None:
     if options.mask is None:
         return None
     return masks.reader(options.mask, film.height, film.width, _reached(film, options))
+
+
+def _whence(film: Film, options: Options, counted: Count) -> Callable[[int], str | None]:
+    """number of a segment -> what tells the pictures that it depends on from others: one that was damaged may be
+    replaced, and costs only its segments. None where the film is a file, of which the settings know all."""
+    if film.container != sequence.CONTAINER:
+        return lambda segment: None
+    paths = [path for _, path in sequence.find(film.name, film.gaps)]
+
+    def whence(segment: int) -> str:
+        first = counted.first + segment * options.segment
+        return of_pictures(paths[max(0, first - _BEFORE) : first + options.segment + _AFTER])
+
+    return whence
 
 
 def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256
 _BEGINNING, _WRITING, _JOINING = "beginning", "writing-", "joining"  # locks; each process that writes has its own
 _MOVING = "moving"  # a file that stands for a fact
-_SIZE = "bytes"  # of the segment, in its record
+_SIZE, _SOURCE = "bytes", "source"  # of the segment, in its record
 
 
 def fingerprint(path: Path, *, blocks: int = 64, block: int = 2**20) -> str:
@@ -43,16 +43,24 @@ def of_pictures(paths: list[Path]) -> str:
 
 class Parts:
     """`settings`: everything that the result depends on; another set of them is refused once a segment is finished.
-    `shard`: which process this is, of how many that write the film together. `restart` throws away what an earlier run
-    left. To be closed, which lets other runs in; so does the end of the process.
+    `source(segment)` tells what a segment comes from; one that came from something else is not finished. `shard`: which
+    process this is, of how many that write the film together. `restart` throws away what an earlier run left. To be
+    closed, which lets other runs in; so does the end of the process.
 
     Raises FlagError, naming the difference, where the folder holds the parts of other settings, or of unknown ones, and
     ZooError where another run is writing them.
     """
 
     def __init__(
-        self, output: Path, settings: dict[str, Any], *, shard: tuple[int, int] = (1, 1), restart: bool = False
+        self,
+        output: Path,
+        settings: dict[str, Any],
+        *,
+        source: Callable[[int], str | None] = lambda _: None,
+        shard: tuple[int, int] = (1, 1),
+        restart: bool = False,
     ):
+        self._source = source
         self.folder = output.with_name(f"{output.name}.part")
         files.make_folder(self.folder)
         with contextlib.ExitStack() as held, self._locked(_BEGINNING):
@@ -106,7 +114,9 @@ class Parts:
         if part.is_file():  # pictures are synced as they are written
             files.synced(part)
         part.replace(path)
-        files.write(path.with_suffix(".json"), json.dumps(record | {_SIZE: _bytes(path)}))
+        files.write(
+            path.with_suffix(".json"), json.dumps(record | {_SIZE: _bytes(path), _SOURCE: self._source(segment)})
+        )
 
     def record(self, segment: int) -> dict[str, Any] | None:
         """What `finish` was given, or None for a segment that is not finished, or no longer whole: a power cut can
@@ -114,8 +124,9 @@ class Parts:
         path = self.path(segment)
         try:
             found = _object(path.with_suffix(".json"))
-            size = found.pop(_SIZE, None)
-            return found if (self.folder / _MOVING).exists() or size == _bytes(path) else None
+            size, source = found.pop(_SIZE, None), found.pop(_SOURCE, None)
+            whole = (self.folder / _MOVING).exists() or (size == _bytes(path) and source == self._source(segment))
+            return found if whole else None
         except (FileNotFoundError, ValueError):
             return None
 

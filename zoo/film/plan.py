@@ -2,6 +2,7 @@
 
 import dataclasses
 import glob
+import hashlib
 import uuid
 from fractions import Fraction
 from pathlib import Path
@@ -148,5 +149,9 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
 
 def _fingerprint(film: Film) -> str:
     if film.container == sequence.CONTAINER:
-        return of_pictures([path for _, path in sequence.find(film.name, film.gaps)])
+        paths = [
+            path for _, path in sequence.find(film.name, film.gaps)
+        ]  # what is in them, each segment's record knows
+        names = "\n".join(path.name for path in paths)
+        return hashlib.sha256(f"{fingerprint(paths[0])}\n{names}".encode()).hexdigest()
     return fingerprint(Path(film.name)) if film.name != source.PIPE else uuid.uuid4().hex  # a pipe is never the same
