@@ -103,6 +103,15 @@ def test_floats_keep_their_bits(half):
     assert said("g1.exr")["Copyright"] == "me"
 
 
+def test_pictures_before_the_stretch_are_not_read():
+    held = draw("f%03d.png", np.uint8, numbers=range(1, 8))
+    for n in (2, 3):
+        Path(f"f{n:03}.png").write_text("not a picture")
+    assert restore("f%03d.png", "-o", "new/f%03d.png", "--start", "0.1", "--rate", "25", "--segment", "2") == 0
+    assert sorted(p.name for p in Path("new").glob("*.png")) == [f"f{n:03}.png" for n in range(4, 8)]
+    assert np.array_equal(pictures.read("new/f004.png").samples, held[4])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_floats_that_are_no_numbers_are_named(capsys, value):
     for n in (1, 2):

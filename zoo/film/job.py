@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
@@ -168,7 +169,11 @@ def _own(segment: int, options: Options) -> bool:
 def stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:
     """The film's frames, or those that it is cut to."""
     start, end, count = options.start or 0, options.end, 0
-    frames = sequence.read(film) if film.container == sequence.CONTAINER else source.read(film, counted.losses)
+    if film.container == sequence.CONTAINER:  # which need not be read up to there
+        counted.first = max(0, math.ceil(start * film.rate))
+        frames = sequence.read(film, counted.first)
+    else:
+        frames = source.read(film, counted.losses)
     for frame in frames:
         at = frame.pts * film.time_base - film.begins
         if (end is not None and at >= end) or count == options.frames:

@@ -134,9 +134,10 @@ def describe(name: str, rate: Fraction, gaps: str = "fail", matrix: str | None =
     )
 
 
-def read(film: Film) -> Generator[Frame, None, None]:
-    """Every frame. Raises InputError for a picture of another size or kind than the first, or without values."""
-    for k, (_, path) in enumerate(find(film.name, film.gaps)):
+def read(film: Film, first: int = 0) -> Generator[Frame, None, None]:
+    """Every frame from number `first` on. Raises InputError for a picture of another size or kind than the film's, and
+    for samples that are no numbers."""
+    for k, (_, path) in enumerate(find(film.name, film.gaps)[first:], first):
         samples = pictures.read(path).samples
         height, width, channels = samples.shape
         depth, wanted = _DEPTHS[samples.dtype.name], len(film.layout.shapes(1, 1))
