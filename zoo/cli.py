@@ -42,7 +42,8 @@ class Restore:
     drop: Annotated[str, tyro.conf.arg(metavar="KIND,...")] = ""
     """Films: what is not copied: audio, subtitle, attachment, data, video (covers), chapters."""
     colorspace: str | None = None
-    """Films: their colour matrix where the file does not say it or is wrong: bt709, smpte170m, bt470bg, bt2020nc."""
+    """Films: their colour matrix where the file does not say it or is wrong: bt709, smpte170m, bt470bg, bt2020nc.
+    Of pictures: the matrix of the film that they become."""
     color_range: str | None = None
     """Films: their range of codes: tv (limited) or pc (full)."""
     strict_color: bool = False
