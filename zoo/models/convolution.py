@@ -59,7 +59,8 @@ def _thins(x: Array, o: int) -> bool:
 def _plain_kernel_gradient(x: Array, dy: Array, size: tuple[int, int], edges: Edges) -> Array:
     """XLA's own: what [n h w i] and the gradient of [n hh ww o] say of a kernel of `size`: [k l i o]."""
     if _thins(x, dy.shape[3]):
-        exchanged = tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(size, edges, strict=True))
+        other = lambda k, edge: (k - 1 - edge[0], k - 1 - edge[1])
+        exchanged = other(size[0], edges[0]), other(size[1], edges[1])
         return _plain_kernel_gradient(dy, x, size, exchanged)[::-1, ::-1].swapaxes(2, 3)
     kernel = jax.ShapeDtypeStruct((*size, x.shape[3], dy.shape[3]), x.dtype)
     return jax.linear_transpose(lambda kernel: _plain(x, kernel, edges), kernel)(dy)[0]
@@ -72,7 +73,7 @@ def _plain_forward(x: Array, kernel: Array, edges: Edges) -> tuple[Array, tuple[
 def _plain_backward(edges: Edges, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
     x, kernel = saved
     (dx,) = jax.linear_transpose(lambda x: _plain(x, kernel, edges), x)(dy)
-    return dx, _plain_kernel_gradient(x, dy, kernel.shape[:2], edges)
+    return dx, _plain_kernel_gradient(x, dy, (kernel.shape[0], kernel.shape[1]), edges)
 
 
 _thinning = jax.custom_vjp(lambda x, kernel, edges: _plain(x, kernel, edges), nondiff_argnums=(2,))
