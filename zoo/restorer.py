@@ -18,7 +18,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSha
 from jaxtyping import Array, Shaped
 
 from zoo import registry
-from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
+from zoo.errors import FlagError, InputError, OutOfMemory, ZooError, is_out_of_memory
 from zoo.models.convolution import compiler_options
 from zoo.models.layers import narrowed
 from zoo.windows import OnDevice, OnHost, Piece, spans
@@ -120,7 +120,7 @@ class Restorer:
             try:
                 return work()
             except (jax.errors.JaxRuntimeError, MemoryError) as e:
-                if not (isinstance(e, MemoryError) or "RESOURCE_EXHAUSTED" in str(e)):
+                if not is_out_of_memory(e):
                     raise
             self._shrink(plan)  # what was tried is let go of first
 
