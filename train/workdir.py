@@ -2,7 +2,6 @@
 process."""
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +25,9 @@ def held(folder: Path) -> Iterator[None]:
         files.make_folder(folder)
     except ZooError:
         raise FlagError(f"--workdir={folder} cannot be made; give another") from None
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FlagError(f"{folder} is in use by another run; wait for its end, or give another --workdir") from None
+    if (lock := files.lock_free(folder / "lock")) is None:
+        raise FlagError(f"{folder} is in use by another run; wait for its end, or give another --workdir")
+    with lock:
         yield
 
 

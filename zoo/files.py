@@ -1,10 +1,11 @@
-"""Files that appear whole or not at all, whatever happens while they are written."""
+"""Files that appear whole or not at all, whatever happens while they are written; locks that end with their process."""
 
 import contextlib
 import os
 import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from zoo.errors import FlagError, ZooError
 
@@ -66,6 +67,37 @@ def synced(path: Path) -> None:
     """Waits until a file is on the disk: after a power cut its new name may else stand for half of it."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def lock(path: Path) -> TextIO:
+    """A file whose lock nobody else holds until it is closed, or its process ends; waits for it."""
+    file = path.open("w")
+    _flock(file, wait=True)
+    return file
+
+
+def lock_free(path: Path) -> TextIO | None:
+    """`lock`, without waiting: None where another has it."""
+    file = path.open("w")
+    try:
+        _flock(file, wait=False)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _flock(file: TextIO, *, wait: bool):
+    try:
+        import fcntl
+    except ImportError:  # Windows has none
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise
+    except OSError:  # some file systems have none: whoever writes last wins
+        pass
 
 
 @contextlib.contextmanager

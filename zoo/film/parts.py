@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from zoo import files
 from zoo.errors import FlagError, ZooError
@@ -141,7 +141,7 @@ class Parts:
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         """Holds a lock in the folder, for which it waits."""
-        with cast(TextIO, _lock(self.folder / name)):
+        with files.lock(self.folder / name):
             yield
 
     def moving(self):
@@ -152,24 +152,9 @@ class Parts:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _lock(path: Path, *, wait: bool = True) -> TextIO | None:
-    """A file whose lock nobody else holds until it is closed, or its process ends; None where another has it."""
-    file = path.open("w")
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        file.close()
-        return None
-    except (ImportError, OSError):  # Windows, or a file system without locks: the last rename wins
-        pass
-    return file
-
-
 def _taken(path: Path) -> bool:
     """Whether another process holds a lock."""
-    if lock := _lock(path, wait=False):
+    if lock := files.lock_free(path):
         lock.close()
     return lock is None
 
