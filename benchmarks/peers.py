@@ -82,7 +82,7 @@ def twin(network: nnx.Module, picture: np.ndarray) -> Any:
 
 @contextlib.contextmanager
 def exact() -> Iterator[None]:
-    """Products in all of float32's bits, for a comparison of results: for speed, accelerators round factors to TF32."""
+    """Products in all of float32's bits, as a `Restorer` has them: by default, accelerators round factors to TF32."""
     import torch
 
     kept, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
@@ -119,8 +119,7 @@ def restorer(module: Any, *, compiled: bool = False, half: bool = False) -> Call
     forward = compile_alone(module) if compiled else module
 
     def restore(picture: np.ndarray) -> np.ndarray:
-        # Without `half` in all of float32's bits, as ours
-        with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=True, allow_tf32=half):
+        with torch.inference_mode(), contextlib.nullcontext() if half else exact():  # float32 as ours is
             x = torch.from_numpy(picture)[None].permute(0, 3, 1, 2)  # channels last in memory already
             restored = forward(x.to(where, kind)).clamp(0, 1).float()
             return restored[0].permute(1, 2, 0).cpu().numpy()

@@ -149,9 +149,8 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> 
 
 def _fingerprint(film: Film) -> str:
     if film.container == sequence.CONTAINER:
-        paths = [
-            path for _, path in sequence.find(film.name, film.gaps)
-        ]  # what is in them, each segment's record knows
+        # Their names: what is in them, each segment's record knows.
+        paths = [path for _, path in sequence.find(film.name, film.gaps)]
         names = "\n".join(path.name for path in paths)
         return hashlib.sha256(f"{fingerprint(paths[0])}\n{names}".encode()).hexdigest()
     return fingerprint(Path(film.name)) if film.name != source.PIPE else uuid.uuid4().hex  # a pipe is never the same
