@@ -330,7 +330,8 @@ def test_a_y4m_stream_that_ends_within_a_frame(monkeypatch, capsys, name, missin
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("in.y4m").read_bytes())))
     capsys.readouterr()
     assert restore(name, "-o", "out.mkv") == code
-    assert ("is damaged: it breaks off within a frame" in capsys.readouterr().err) == bool(code)
+    said = "is damaged: it breaks off within a frame, about 1 frames are lost"
+    assert (said in capsys.readouterr().err) == bool(code)
     assert len(clips.read(Path("out.mkv"))) == 4 - code
 
 

@@ -126,7 +126,7 @@ def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progres
 
     behind(_restored(plan, options, engine, None, counted), _AHEAD, written)
     writer.close()
-    return _report([record], counted.frames, 0, counted)
+    return _report([record], counted.frames, counted.losses.cut, counted)
 
 
 def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None, counted: Count) -> Iterator[Noted]:
@@ -249,7 +249,7 @@ def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Rep
         done_by_another = waiting == len(numbers)  # the process that was last has joined them meanwhile
         return _report([], count, 0, counted, waiting=0 if done_by_another else waiting)
     times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
-    lost = 0
+    lost = counted.losses.cut
     if not (options.cut or film.alone):
         lost = film.lost(Frame((), times.pts[-1], times.durations[-1]), count, counted.losses)
     paths = [parts.path(k) for k in numbers]

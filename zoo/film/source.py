@@ -69,7 +69,7 @@ class Film:
         """About how many frames are missing: after the `last` one that came, by the length that the file says; where
         some are, or something could not be decoded, of all that `count` came of."""
         if self.ends is None or self.expected is None:
-            return 0
+            return losses.cut
         end = last.pts * self.time_base + max(last.duration * self.time_base, 1 / self.rate)
         missing = max(0, int((self.ends - end) * self.rate))
         return max(missing, self.expected - count, losses.cut) if missing or losses else 0
