@@ -11,7 +11,7 @@ import pytest
 from tests import clips
 from zoo import cli, color, pictures, registry
 from zoo.errors import InputError
-from zoo.film import encode, formats, masks, mux, source, threads, timecode
+from zoo.film import encode, formats, masks, source, streams, threads, timecode
 from zoo.film.progress import Progress
 from zoo.restorer import Restorer
 
@@ -255,7 +255,7 @@ def test_uncompressed_sound_goes_from_matroska_into_mp4(folder):
 
 
 def test_a_file_that_cannot_be_ended_is_one_sentence(folder, monkeypatch, capsys):
-    monkeypatch.setattr(mux, "_name_channels", lambda context: None)
+    monkeypatch.setattr(streams, "_name_channels", lambda context: None)
     clips.write(folder / "in.mkv", count=2, audio=True, channels="stereo", size=(64, 64))
     assert restore("in.mkv", "-o", "out.mp4", "--drop", "attachment") == 1
     assert "error: in.mkv could not be joined: " in capsys.readouterr().err

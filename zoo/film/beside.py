@@ -12,7 +12,7 @@ import numpy as np
 from zoo import color, files
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import encode, formats, mux, sequence
+from zoo.film import containers, encode, formats, mux, sequence
 from zoo.film.encode import Encoding
 from zoo.film.mux import Stretch
 from zoo.film.source import PIPE, Film, Frame
@@ -39,7 +39,7 @@ def plan(a: Film, b: Film, output: Path, difference: float) -> tuple[Film, Encod
     encoding, _ = encode.choose(film, output, None, None, {})
     width = (3 if difference else 2) * _panel_width(a.width, encoding.layout)
     film = dataclasses.replace(film, width=width)
-    mux.check(film, encoding, output, frozenset())
+    containers.check(film, encoding, output, frozenset())
     return film, encoding
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo import files, flags, numbers, registry
 from zoo.errors import FlagError, ZooError
-from zoo.film import encode, job, mux, plan, sequence
+from zoo.film import encode, job, plan, sequence, streams
 from zoo.film import probe as look
 from zoo.film.job import Report
 from zoo.film.plan import Options, Plan
@@ -32,7 +32,7 @@ def restore(args: Any, name: str) -> int:
     if str(output) == PIPE or sequence.is_pattern(output):
         flags.refuse(args, ("codec", "pix_fmt", "e"), "pictures or y4m, which have no encoder")
     if str(output) == PIPE:
-        options = dataclasses.replace(options, drop=frozenset(mux.KINDS))
+        options = dataclasses.replace(options, drop=frozenset(streams.KINDS))
     weights = registry.card(args.model)["sha256"]
     planned = plan.plan(name, output, options)
     encoding = planned.encoding
@@ -195,8 +195,8 @@ def _options(args: Any) -> Options:
         if not 0 <= getattr(args, flag) <= 1:
             raise FlagError(f"--{flag.replace('_', '-')} must be from 0 to 1, not {getattr(args, flag):g}")
     drop = frozenset(filter(None, args.drop.split(",")))
-    if unknown := drop - set(mux.KINDS):
-        raise FlagError(f"cannot drop {', '.join(sorted(unknown))}; the kinds are: {', '.join(mux.KINDS)}")
+    if unknown := drop - set(streams.KINDS):
+        raise FlagError(f"cannot drop {', '.join(sorted(unknown))}; the kinds are: {', '.join(streams.KINDS)}")
     pairs = [word.partition("=") for word in args.e]
     if wrong := [key for key, equals, _ in pairs if not (key and equals)]:
         raise FlagError(f"-e takes KEY=VALUE, such as crf=16, not {wrong[0]!r}")

@@ -13,25 +13,13 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from zoo.errors import FlagError, OutputError, ZooError
-from zoo.film import encode, formats, matroska, timecode
+from zoo.errors import OutputError, ZooError
+from zoo.film import formats, matroska, streams, timecode
 from zoo.film.encode import Encoding
 from zoo.film.formats import Tags
 from zoo.film.source import Film, opened
 
-KINDS = ("audio", "subtitle", "attachment", "data", "video", "chapters")  # what can be left out; video: covers
-_OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 _COUNTED_TAGS = ("bps", "number_of_", "_statistics_")  # mkvmerge's, of the stream as it was
-# Languages of which FFmpeg knows QuickTime's number by one of their two codes alone.
-_QUICKTIME = {
-    "bod": "tib", "cym": "wel", "cze": "ces", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fre": "fra",
-    "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "msa": "may", "mya": "bur", "nld": "dut", "rum": "ron",
-    "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi",
-}  # fmt: skip
-_IN_TRANSPORT_STREAMS = {
-    "mp1", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m", "pcm_bluray",
-    "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle",
-}  # fmt: skip
 _MUXER_OPTIONS = {"avoid_negative_ts": "disabled"}
 
 
@@ -54,163 +42,6 @@ class Stretch:
         return self.pts[0] * film.time_base, (self.pts[-1] + step) * film.time_base
 
 
-def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) -> None:
-    """Writes a header to nowhere. Raises FlagError, naming the stream, where the output's kind cannot hold a stream or
-    the encoder's pictures."""
-    with _everything(film) as source:
-        kept = _kept(source, film, drop)
-        if output.suffix.lower() == ".avi":
-            _check_beginnings(film, kept)
-        with _nowhere(Path("segment.mkv")) as segment:
-            encode.add_stream(segment, film, encoding)
-        with _nowhere(output) as out:
-            pictures = encode.add_stream(out, film, encoding)
-            if output.suffix.lower() == ".avi":
-                _check_order(pictures.codec_context, encoding)
-            _begin(out, f"{output.suffix} cannot hold pictures of {encoding.encoder}; choose another with -c:v")
-        for stream in kept:
-            other = "" if output.suffix.lower() == ".mkv" else "write .mkv, or "
-            fault = f"{output.suffix} cannot hold {_named(stream)}; {other}leave it out: --drop {stream.type}"
-            with _nowhere(output) as out:
-                encode.add_stream(out, film, encoding)
-                try:
-                    _copied(out, stream)
-                    if not _read_back(out, stream):
-                        raise ValueError
-                except (FFmpegError, ValueError):
-                    raise FlagError(fault) from None
-                _begin(out, fault)
-
-
-def _check_beginnings(film: Film, kept: list[Any]):
-    """Raises FlagError where a stream begins a frame or more after time 0, which AVI cannot say."""
-    begin = {"its picture": film.begins}
-    begin |= {_named(s): s.start_time * s.time_base for s in kept if s.type == "audio" and s.start_time is not None}
-    for name, at in begin.items():
-        if at * film.rate > 1:
-            raise FlagError(
-                f".avi has no place for when streams begin, and {name} begins at {float(at):.3g} s; write .mkv"
-            )
-
-
-def _check_order(context: Any, encoding: Encoding):
-    """Raises FlagError for pictures that AVI does not take, which it says only when they come."""
-    if context.codec.canonical_name == "h264":  # it wants start codes, which are no more in the segments
-        raise FlagError(f".avi cannot hold pictures of {encoding.encoder}; choose another with -c:v")
-    if context.has_b_frames:
-        raise FlagError(f".avi holds pictures in the order they are shown in; add -e bf=0 for {encoding.encoder}")
-
-
-def others(film: Film) -> list[str]:
-    """The kinds of streams that the film has beside its pictures."""
-    with _everything(film) as source:
-        return sorted({s.type for s in _kept(source, film, frozenset())})
-
-
-def _everything(film: Film) -> Any:
-    """The film's file, or None where there is nothing in it to copy."""
-    return contextlib.nullcontext() if film.alone else opened(film.name)
-
-
-def _named(stream: Any) -> str:
-    codec = getattr(getattr(stream, "codec_context", None), "name", None)
-    return f"stream {stream.index} of the film ({stream.type}{f', {codec}' if codec else ''})"
-
-
-@contextlib.contextmanager
-def _nowhere(output: Path) -> Iterator[Any]:
-    """An output that keeps nothing, closed whether or not its kind can end a file without packets: MXF cannot."""
-    out = av.open(_Null(), "w", format=_format(output))
-    try:
-        yield out
-    finally:
-        with contextlib.suppress(FFmpegError):
-            out.close()
-
-
-class _Null:
-    """Swallows what is written."""
-
-    def __init__(self):
-        self.at = 0
-
-    def write(self, data: bytes) -> int:
-        self.at += len(data)
-        return len(data)
-
-    def seek(self, to: int, whence: int = 0) -> int:
-        self.at = to if whence == 0 else self.at
-        return self.at
-
-    def tell(self) -> int:
-        return self.at
-
-    def close(self):
-        pass
-
-
-def _format(output: Path) -> str:
-    with_name = {".mkv": "matroska", ".m4v": "mp4", ".ts": "mpegts"}
-    return with_name.get(output.suffix.lower(), output.suffix[1:].lower())
-
-
-def _begin(out: Any, fault: str):
-    try:
-        out.start_encoding()
-    except (FFmpegError, ValueError):
-        raise FlagError(fault) from None
-
-
-def _kept(source: Any, film: Film, drop: frozenset[str]) -> list[Any]:
-    """The other streams that are copied. Not QuickTime's timecode and titles of chapters: they are written anew, from
-    the pictures' tag and the chapters."""
-    others = [s for s in (source.streams if source else ()) if s.index != film.stream and s.type not in drop]
-    return [s for s in others if not (_timecode(s) or _titles(s))]
-
-
-def _titles(stream: Any) -> bool:
-    """Whether a stream is QuickTime's text of chapters, which is data without a codec."""
-    nameless = stream.type == "data" and getattr(stream, "codec_context", None) is None
-    return nameless and "mov" in stream.container.format.name and bool(stream.container.chapters())
-
-
-def _timecode(stream: Any) -> str | None:
-    return stream.metadata.get("timecode") if stream.type == "data" else None
-
-
-def _copied(out: Any, stream: Any) -> Any:
-    """A stream of the output that takes the packets of `stream` as they are."""
-    copy = out.add_stream_from_template(stream, opaque=True)  # no encoder of its codec is needed
-    copy.metadata.update(_tags(stream, out))
-    copy.disposition = stream.disposition
-    if out.format.name in ("mp4", "mov") and stream.type == "audio" and stream.codec_context:
-        _name_channels(copy.codec_context)
-    return copy
-
-
-def _name_channels(context: Any):
-    """Gives sound of so many channels, which is all that Matroska may say of them, their usual places."""
-    count = context.layout.nb_channels
-    if context.layout.name == f"{count} channels":
-        context.layout = f"{count}c"
-
-
-def _read_back(out: Any, stream: Any) -> bool:
-    """Whether a stream is read back as what it was. A transport stream takes anything, as nameless data."""
-    context = getattr(stream, "codec_context", None)
-    if out.format.name != "mpegts" or stream.type not in ("audio", "subtitle") or context is None:
-        return True
-    return context.codec.canonical_name in _IN_TRANSPORT_STREAMS
-
-
-def _tags(stream: Any, out: Any) -> dict[str, str]:
-    """A stream's own words, as the file `out` takes them."""
-    tags = {k: v for k, v in stream.metadata.items() if k.lower() not in _OWN_TAGS}
-    if out.format.name == "mov" and (language := tags.get("language")):
-        tags["language"] = _QUICKTIME.get(language, language)
-    return tags
-
-
 def join(
     film: Film, encoding: Encoding, segments: list[Path], times: Stretch, part: Path, drop: frozenset[str]
 ) -> None:
@@ -218,11 +49,11 @@ def join(
 
     Raises ZooError where the segments do not fit together.
     """
-    if _format(part) == "avi":
+    if streams.format_of(part) == "avi":
         film, times = _counted(film, times)
-    with _everything(film) as source, av.open(str(segments[0])) as first:
-        kept = {s.index for s in _kept(source, film, drop)}
-        out = av.open(str(part), "w", format=_format(part), options=_MUXER_OPTIONS)
+    with streams.everything(film) as source, av.open(str(segments[0])) as first:
+        kept = {s.index for s in streams.kept(source, film, drop)}
+        out = av.open(str(part), "w", format=streams.format_of(part), options=_MUXER_OPTIONS)
         try:
             target, copies = None, {}
             if source is None:
@@ -232,7 +63,7 @@ def join(
                     target = _pictures(out, first.streams.video[0], stream, film)
                     _set_timecode(target, source, film, times)
                 elif stream.index in kept:
-                    copies[stream.index] = _copied(out, stream)
+                    copies[stream.index] = streams.copied(out, stream)
             if source:
                 _tag(out, source, film, times, drop)
             out.start_encoding()
@@ -248,7 +79,7 @@ def join(
         finally:
             with contextlib.suppress(FFmpegError):  # said already, or the work is lost for another reason
                 out.close()
-    if _format(part) in ("matroska", "webm") and film.aspect not in (None, 1):
+    if streams.format_of(part) in ("matroska", "webm") and film.aspect not in (None, 1):
         try:
             matroska.set_aspect(part, film.width, film.height, film.aspect)
         except ValueError as e:
@@ -288,12 +119,12 @@ def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     target.time_base, target.codec_context.framerate = film.time_base, film.rate
     if film.rotation:
         target.set_display_rotation(film.rotation)
-    if _format(Path(out.name)) in ("mp4", "mov") and target.codec_context.codec.canonical_name == "hevc":
+    if streams.format_of(Path(out.name)) in ("mp4", "mov") and target.codec_context.codec.canonical_name == "hevc":
         target.codec_context.codec_tag = "hvc1"  # the only one that Apple's players take
     if film.aspect:
         target.codec_context.sample_aspect_ratio = film.aspect
     if stream:
-        tags = _tags(stream, out)
+        tags = streams.tags(stream, out)
         target.metadata.update({k: v for k, v in tags.items() if not k.lower().startswith(_COUNTED_TAGS)})
         target.disposition = stream.disposition
     return target
@@ -301,14 +132,14 @@ def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
 
 def _set_timecode(target: Any, source: Any, film: Film, times: Stretch):
     """The timecode of the first frame that is kept."""
-    code = target.metadata.get("timecode") or next(filter(None, map(_timecode, source.streams)), None)
+    code = target.metadata.get("timecode") or next(filter(None, map(streams.timecode, source.streams)), None)
     if code:
         skipped = round((times.shift * film.time_base - film.begins) * film.rate) if times.cut else 0
         target.metadata["timecode"] = timecode.later(code, skipped, film.rate) or code
 
 
 def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]):
-    out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in _OWN_TAGS})
+    out.metadata.update(streams.own(source.metadata))
     chapters = [] if "chapters" in drop else source.chapters()
     if times.cut:
         chapters = [c for c in (_cut(chapter, *times.bounds(film)) for chapter in chapters) if c]
@@ -360,10 +191,10 @@ def _indexed(segments: list[Path]) -> Iterator[tuple[int, Any]]:
 def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stretch) -> Iterator[tuple[float, Any]]:
     """(decoding time in seconds, packet) of the streams that are copied; of a cut film those within its stretch, and
     subtitles that last into it. Where the file breaks off, so do they."""
-    streams = [s for s in source.streams if s.index in copies and s.type != "attachment"]
+    held = [s for s in source.streams if s.index in copies and s.type != "attachment"]
     begin, end = times.bounds(film)
     latest = 0.0
-    packets = source.demux(streams) if streams else iter(())
+    packets = source.demux(held) if held else iter(())
     while True:
         try:
             packet = next(packets, None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo import pictures
 from zoo.errors import InputError
-from zoo.film import encode, formats, mux, probe, sequence, source
+from zoo.film import containers, encode, formats, probe, sequence, source, streams
 from zoo.film.encode import Encoding
 from zoo.film.parts import fingerprint, of_pictures
 from zoo.film.source import Film
@@ -76,11 +76,11 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     chosen = dict(options.encoder_options)
     encoding, losses = encode.choose(film, output, options.encoder, options.pixel_format, chosen)
     if encoding.encoder not in (encode.Y4M, sequence.CONTAINER):
-        mux.check(film, encoding, output, options.drop)
+        containers.check(film, encoding, output, options.drop)
     notes = []
     if guess := guessed(film):
         notes.append(f"{guess}. --colorspace, --color-range say better")
-    if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := mux.others(film)):
+    if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := streams.others(film)):
         notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
     if unsaid := encode.unsaid(film, encoding, output):
         where = f"{encoding.encoder} in {output.suffix}"
