@@ -32,7 +32,9 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
             pictures = encode.add_stream(out, film, encoding)
             if output.suffix.lower() == ".avi":
                 _check_order(pictures.codec_context, encoding)
-            _begin(out, f"{output.suffix} cannot hold pictures of {encoding.encoder}; choose another with -c:v")
+            rate = f"{float(film.rate):.6g} frames a second"
+            what = f"pictures of {encoding.encoder} at {rate}"
+            _begin(out, f"{output.suffix} cannot hold {what}; choose another with -c:v, or write .mkv")
         for stream in kept:
             other = "" if output.suffix.lower() == ".mkv" else "write .mkv, or "
             fault = f"{output.suffix} cannot hold {_named(stream)}; {other}leave it out: --drop {stream.type}"
