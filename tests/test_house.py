@@ -18,6 +18,7 @@ FLOORS = [
     {"memory"},
     {"draws", "errors"},
     {
+        "checked",
         "files",
         "flags",
         "models.convolution",
