@@ -22,7 +22,7 @@ from rich.progress import track
 from eval.datasets import fingerprint, open_pictures
 from eval.report import table, writable, write_json
 from zoo import registry
-from zoo.errors import FlagError, InputError, ZooError, choose, command
+from zoo.errors import FlagError, InputError, ZooError, choose, command, say
 from zoo.flags import LevelList, Precision, check_names
 from zoo.memory import keep_freed
 from zoo.metrics import METRICS, PROTOCOL, measure, summarise
@@ -79,7 +79,7 @@ def evaluate(
         try:
             name, clean = pictures[index]
         except InputError as e:
-            print(f"left out: {e}", file=sys.stderr)
+            say(f"left out: {e}")
             unreadable.append(str(e))
             continue
         fingerprint(digest, name, clean)

@@ -13,7 +13,7 @@ import jax
 
 from train.settings import Settings
 from zoo import files
-from zoo.errors import FlagError
+from zoo.errors import FlagError, visible
 
 QUIET_S = 10.0  # between lines where standard error is no terminal
 RETURN = "\r\x1b[K"  # to the start of a terminal's line, and clear it
@@ -22,7 +22,7 @@ RETURN = "\r\x1b[K"  # to the start of a terminal's line, and clear it
 def say(sentence: str) -> None:
     """A line of its own, from the first process alone."""
     if jax.process_index() == 0:
-        print((RETURN if sys.stderr.isatty() else "") + sentence, file=sys.stderr, flush=True)
+        print((RETURN if sys.stderr.isatty() else "") + visible(sentence), file=sys.stderr, flush=True)
 
 
 def counter(what: str) -> Callable[[int, int], None]:

@@ -20,7 +20,7 @@ from PIL import Image
 from tensorflow_datasets.core import read_only_builder
 
 from zoo import pictures
-from zoo.errors import FlagError, InputError, command
+from zoo.errors import FlagError, InputError, command, say
 from zoo.files import check_folder, make_folder
 from zoo.flags import check_names
 
@@ -164,7 +164,7 @@ def main(argv=None) -> None:
     flags = tyro.cli(Flags, prog="python -m train.tfds_folder", description=__doc__, args=argv)
     count, skipped = prepare(flags.folder, name=flags.name, data_dir=flags.data_dir)
     for name, reason in skipped:
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+        say(f"skipped {name}: {reason}")
     print(f"{count} pictures, {len(skipped)} skipped; use them with --data=tfds:{flags.name}")
 
 

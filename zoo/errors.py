@@ -7,8 +7,23 @@ failed, 130 interrupted.
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
+
+# What a terminal would obey, what turns the direction of writing, and bytes of a name that are no UTF-8.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """A text with `\\u001b` and the like for what is no visible character, as JSON writes it: the names and words of a
+    stranger's file are shown, never obeyed. `lines`: whether ends of lines stay."""
+    return _UNSEEN.sub(lambda c: c[0] if lines and c[0] == "\n" else f"\\u{ord(c[0]):04x}", text)
+
+
+def say(sentence: str) -> None:
+    """Prints a sentence on standard error, whatever names are in it."""
+    print(visible(sentence), file=sys.stderr)
 
 
 class ZooError(Exception):
@@ -93,5 +108,5 @@ def command(
 
 
 def _fail(sentence: str, code: int) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
+    say(f"error: {sentence}")
     return code

@@ -6,13 +6,15 @@ import json
 import math
 import re
 
+from zoo.errors import visible
+
 _NUMBERS = re.compile(r"\[(\s+(-?[0-9][0-9.e+-]*|\"inf\"|null),?)+\s+\]")
 
 
 def text(result: dict) -> str:
     """A result as JSON; a list of numbers on one line."""
     lines = json.dumps(valid(result), indent=1, allow_nan=False, ensure_ascii=False)
-    return _NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", lines)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", visible(lines, lines=True))
 
 
 def valid(value):

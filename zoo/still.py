@@ -5,7 +5,6 @@ import glob
 import itertools
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 
 from zoo import files, flags, pictures, registry
-from zoo.errors import FlagError, InputError, ZooError
+from zoo.errors import FlagError, InputError, ZooError, say, visible
 from zoo.memory import keep_freed
 from zoo.restorer import Restorer
 
@@ -39,7 +38,7 @@ def restore(args: Any) -> int:
     if failed and len(jobs) == 1:
         raise failed[0]
     for problem in failed:
-        print(f"error: {problem}", file=sys.stderr)
+        say(f"error: {problem}")
     if failed:
         raise ZooError(f"{len(failed)} of {len(jobs)} pictures could not be restored")
     return 0
@@ -115,14 +114,14 @@ def _restore_all(restorer: Restorer, jobs: list[tuple[Path, Path]]) -> list[ZooE
     with bar:
         line = bar.add_task("", total=len(jobs))
         for i, (source, target) in enumerate(jobs):
-            bar.update(line, completed=i, description=escape(source.name))
+            bar.update(line, completed=i, description=escape(visible(source.name)))
             try:
                 _restore_one(restorer, source, target, lambda n, of, i=i: bar.update(line, completed=i + n / of))
             except ZooError as e:
                 failed.append(type(e)(str(e) if str(source) in str(e) else f"{source}: {e}"))
             else:
                 if bar.disable:
-                    print(f"{i + 1}/{len(jobs)} {source} -> {target}", file=sys.stderr)
+                    say(f"{i + 1}/{len(jobs)} {source} -> {target}")
         bar.update(line, completed=len(jobs))
     return failed
 

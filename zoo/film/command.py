@@ -4,14 +4,13 @@ import contextlib
 import dataclasses
 import json
 import os
-import sys
 import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from zoo import files, flags, numbers, registry
-from zoo.errors import FlagError, ZooError
+from zoo.errors import FlagError, ZooError, say, visible
 from zoo.film import encode, job, plan, sequence, streams
 from zoo.film import probe as look
 from zoo.film.job import Report
@@ -43,7 +42,7 @@ def restore(args: Any, name: str) -> int:
         print(json.dumps(_described(planned, args, weights, options), indent=1, default=str))
         return 0
     for note in planned.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}")
 
     keep_freed(planned.film.height * planned.film.width)
     from zoo.restorer import Restorer
@@ -53,16 +52,16 @@ def restore(args: Any, name: str) -> int:
     with Progress(args.progress, output.name) as shown:
         report = job.run(planned, options, restorer, weights, shown)
     if report.waiting:
-        print(f"{report.waiting} segments are left to other shards; the last one joins {output}", file=sys.stderr)
+        say(f"{report.waiting} segments are left to other shards; the last one joins {output}")
         return 0
     if str(output) != PIPE and report.output:
         _log(planned, args, weights, options, report, time.monotonic() - begun)
-    print(f"{report.frames} frames -> {output}", file=sys.stderr)
+    say(f"{report.frames} frames -> {output}")
     if report.older:
         more = f" and {len(report.older) - 1} more" if len(report.older) > 1 else ""
-        print(f"note: {report.older[0]}{more} were there before and are not of this run", file=sys.stderr)
+        say(f"note: {report.older[0]}{more} were there before and are not of this run")
     if report.varies and (str(output) == PIPE or sequence.is_pattern(output)):
-        print(f"note: the rate of {name} varies, which pictures and y4m cannot hold", file=sys.stderr)
+        say(f"note: the rate of {name} varies, which pictures and y4m cannot hold")
     if report.lost or report.losses:
         raise ZooError(
             f"{name} is damaged: {report.losses}, about {report.lost} frames are lost; {output} holds the "
@@ -75,7 +74,7 @@ def probe(name: str) -> int:
     """Prints what a film is; returns the exit code."""
     film = plan.describe(name, Options())
     about = look.facts(film) | {"restore": _intended(film)}
-    print(json.dumps(about, indent=1, default=str, ensure_ascii=False))
+    print(visible(json.dumps(about, indent=1, default=str, ensure_ascii=False), lines=True))
     return 0
 
 
@@ -111,11 +110,11 @@ def preview(args: Any) -> int:
     film = plan.describe(args.film, options)
     for note in (plan.guessed(film), plan.hdr(film)):
         if note:
-            print(f"note: {note}", file=sys.stderr)
+            say(f"note: {note}")
     drawn = sheet(film, models, options)
     with files.whole(output) as part:
         drawn.save(part, format="PNG")
-    print(f"{args.frames} x {', '.join(models)} -> {output}", file=sys.stderr)
+    say(f"{args.frames} x {', '.join(models)} -> {output}")
     return 0
 
 
@@ -138,7 +137,7 @@ def compare(args: Any) -> int:
         flags.refuse(args, ("difference",), "no --clip")
     found = comparison.begin(args.a, args.b, options, b_start)
     for name, guesses in {film.name: film.guesses for film in found.films if film.guesses}.items():
-        print(f"note: {name} does not say its colour; guessed: {', '.join(guesses)}", file=sys.stderr)
+        say(f"note: {name} does not say its colour; guessed: {', '.join(guesses)}")
     with contextlib.ExitStack() as held:
         write = None
         if clip:

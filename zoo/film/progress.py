@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+from zoo.errors import visible
+
 _WINDOW_S = 30.0
 _EVERY_S = {"line": 0.2, "json": 1.0}
 
@@ -15,7 +17,7 @@ class Progress:
 
     def __init__(self, mode: str, name: str):
         self._kind = "json" if mode == "json" else "line" if mode == "auto" and sys.stderr.isatty() else None
-        self._name, self._shown, self._wrote = name, 0.0, False
+        self._name, self._shown, self._wrote = visible(name), 0.0, False
         self._times: collections.deque[tuple[float, int]] = collections.deque()
         self._last: tuple[int, int | None] | None = None
 
