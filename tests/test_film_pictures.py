@@ -15,8 +15,7 @@ from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixt
 from zoo import pictures
 from zoo.errors import InputError
 from zoo.film import job, sequence, source
-from zoo.openimageio import Header
-from zoo.pictures import Picture
+from zoo.pictures import Header, Picture
 
 pytestmark = pytest.mark.usefixtures("folder")
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageCms
 
-from zoo import openimageio, pictures
+from zoo import pictures
 from zoo.errors import FlagError, InputError, ZooError
-from zoo.pictures import Picture, find, read, rgb8, write
+from zoo.pictures import Picture, find, openimageio, read, rgb8, write, writing
 
 oiio = pytest.importorskip("OpenImageIO")  # the outside implementation, too
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -317,7 +317,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     if failure == "rename":
         monkeypatch.setattr(Path, "replace", full)
     else:
-        monkeypatch.setattr(pictures, "_write_plain" if dtype == U8 else "_write_deep", full)
+        monkeypatch.setattr(writing, "_write_plain" if dtype == U8 else "_write_deep", full)
     with pytest.raises(OSError, match="No space"):
         write(path, Picture(noise(3, dtype, seed=1)))
     assert path.read_bytes() == before

@@ -1,34 +1,23 @@
 """Pictures of 16 bits and of floats, and what EXR and DPX say about theirs, through OpenImageIO (the extra `film`).
 
-`zoo.pictures` decides what comes here. OpenImageIO itself is imported only when it is used.
+`reading` and `writing` decide what comes here. OpenImageIO itself is imported only when it is used.
 """
 
 import contextlib
 import errno
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.errors import InputError, ZooError
+from zoo.pictures.picture import DEEP_KINDS, Header
 
-KINDS = {".exr": "EXR", ".dpx": "DPX"}  # whose files have a `Header`; no other library reads them
 WHITE_IS_ZERO, _CMYK = 0, 5  # two values of TIFF's PhotometricInterpretation
 # What OpenImageIO sets itself, by the samples; an orientation is applied, a profile and a resolution are fields.
 _OF_THE_SAMPLES = ("oiio:", "openexr:", "Orientation", "Software", "ICCProfile", "XResolution", "YResolution")
 _OF_THE_SAMPLES += ("ResolutionUnit", "dpx:ImageDescriptor", "dpx:EndOf", "dpx:Signal", "nuke", "tiff:")
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says beside its samples, profile and resolution, such as its timecode and whether its codes are
-    logarithmic. kind: "EXR" or "DPX"; only a file of the same kind takes it. entries: (name, OpenImageIO's type, value)
-    each."""
-
-    kind: str
-    entries: tuple[tuple[str, Any, Any], ...]
 
 
 def read(path: Path) -> tuple[np.ndarray, bytes | None, tuple[float, float], int | None, bool, Header | None]:
@@ -62,7 +51,7 @@ def read(path: Path) -> tuple[np.ndarray, bytes | None, tuple[float, float], int
     icc = spec.getattribute("ICCProfile") if photometric != _CMYK else None
     per_inch = 2.54 if spec.get_string_attribute("ResolutionUnit") == "cm" else 1
     x, y = (spec.get_float_attribute(f"{axis}Resolution") * per_inch for axis in "XY")
-    kind = KINDS.get(path.suffix.lower())
+    kind = DEEP_KINDS.get(path.suffix.lower())
     bits = spec.get_int_attribute("oiio:BitsPerSample") if kind == "DPX" else None
     half = kind == "EXR" and str(spec.format) == "half"
     return samples, None if icc is None else bytes(icc), (x, y), bits, half, _header(spec, kind) if kind else None
@@ -74,7 +63,7 @@ def header(path: Path) -> Header:
     if source is None:
         raise InputError(f"{path} is damaged or not a picture")
     with contextlib.closing(source):
-        return _header(source.spec(), KINDS[path.suffix.lower()])
+        return _header(source.spec(), DEEP_KINDS[path.suffix.lower()])
 
 
 def _header(spec: Any, kind: str) -> Header:

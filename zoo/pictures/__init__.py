@@ -1,0 +1,22 @@
+"""Still pictures in and out, with nothing lost on the way."""
+
+from zoo.pictures.finding import find, find_frames, is_picture
+from zoo.pictures.picture import SUFFIXES, WRITABLE, Header, Picture, check_writable, rgb8
+from zoo.pictures.reading import header, read
+from zoo.pictures.writing import jpeg, write
+
+__all__ = [
+    "SUFFIXES",
+    "WRITABLE",
+    "Header",
+    "Picture",
+    "check_writable",
+    "find",
+    "find_frames",
+    "header",
+    "is_picture",
+    "jpeg",
+    "read",
+    "rgb8",
+    "write",
+]

@@ -1,0 +1,43 @@
+"""Which pictures a file, a folder or a glob names."""
+
+import contextlib
+import glob
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from zoo.errors import InputError
+from zoo.pictures.picture import FORMATS, SUFFIXES
+
+
+def find(pattern: str | Path) -> list[Path]:
+    """The pictures that a file, a folder (searched to its depths) or a glob names, sorted. Hidden files are left out.
+
+    Raises InputError where there is none.
+    """
+    path = Path(pattern)
+    if path.is_file():
+        return [path]
+    pattern = f"{glob.escape(str(path))}/**" if path.is_dir() else str(pattern)
+    names = glob.iglob(pattern, recursive=True)  # noqa: PTH207 (unlike Path.glob it passes hidden names by)
+    found = sorted({Path(n) for n in names if n.lower().endswith(SUFFIXES) and Path(n).is_file()})
+    if not found:
+        exists = path.is_dir() or glob.has_magic(pattern)
+        raise InputError(f"no pictures ({', '.join(SUFFIXES)}) in {path}" if exists else f"{path} does not exist")
+    return found
+
+
+def find_frames(pattern: str | Path) -> list[Path]:
+    """`find`, in the order of the numbers in the names: f2.png before f10.png."""
+    words = lambda path: [[int(w) if w.isdecimal() else w for w in re.split(r"(\d+)", part)] for part in path.parts]
+    return sorted(find(pattern), key=words)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its suffix, or, where it has none, by what it holds."""
+    if path.suffix:
+        return path.suffix.lower() in SUFFIXES
+    with contextlib.suppress(OSError), Image.open(path, formats=FORMATS):
+        return True
+    return False
