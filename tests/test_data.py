@@ -1,6 +1,8 @@
 """Training pictures: the sources, and the order and content of their crops."""
 
 import contextlib
+import json
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -366,3 +368,81 @@ def test_a_view_keeps_the_name(mixed):
     view = View(FolderSource(mixed), [1])
     assert view.name == str(mixed)
     assert [name for name, _ in view.skipped] == BAD
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A prepared data set's own folder."""
+    from train.tfds_folder import prepare
+
+    root = tmp_path_factory.mktemp("tfds")
+    for k in range(2):
+        pictures.write(root / f"{k}.png", pictures.Picture(photo(k, 8, 8)))
+    prepare(root, name="mine", data_dir=root / "sets")
+    return root / "sets/mine/1.0.0"
+
+
+@pytest.fixture
+def copied(prepared, tmp_path):
+    shutil.copytree(prepared.parents[1], tmp_path / "sets")
+    return tmp_path / "sets/mine/1.0.0"
+
+
+EVIL = "import pathlib; pathlib.Path(__file__).with_name('ran').touch()"
+
+
+@pytest.mark.parametrize("how", ["proto", "legacy", "hidden"])
+def test_a_strangers_data_set_runs_no_code(copied, monkeypatch, tmp_path, how):
+    """Wherever features.json names it: TFDS imports the module of each class that it finds there."""
+    (tmp_path / "evil_features.py").write_text(EVIL)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = copied / "features.json"
+    evil = {"pythonClassName": "evil_features.Evil", "jsonFeature": {"json": "{}"}}
+    legacy = {"type": "evil_features.Evil", "content": {}}
+    held = {"type": "tensorflow_datasets.core.features.features_dict.FeaturesDict", "content": {"image": legacy}}
+    hidden = {"pythonClassName": held["type"], "jsonFeature": {"json": json.dumps(held["content"])}}
+    path.write_text(json.dumps({"proto": evil, "legacy": held, "hidden": hidden}[how]))
+    with pytest.raises(InputError, match=r"names the code 'evil_features.Evil', which is not run"):
+        TfdsSource("mine", data_dir=copied.parents[1])
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("features.json", lambda about: [], "must be an object"),
+        ("features.json", lambda about: about | {"pythonClassName": "os.system"}, "names the code 'os.system'"),
+        ("features.json", lambda about: {}, "cannot open the TFDS data set 'mine'"),
+        ("dataset_info.json", lambda about: about | {"name": "../../mine"}, "lies outside its folder"),
+        (
+            "dataset_info.json",
+            lambda about: about | {"splits": [about["splits"][0] | {"filepathTemplate": "/etc/{SPLIT}"}]},
+            "lies outside its folder",
+        ),
+        (
+            "dataset_info.json",
+            lambda about: about | {"splits": [about["splits"][0] | {"shardLengths": [str(10**18)]}]},
+            "said to hold 1000000000000000000 pictures, but its files have",
+        ),
+        ("dataset_info.json", lambda about: about | {"splits": [{"name": "train"}]}, "missing|empty|no split"),
+    ],
+)
+def test_a_changed_description_of_a_data_set_is_one_sentence(copied, name, change, words):
+    path = copied / name
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(InputError, match=words) as caught:
+        TfdsSource("mine", data_dir=copied.parents[1])
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_records_are_said(copied):
+    (path,) = copied.glob("*.array_record*")
+    whole = path.read_bytes()
+    for broken in (b"", whole[:100], bytes(len(whole)), whole[:-600] + bytes(600), bytes(64) + whole[64:]):
+        path.write_bytes(broken)
+        with pytest.raises(InputError, match=r"damaged|missing|its files have") as caught:
+            [*TfdsSource("mine", data_dir=copied.parents[1])]
+        assert "\n" not in str(caught.value)
+    path.unlink()
+    with pytest.raises(InputError, match="is missing; copy the whole data set"):
+        TfdsSource("mine", data_dir=copied.parents[1])

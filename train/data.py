@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import grain
 import jax
@@ -176,9 +176,7 @@ class TfdsSource:
         self.name, self.skipped = f"tfds:{name}:{split}", []
         records, feature, facts = open_prepared(name, split, data_dir)
         self._count = len(records)
-        if not self._count:
-            raise InputError(f"the split {split!r} of the TFDS data set {name!r} is empty; choose another")
-        self._decoded = _Cached(lambda i: _decode(records[i][feature]), cache_bytes)
+        self._decoded = _Cached(lambda i: self._decode(records, i, feature), cache_bytes)
         self._fingerprint = _digest([facts, split, str(self._count)])
 
     def __len__(self) -> int:
@@ -190,13 +188,17 @@ class TfdsSource:
     def fingerprint(self) -> str:
         return self._fingerprint
 
-
-def _decode(data: bytes) -> np.ndarray:
-    """An encoded 8-bit picture as uint8 [h w 3]. TFDS's own decoder would give a palette's indices, and alpha."""
-    with Image.open(BytesIO(data)) as image:
-        if image.mode == "P":
-            image = image.convert("RGBA")
-        return np.asarray(image.convert("RGB"))
+    def _decode(self, records: Any, index: int, feature: str) -> np.ndarray:
+        """An encoded 8-bit picture as uint8 [h w 3]. TFDS's own decoder would give a palette's indices, and alpha."""
+        try:
+            with Image.open(BytesIO(records[index][feature])) as image:
+                if image.mode == "P":
+                    image = image.convert("RGBA")
+                return np.asarray(image.convert("RGB"))
+        except MemoryError:
+            raise
+        except Exception as e:  # on damaged records and pictures libraries raise almost anything
+            raise InputError(f"picture {index} of {self.name} is damaged: {e}") from None
 
 
 class View:

@@ -18,7 +18,9 @@ import tensorflow_datasets as tfds
 import tyro
 from PIL import Image
 from tensorflow_datasets.core import read_only_builder
+from tensorflow_datasets.core.utils import error_utils
 
+from train import features
 from zoo import pictures
 from zoo.errors import FlagError, InputError, command, say
 from zoo.files import check_folder, make_folder
@@ -37,11 +39,11 @@ class _Folder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(**options)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = {"image": tfds.features.Image(shape=(None, None, 3)), "name": tfds.features.Text()}
+        held = {"image": tfds.features.Image(shape=(None, None, 3)), "name": tfds.features.Text()}
         return tfds.core.DatasetInfo(
             builder=self,
             description="A folder of pictures.",
-            features=tfds.features.FeaturesDict(features),
+            features=tfds.features.FeaturesDict(held),
             disable_shuffling=True,  # else they are stored in the order of a hash
         )
 
@@ -108,25 +110,51 @@ def open_prepared(name: str, split: str, data_dir: str | Path | None) -> tuple[A
     """
     where = _given(data_dir) or tfds.core.constants.DATA_DIR
     try:
-        builder = read_only_builder.builder_from_files(name, data_dir=_given(data_dir))
-    except tfds.core.DatasetNotFoundError:
-        known = name.split("/")[0] in tfds.list_builders(with_community_datasets=False)
-        raise InputError(_unprepared(name, known, where)) from None
-    except (ValueError, OSError) as e:
+        folder = _find(name, data_dir=_given(data_dir))
+        if folder is not None:
+            features.check(Path(folder))  # before TFDS reads it
+            builder = read_only_builder.builder_from_directory(folder)
+            facts = dict(builder.info.features)
+    except InputError:
+        raise
+    except Exception as e:  # whatever TFDS raises on a name, or a description, that cannot be
         raise InputError(f"cannot open the TFDS data set {name!r} under {where}: {_first_line(e)}") from None
-    features = dict(builder.info.features)
-    images = [k for k in ("image", "hr") if isinstance(features.get(k), tfds.features.Image)]
-    images = [k for k in images if features[k].np_dtype == np.uint8]
+    if folder is None:
+        known = name.split("/")[0] in tfds.list_builders(with_community_datasets=False)
+        raise InputError(_unprepared(name, known, where))
+    images = [k for k in ("image", "hr") if isinstance(facts.get(k), tfds.features.Image)]
+    images = [k for k in images if facts[k].np_dtype == np.uint8]
     if not images:
-        raise InputError(f"the TFDS data set {name!r} has no 8-bit feature image or hr; it has: {', '.join(features)}")
+        raise InputError(f"the TFDS data set {name!r} has no 8-bit feature image or hr; it has: {', '.join(facts)}")
+    try:
+        _check_records(builder.info.splits[split], Path(folder))
+    except InputError:
+        raise
+    except Exception:  # TFDS raises almost anything on a split that cannot be
+        choices = ", ".join(builder.info.splits)
+        raise InputError(f"the TFDS data set {name!r} has no split {split!r}; choose one of: {choices}") from None
     try:
         decoders = {images[0]: tfds.decode.SkipDecoding()}
         return builder.as_data_source(split, decoders=decoders), images[0], builder.info.full_name
     except NotImplementedError:
         raise InputError(f"the TFDS data set {name!r} is not stored as array_record; prepare it so") from None
-    except (ValueError, KeyError) as e:
-        choices = ", ".join(builder.info.splits)
-        raise InputError(f"the TFDS data set {name!r} has no split {split!r}; choose one of: {choices}") from e
+
+
+# What `builder_from_files` does first; it opens what is found at once.
+_find = error_utils.reraise_with_context(tfds.core.DatasetNotFoundError)(read_only_builder._find_builder_dir)
+
+
+def _check_records(split: Any, folder: Path) -> None:
+    """Raises InputError where a split's files are missing, or too small for the pictures that it is said to have."""
+    paths = {Path(instruction.filename) for instruction in split.file_instructions}
+    for path in sorted(paths):
+        if path.parent != folder or not path.is_file():
+            raise InputError(f"{path} is missing; copy the whole data set")
+    if not split.num_examples:
+        raise InputError(f"the split {split.name!r} of the TFDS data set in {folder} is empty; choose another")
+    size = sum(path.stat().st_size for path in paths)
+    if split.num_examples > size:
+        raise InputError(f"{folder} is said to hold {split.num_examples} pictures, but its files have {size} bytes")
 
 
 def _unprepared(name: str, known: bool, where) -> str:

@@ -27,7 +27,7 @@ _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 _WORDS |= {list: "a list", dict: "an object"}
 
 
-def read(path: Path, kind: type[T], *, most: int = MOST_BYTES) -> T:
+def read(path: Path, kind: type[T] | Any, *, most: int = MOST_BYTES) -> T:
     """What a file of JSON holds, as `kind`. Raises InputError, or FileNotFoundError where there is no file."""
     return parse(content(path, most=most), kind, str(path))
 
@@ -43,10 +43,10 @@ def content(path: Path, *, most: int) -> bytes:
         return file.read(most)
 
 
-def parse(text: bytes | str, kind: type[T], name: str) -> T:
+def parse(text: bytes | str, kind: type[T] | Any, name: str) -> T:
     """The same of a text; `name`: of its file, for the sentence."""
     try:
-        value = json.loads(text, object_pairs_hook=_once)
+        value = json.loads(text if isinstance(text, str) else text.decode(), object_pairs_hook=_once)
     except RecursionError:
         raise InputError(f"{name} is no JSON: it is nested too deeply") from None
     except ValueError as e:  # also of text that is not Unicode, and of a number of thousands of digits
@@ -54,7 +54,7 @@ def parse(text: bytes | str, kind: type[T], name: str) -> T:
     return as_kind(value, kind, name)
 
 
-def as_kind(value: Any, kind: type[T], name: str) -> T:
+def as_kind(value: Any, kind: type[T] | Any, name: str) -> T:
     """The same of a value that JSON gave."""
     try:
         return _fitted(value, kind, ())
