@@ -5,11 +5,14 @@ Library calls raise these; commands print the sentence on standard error and lea
 failed, 130 interrupted.
 """
 
+import contextlib
 import errno
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 # What a terminal would obey, what turns the direction of writing, and bytes of a name that are no UTF-8.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -82,7 +85,8 @@ def command(
 
     def guarded(argv=None) -> int:
         try:
-            return main(argv) or 0
+            with _signals():
+                return main(argv) or 0
         except ZooError as e:
             return _fail(str(e), e.exit_code)
         except KeyboardInterrupt:
@@ -105,6 +109,29 @@ def command(
 
     guarded.__doc__ = main.__doc__
     return guarded
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP interrupt as Ctrl-C does, if they would else end the process; what follows
+    the first of them is ignored, so that tidying up is not broken off."""
+    before = {}
+
+    def interrupt(*_):
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    try:
+        if threading.current_thread() is threading.main_thread():  # no other may ask
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)  # Windows has no SIGHUP
+                if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    before[number] = signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(sentence: str, code: int) -> int:

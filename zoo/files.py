@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, whatever happens while they are written; locks that end with their process."""
 
 import contextlib
+import hashlib
 import os
 import uuid
 from collections.abc import Collection, Iterator
@@ -49,18 +50,42 @@ def make_folder(folder: Path) -> None:
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, whose folder is made, moved there at the end of the block; gone if the block
-    raises."""
+    raises. What a kill leaves of it is written over by the next that writes `path`."""
     make_folder(path.parent)
     # Hidden, so that searches pass it by; not by `mkstemp`, whose files only their owner may read.
-    part = path.with_name(f".{uuid.uuid4().hex[:8]}{path.suffix}")
+    stem = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
     with _possible(path.parent):
-        part.touch()
-    try:
-        yield part
-        synced(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        part, held = _mine(path.with_name(f".{stem}{path.suffix}"))
+    with held:
+        try:
+            yield part
+            synced(part)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _mine(part: Path) -> tuple[Path, TextIO]:
+    """An empty file that no other process writes, and what holds it: `part`, or one of another name where that is
+    taken, or where nobody can tell because the file system has no locks."""
+    while True:
+        file = part.open("a")
+        try:
+            locked = _flock(file, wait=False)
+        except BlockingIOError:
+            file.close()
+            break
+        with contextlib.suppress(FileNotFoundError):
+            if locked and os.path.samestat(os.fstat(file.fileno()), part.stat()):  # it was not given its name meanwhile
+                file.truncate(0)
+                return part, file
+        file.close()
+        if not locked:
+            part.unlink(missing_ok=True)
+            break
+    part = part.with_stem(f"{part.stem}{uuid.uuid4().hex[:8]}")
+    return part, part.open("a")
 
 
 def synced(path: Path) -> None:
@@ -71,14 +96,14 @@ def synced(path: Path) -> None:
 
 def lock(path: Path) -> TextIO:
     """A file whose lock nobody else holds until it is closed, or its process ends; waits for it."""
-    file = path.open("w")
+    file = path.open("a")
     _flock(file, wait=True)
     return file
 
 
 def lock_free(path: Path) -> TextIO | None:
     """`lock`, without waiting: None where another has it."""
-    file = path.open("w")
+    file = path.open("a")
     try:
         _flock(file, wait=False)
     except BlockingIOError:
@@ -87,17 +112,19 @@ def lock_free(path: Path) -> TextIO | None:
     return file
 
 
-def _flock(file: TextIO, *, wait: bool):
+def _flock(file: TextIO, *, wait: bool) -> bool:
+    """Whether there are locks here, of which this one is then held."""
     try:
         import fcntl
     except ImportError:  # Windows has none
-        return
+        return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise
     except OSError:  # some file systems have none: whoever writes last wins
-        pass
+        return False
+    return True
 
 
 @contextlib.contextmanager
