@@ -11,8 +11,8 @@ import zoo
 from tests.runs import SHORT, TINY, flags, same, weights
 from train import all as everything
 from train import loop, resnet, unet
-from zoo import registry
-from zoo.errors import ZooError
+from zoo import registry, shipped
+from zoo.errors import InputError, ZooError
 
 pytestmark = pytest.mark.usefixtures("quick_leaves")
 
@@ -23,6 +23,8 @@ NAME = "resnet-gaussian"
 def zoo_folder(tmp_path, monkeypatch):
     """An empty folder of shipped weights, and runs beside it; recipes small enough for a test."""
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(shipped, "SHA256", {})
+    monkeypatch.setattr(shipped, "FILE", tmp_path / "shipped.py")
     (tmp_path / "weights").mkdir()
     monkeypatch.setattr(everything, "RUNS", tmp_path / "runs")
     short = " ".join([*SHORT, f"--network={TINY['resnet']}"])
@@ -108,6 +110,26 @@ def test_altered_weights_are_refused(zoo_folder):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ZooError, match="truncated or altered"):
         zoo.load(NAME)
+
+
+def test_the_sums_of_what_ships_are_in_the_code(zoo_folder):
+    """Weights and a card that were changed together are refused too."""
+    assert run(f"--name={NAME}") == 0
+    scope = {"__file__": __file__}
+    exec(compile(shipped.FILE.read_text(), "shipped.py", "exec"), scope)
+    assert scope["SHA256"] == {NAME: zoo.card(NAME)["sha256"]}
+    registry._write(zoo_folder, f"{NAME}.json", zoo.card(NAME), {"a": np.zeros(3, np.float32)})
+    with pytest.raises(InputError, match="not those that ship"):
+        zoo.card(NAME)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    config = registry.configure(registry.SPECS[NAME].config, width=8, blocks=1)
+    params = {"a": {"b": np.array([1, value], np.float32)}}
+    registry.save(tmp_path, "run", config, params, {}, {})
+    with pytest.raises(InputError, match=r"no finite numbers, in a\.b; take another"):
+        zoo.load(tmp_path)
 
 
 def test_photographs_begin_with_the_plain_weights_and_ship_only_if_they_gain(zoo_folder, folder, monkeypatch, capsys):

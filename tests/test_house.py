@@ -30,7 +30,7 @@ FLOORS = [
         "leaves",
         "pictures.picture",
     },
-    {"color", "models.layers", "pictures.finding", "pictures.openimageio", "windows"},
+    {"color", "models.layers", "shipped", "pictures.finding", "pictures.openimageio", "windows"},
     {"models.gan", "models.densenet", "models.resnet", "pictures.reading", "pictures.writing"},
     {"models.cyclegan", "models.unet"},
     {"registry"},

@@ -19,7 +19,7 @@ import safetensors
 import safetensors.numpy
 from flax import nnx
 
-from zoo import files
+from zoo import files, shipped
 from zoo.errors import FlagError, InputError, ZooError, choose
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.densenet import DenseNetConfig
@@ -179,7 +179,9 @@ def ship(run: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
         raise FlagError(f"{run} holds a network {about['network']!r}, which {name} is not")
     arrays = _verified(run / about["weights"], about["sha256"])
     arrays = {k: v.astype(ml_dtypes.bfloat16) for k, v in arrays.items()}
-    return _write(WEIGHTS, f"{name}.json", about | {"model": name} | facts, arrays)
+    about = _write(WEIGHTS, f"{name}.json", about | {"model": name} | facts, arrays)
+    shipped.record(name, about["sha256"])
+    return about
 
 
 def _write(folder: Path, card_name: str, about: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -213,7 +215,10 @@ def _find(name: str | os.PathLike) -> tuple[dict[str, Any], Path]:
         if not has_weights(text):
             by = "train.gan --goal=generate" if SPECS[text].config.task == "generate" else f"train.all --name={text}"
             raise ZooError(f"no weights ship for {text!r}; train it: python -m {by}")
-        return _read_card(WEIGHTS / f"{text}.json"), WEIGHTS
+        about = _read_card(WEIGHTS / f"{text}.json")
+        if about["sha256"] != shipped.SHA256.get(text):
+            raise InputError(f"the weights of {text} in {WEIGHTS} are not those that ship; install the package anew")
+        return about, WEIGHTS
     if path.is_dir():
         return _read_card(path / CARD), path
     raise FlagError(f"{text!r} is no model and no training run's folder; the models are: {', '.join(SPECS)}")
@@ -253,9 +258,12 @@ def _verified(path: Path, sha256: str) -> dict[str, np.ndarray]:
             f"the weights {path} are truncated or altered: their sha256 is not the card's; fetch them again"
         )
     try:
-        return _unpack(data)
+        arrays = _unpack(data)
     except safetensors.SafetensorError as e:
         raise InputError(f"{path} is no safetensors file: {e}") from None
+    if wrong := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise InputError(f"{path} holds weights that are no finite numbers, in {wrong[0]}; take another checkpoint")
+    return arrays
 
 
 def _fill(network: Any, weights: dict[str, np.ndarray], path: Path) -> None:
