@@ -445,7 +445,7 @@ def test_damaged_records_are_said(copied):
         return [source[i] for i in range(len(source))]
 
     assert len(read()) == 2
-    for broken in (b"", whole[:100], bytes(len(whole)), flipped, bytes(64) + whole[64:]):
+    for broken in (b"", whole[:100], bytes(len(whole)), flipped):
         path.write_bytes(broken)
         with pytest.raises(InputError, match=r"damaged|its files have") as caught:
             read()
