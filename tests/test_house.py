@@ -37,6 +37,7 @@ FLOORS = [
     {"restorer"},
     {"still"},
     {
+        "film.display",
         "film.doctor",
         "film.flicker",
         "film.formats",

@@ -32,7 +32,7 @@ def plan(a: Film, b: Film, output: Path, difference: float) -> tuple[Film, Encod
     if layout.family == "yuv":
         tags = dataclasses.replace(tags, matrix=formats.MATRIX_NUMBERS[layout.matrix], range=1 + layout.full)
     # Nothing but pictures goes into it: `container` says so.
-    like = {"container": sequence.CONTAINER, "stream": 0, "name": str(output), "rotation": 0, "tags": tags}
+    like = {"container": sequence.CONTAINER, "stream": 0, "name": str(output), "display": None, "tags": tags}
     film = dataclasses.replace(
         base, layout=layout, planar=planar, aspect=a.aspect, rate=a.rate, time_base=a.time_base, **like
     )

@@ -136,8 +136,8 @@ def compare(args: Any) -> int:
     if not clip:
         flags.refuse(args, ("difference",), "no --clip")
     found = comparison.begin(args.a, args.b, options, b_start)
-    for name, guesses in {film.name: film.guesses for film in found.films if film.guesses}.items():
-        say(f"note: {name} does not say its colour; guessed: {', '.join(guesses)}")
+    for note in comparison.notes(found):
+        say(f"note: {note}")
     with contextlib.ExitStack() as held:
         write = None
         if clip:

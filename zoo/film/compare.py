@@ -21,7 +21,7 @@ from av.error import InvalidDataError
 from zoo import color
 from zoo.color import Layout
 from zoo.errors import FlagError, InputError, OutputError, ZooError
-from zoo.film import formats, job, plan, sequence
+from zoo.film import display, formats, job, plan, sequence
 from zoo.film.flicker import flicker
 from zoo.film.plan import Options
 from zoo.film.source import PIPE, Film, Frame, opened
@@ -208,6 +208,16 @@ def _measured(one: color.Planes, other: color.Planes, before, *, a: Layout, b: L
 # ---- what is said of it
 
 
+def notes(found: Comparison) -> list[str]:
+    """What a reader of the numbers should know of the films before, in sentences without their full stops."""
+    said = dict.fromkeys(note for film in found.films if (note := plan.guessed(film)))
+    one, other = (display.words(film.display) if film.display else "no turn" for film in found.films)
+    if one != other:
+        a, b = (film.name for film in found.films)
+        said[f"the pictures are compared as they are stored; {a} is shown with {one}, {b} with {other}"] = None
+    return list(said)
+
+
 def result(found: Comparison) -> dict[str, Any]:
     """All of it as JSON has it, once `pairs` is read: zoo.numbers.text writes it."""
     psnr = found.values["psnr_rgb"]
@@ -270,6 +280,7 @@ def _about(found: Comparison, side: int) -> dict[str, Any]:
         "pixel_format": film.pixel_format,
         "colour": dataclasses.asdict(film.layout),
         "guessed": list(film.guesses),
+        "display": film.display,
         "begins_s": float(film.begins),
         "frames": len(found.seconds) + len(found.alone[side]),
         "damaged_packets": found.counts[side].losses.packets,

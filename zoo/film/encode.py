@@ -17,7 +17,7 @@ from av.error import FFmpegError
 
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import formats, sequence, threads, y4m
+from zoo.film import display, formats, sequence, threads, y4m
 from zoo.film.formats import Tags
 from zoo.film.source import BOTTOM, PIPE, TOP, Film
 
@@ -38,7 +38,8 @@ _DEFAULTS: dict[str, tuple[str, dict[str, str], int]] = {
 }
 _LIMITED = ("prores", "mpeg1video", "mpeg2video")  # encoders whose pictures are of limited range by definition
 _UNTAGGED = (".avi", ".nut")  # files without a place for the tags of colour and the shape of samples
-_UPRIGHT = (*_UNTAGGED, ".ts", ".mxf")  # files without one for the rotation
+_UPRIGHT = (*_UNTAGGED, ".ts", ".mxf")  # files without one for the display matrix
+_TURNED = (".mkv", ".webm")  # files with one for what it turns and mirrors alone
 _TAGGED = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom", "mjpeg")  # encoders whose own stream has tags
 _FIELDS = {TOP: "tt", BOTTOM: "bb"}  # FFmpeg's names
 _LEAST_X265_PX = 64  # on less it writes beyond its memory
@@ -110,18 +111,20 @@ def _says_range(encoder: str, suffix: str) -> bool:
 
 
 def unsaid(film: Film, encoding: Encoding, output: Path) -> list[str]:
-    """What of the film an output file has no place to say; pictures and y4m are not asked."""
-    if encoding.encoder in (Y4M, sequence.CONTAINER):
-        return []
+    """What of the film an output has no place to say; of colour and range pictures and y4m have their own."""
     found, suffix, tags = [], output.suffix.lower(), film.tags
-    if film.aspect not in (None, 1) and suffix in _UNTAGGED:
+    pictures, piped = encoding.encoder == sequence.CONTAINER, encoding.encoder == Y4M
+    if film.aspect not in (None, 1) and (pictures or suffix in _UNTAGGED):
         found.append(f"the shape of its samples, {film.aspect}")
     tagged = tags != Tags(tags.matrix) or (tags.matrix != formats.UNTAGGED and film.layout.family == "yuv")
     if tagged and suffix in _UNTAGGED and not encoding.encoder.startswith(_TAGGED):
         found.append("its colour tags")
-    if film.rotation and suffix in _UPRIGHT:
-        found.append(f"its rotation by {film.rotation} degrees")
-    if film.layout.full != encoding.layout.full and "rgb" not in (film.layout.family, encoding.layout.family):
+    if film.display:
+        turns_alone = suffix in _TURNED and not display.is_turn(film.display)
+        if pictures or piped or suffix in _UPRIGHT or turns_alone:
+            found.append(f"its {display.words(film.display)}")
+    own_range = pictures or piped or "rgb" in (film.layout.family, encoding.layout.family)
+    if film.layout.full != encoding.layout.full and not own_range:
         own, other = (("limited", "full")[full] for full in (film.layout.full, encoding.layout.full))
         found.append(f"{own} range, so its codes become those of {other} range")
     return found

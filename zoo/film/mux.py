@@ -117,8 +117,8 @@ def _check_range(encoding: Encoding, part: Path):
 def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     target = out.add_stream_from_template(template, opaque=True)
     target.time_base, target.codec_context.framerate = film.time_base, film.rate
-    if film.rotation:
-        target.set_display_rotation(film.rotation)
+    if film.display:
+        target.set_display_matrix(film.display)
     if streams.format_of(Path(out.name)) in ("mp4", "mov") and target.codec_context.codec.canonical_name == "hevc":
         target.codec_context.codec_tag = "hvc1"  # the only one that Apple's players take
     if film.aspect:

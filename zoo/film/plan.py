@@ -83,8 +83,9 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := streams.others(film)):
         notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
     if unsaid := encode.unsaid(film, encoding, output):
-        where = f"{encoding.encoder} in {output.suffix}"
-        notes.append(f"{where} cannot say of the film: {', '.join(unsaid)}; ffv1 in .mkv can")
+        where = encoding.encoder if encoding.encoder == encode.Y4M else f"{encoding.encoder} in {output.suffix}"
+        other = ".mov" if output.suffix.lower() in (".mkv", ".webm") else "ffv1 in .mkv"
+        notes.append(f"{where} cannot say of the film: {', '.join(unsaid)}; {other} can")
     if losses:
         notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
     woven = film.field_order if "first" in film.field_order else None if film.alone else probe.interlaced(name)

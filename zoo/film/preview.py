@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zoo import color
 from zoo.errors import FlagError
-from zoo.film import job
+from zoo.film import display, job
 from zoo.film.plan import Options
 from zoo.film.source import Film
 from zoo.restorer import Restorer
@@ -32,8 +32,10 @@ def sheet(film: Film, models: Sequence[str], options: Options) -> Image.Image:
     planes = tuple(jnp.asarray(np.stack(p)) for p in zip(*frames, strict=True))
     before = np.asarray(jnp.clip(color.to_rgb(planes, layout=film.layout), 0, 1))
     columns = {AS_IT_IS: before} | {model: np.asarray(Restorer(model)(before)) for model in models}
-    places = [_place([columns[m][k] for m in models], before[k]) for k in range(len(before))]
-    return _drawn(columns, places, float(film.aspect or 1))
+    columns = {name: display.shown(pictures, film.display) for name, pictures in columns.items()}
+    places = [_place([columns[m][k] for m in models], columns[AS_IT_IS][k]) for k in range(len(before))]
+    aspect = float(film.aspect or 1)
+    return _drawn(columns, places, 1 / aspect if display.is_sideways(film.display) else aspect)
 
 
 def _place(restored: Sequence[Float[np.ndarray, "h w 3"]], before: Float[np.ndarray, "h w 3"]) -> tuple[slice, slice]:

@@ -125,7 +125,7 @@ def describe(name: str, rate: Fraction, gaps: str = "fail", matrix: str | None =
         rate=rate,
         time_base=1 / rate,
         aspect=None,
-        rotation=0,
+        display=None,
         begins=Fraction(0),
         ends=len(files) / rate,
         field_order="unknown",

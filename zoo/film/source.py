@@ -15,7 +15,7 @@ from av.error import FFmpegError, InvalidDataError
 
 from zoo.color import Layout
 from zoo.errors import InputError
-from zoo.film import formats
+from zoo.film import display, formats
 from zoo.film.formats import Tags
 
 
@@ -48,7 +48,7 @@ class Film:
     rate: Fraction  # mean frames a second
     time_base: Fraction  # seconds a tick
     aspect: Fraction | None  # of a sample
-    rotation: int  # degrees, of the display matrix
+    display: display.Matrix | None  # how it is turned and mirrored when it is shown
     ends: Fraction | None  # seconds, as the file says; None where it does not
     field_order: str
     begins: Fraction  # seconds: the time of the first frame
@@ -178,7 +178,7 @@ def _film(path, container, stream, frame, matrix, range_) -> Film:
         rate=stream.average_rate or stream.guessed_rate or Fraction(25),
         time_base=stream.time_base,
         aspect=stream.sample_aspect_ratio or context.sample_aspect_ratio or None,
-        rotation=frame.rotation,
+        display=display.of(frame),
         ends=_ends(container, stream),
         field_order=FIELD_ORDERS.get(context.field_order, "unknown"),
         begins=(frame.pts or 0) * stream.time_base,
