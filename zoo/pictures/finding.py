@@ -35,9 +35,9 @@ def find_frames(pattern: str | Path) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a picture by its suffix, or, where it has none, by what it holds."""
-    if path.suffix:
+    """Whether a file is a picture by its suffix, or, where it has none or that of a GIF, by what it holds."""
+    if path.suffix and path.suffix.lower() != ".gif":
         return path.suffix.lower() in SUFFIXES
-    with contextlib.suppress(OSError), Image.open(path, formats=FORMATS):
-        return True
+    with contextlib.suppress(OSError), Image.open(path, formats=FORMATS) as image:
+        return image.format != "GIF" or getattr(image, "n_frames", 1) == 1
     return False

@@ -14,8 +14,10 @@ CHANNELS = ("grey", "grey with alpha", "colour", "colour with alpha")
 DEEP_KINDS = {".exr": "EXR", ".dpx": "DPX"}  # whose files have a `Header`; no other library reads them
 KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 KINDS |= DEEP_KINDS
-SUFFIXES = (*KINDS, ".bmp")  # what `find` looks for
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")  # what Pillow is asked to read
+# Read and not written: these by OpenImageIO, as Pillow would drop all bits but 8.
+DEEP_SUFFIXES = (".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".jp2", ".j2k", ".j2c", ".sgi", ".hdr")
+SUFFIXES = (*KINDS, ".bmp", ".avif", *DEEP_SUFFIXES)  # what `find` looks for
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF", "GIF")  # what Pillow is asked to read
 WRITABLE = tuple(KINDS)
 
 # What each kind of file can hold: sample types, numbers of channels.

@@ -4,6 +4,8 @@ A `Picture` holds the file's own samples: unsigned 8 or 16 bits, or 32-bit float
 Pillow handles 8 bits and 16-bit grey. It would drop 16-bit colour to 8 bits without a word, so that, float, EXR and DPX
 go through `zoo.pictures.openimageio`. Alpha is unassociated (not multiplied into the colour), EXR's as stored.
 
+Some kinds are read and not written, such as PPM, TGA, JPEG 2000 and AVIF: they become PNG.
+
 On reading, palettes become RGB(A), 1-bit becomes grey, CMYK becomes RGB (by Pillow's plain formula, and its profile is
 dropped, since it no longer describes the samples), and the EXIF orientation is applied: what comes back, and what is
 written from it, stands upright and carries no orientation tag. A file of several pages is refused, not cut to one.
@@ -16,7 +18,7 @@ from PIL import Image, ImageOps
 
 from zoo.errors import InputError, OutOfMemory, ZooError
 from zoo.pictures import openimageio
-from zoo.pictures.picture import DEEP_KINDS, FORMATS, Header, Picture
+from zoo.pictures.picture import DEEP_KINDS, DEEP_SUFFIXES, FORMATS, Header, Picture
 
 # Scans of large film pass Pillow's "decompression bomb" limit of 89 million pixels, which it only has as a global.
 Image.MAX_IMAGE_PIXELS = None
@@ -29,7 +31,7 @@ def read(path: str | Path) -> Picture:
     if not path.is_file():
         raise InputError(f"{path} is {'a folder, not a picture' if path.is_dir() else 'missing: no such file'}")
     try:
-        if path.suffix.lower() in DEEP_KINDS:
+        if path.suffix.lower() in (*DEEP_KINDS, *DEEP_SUFFIXES):
             return _read_deep(path)
         try:
             image = Image.open(path, formats=FORMATS)
@@ -41,6 +43,8 @@ def read(path: str | Path) -> Picture:
             pages = getattr(image, "n_frames", 1)
             if pages > 1 and image.format != "MPO":  # a camera's JPEG: the second picture is its preview
                 raise InputError(f"{path} holds {pages} pages; split it into one file a page")
+            if image.format == "AVIF" and _is_deep_avif(path):
+                raise InputError(f"{path} has more than 8 bits, and would lose them; make it a PNG or TIFF of 16 bits")
             return _read_plain(image) if _is_plain(image, path) else _read_deep(path)
     except (ZooError, PermissionError):
         raise
@@ -66,6 +70,12 @@ def _is_plain(image: Image.Image, path: Path) -> bool:
     # Pillow does not scale 12-bit grey to 16 bits, nor turn 16-bit white-is-zero about.
     grey16 = depth == 16 and image.mode.startswith("I;16") and not white_is_zero
     return depth <= 8 or (grey16 and "transparency" not in image.info)
+
+
+def _is_deep_avif(path: Path) -> bool:
+    """Whether an AVIF has 10 or 12 bits, as the configuration of its AV1 says, and of which Pillow makes 8."""
+    configuration = path.read_bytes().partition(b"av1C")[2]
+    return len(configuration) > 2 and bool(configuration[2] & 0x40)
 
 
 def _read_plain(image: Image.Image) -> Picture:
