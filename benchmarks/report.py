@@ -1,4 +1,5 @@
-"""The README's section on speed, drawn from a result of benchmarks.run alone: python -m benchmarks.report FILE"""
+"""docs/performance.md and the README's numbers of speed, drawn from a result of benchmarks.run alone:
+python -m benchmarks.report FILE"""
 
 import dataclasses
 import sys
@@ -17,18 +18,17 @@ from zoo.errors import InputError, command
 from zoo.flags import check_names
 
 ROOT = Path(__file__).parents[1]
-MARKS = "<!-- performance -->", "<!-- /performance -->"  # around the README's section
 PLOT = "performance.png"
 
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """Draws the plot beside a result of benchmarks.run, and the README's section on speed."""
+    """Draws the plot beside a result of benchmarks.run, docs/performance.md and the README's numbers of speed."""
 
     file: tyro.conf.Positional[str]
     """A result of benchmarks.run."""
     readme: bool = True
-    """Write the README's section; else print it."""
+    """Write the sections of docs and README; else print them."""
 
 
 @command
@@ -40,27 +40,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "benchmarks" not in result:
         raise InputError(f"{path} is no result of benchmarks.run")
     check_plots()
-    write_pages(result, path, readme=ROOT / "README.md" if flags.readme else None)
+    write_pages(result, path, root=ROOT if flags.readme else None)
 
 
-def write_pages(result: dict[str, Any], path: Path, *, readme: Path | None) -> None:
-    """The plot beside the result, and the section into the README, or to standard output."""
+def write_pages(result: dict[str, Any], path: Path, *, root: Path | None) -> None:
+    """The plot beside the result, and the sections into the pages below `root`, or to standard output."""
     plot = draw(result, path.with_name(PLOT)) if frames(result) or steps(result) else None
-    text = section(result, path, plot)
-    if readme:
-        write_section(readme, MARKS, text)
-        print(f"written: the performance in {readme.name}")
-    else:
-        print(text)
+    drawn = {"docs/performance.md": ("performance", section(result, path, plot))}
+    if text := tables.headline(result):
+        drawn["README.md"] = "speed", text
+    for page, (name, text) in drawn.items():
+        if root:
+            write_section(root / page, name, text)
+            print(f"written: the {name} in {page}")
+        else:
+            print(text)
 
 
 def section(result: dict[str, Any], path: Path, plot: Path | None) -> str:
-    """What stands in the README between its marks."""
-    parts = ["## Performance", "    python -m benchmarks.run", about(result)]
+    """What docs/performance.md shows."""
+    parts = ["    python -m benchmarks.run", about(result)]
     if plot:
-        parts.append(f"![Speed against PyTorch](benchmarks/results/{plot.name})")
+        parts.append(f"![Speed against PyTorch](../benchmarks/results/{plot.name})")
     parts += tables.every(result, path)
-    parts.append(f"[Every sample](benchmarks/results/{path.name}).")
+    parts.append(f"[Every sample](../benchmarks/results/{path.name}).")
     return "\n\n".join(parts)
 
 

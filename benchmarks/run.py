@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         measure(name, result, path, tiny=tiny)
     print(f"written: {path}")
     whole = set(BENCHMARKS) <= result["benchmarks"].keys() and not tiny and folder.resolve() == RESULTS.resolve()
-    report.write_pages(read_json(path), path, readme=ROOT / "README.md" if whole else None)
+    report.write_pages(read_json(path), path, root=ROOT if whole else None)
     return int(any("failed" in one for part in result["benchmarks"].values() for one in (part, *part["rows"])))
 
 

@@ -1,4 +1,5 @@
-"""The tables of the README's section on speed, from a result of benchmarks.run; none of what was not measured."""
+"""The tables of docs/performance.md and the README's numbers of speed, from a result of benchmarks.run; none of what
+was not measured."""
 
 import math
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from benchmarks.ratios import HALF_PEERS, OURS_HALF, PEERS, Row, best, frames, k
 from eval.report import markdown, read_json
 
 NONE = "-"
+HEADLINE_HEIGHT = 1080
 H200_FLOPS, SHARE = 790e12, 0.4  # what its product of matrices was measured to reach in bfloat16; a good step's share
 
 
 def every(result: dict[str, Any], path: Path) -> list[str]:
-    """Titles, tables and sentences in the README's order; `path`: of the result, beside which others lie."""
+    """Titles, tables and sentences in the page's order; `path`: of the result, beside which others lie."""
     of_this = (_frames, _steps, _losses, _sizes, _memory, _film, _pipeline, _scaling, _start, _kept, _failures)
     return [part for table in of_this for part in table(result)] + _elsewhere(result, path)
 
@@ -129,6 +131,28 @@ def _film(result: dict[str, Any]) -> list[str]:
     return [what, markdown(lines), *_lengths(result)]
 
 
+def headline(result: dict[str, Any]) -> str:
+    """The README's numbers: films a second, and the memory of a long one; none where they were not measured."""
+    lines = []
+    film_rows = [row for row in rows(result, "film", "film") if "limit" in row and row["height"] == HEADLINE_HEIGHT]
+    if film_rows:
+        row = max(film_rows, key=lambda row: row["frames_per_s"])
+        where = result["machine"]
+        device = f"{where['cores']} CPU cores" if where["device"] == "cpu" else where["device"]
+        lines.append(
+            f"* **{_number(row['frames_per_s'])} frames a second**: a film of {row['width']}x{row['height']} with "
+            f"{_model(row)}, from file to file, on {device}."
+        )
+    found = [row for row in rows(result, "film", "film memory") if "peak_bytes" in row]
+    if len(found) >= 2:
+        short, long = found[:2]
+        lines.append(
+            f"* **{long['peak_bytes'] / short['peak_bytes']:.3f} times** the memory: a film of {long['frames']} frames "
+            f"against one of {short['frames']}."
+        )
+    return "\n".join(lines)
+
+
 def _lengths(result: dict[str, Any]) -> list[str]:
     """The peak of a short and of a long film of small frames, and of one of the largest."""
     found = [row for row in rows(result, "film", "film memory") if "peak_bytes" in row]
@@ -235,7 +259,7 @@ def _elsewhere(result: dict[str, Any], path: Path) -> list[str]:
         lines.append([name, *(_number(column.get(name)) for column in (_ratios(result, PEERS), *columns.values()))])
     if len(lines) == 1:
         return []
-    samples = ", ".join(f"[{name}](benchmarks/results/{file.name})" for name, (file, _) in others.items())
+    samples = ", ".join(f"[{name}](../benchmarks/results/{file.name})" for name, (file, _) in others.items())
     return [
         "**On other machines**; below 1 PyTorch is faster. Ours on a CPU is in float32 beside both",
         markdown(lines),

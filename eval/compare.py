@@ -1,4 +1,4 @@
-"""Compares every method on the same degraded pictures, and writes the tables, the plots and the README's section.
+"""Compares every method on the same degraded pictures, and writes the tables, the plots and the pages' sections.
 
     python -m eval.compare --data=path/to/CBSD68 --data-name=CBSD68
 
@@ -41,7 +41,6 @@ from zoo.metrics import PROTOCOL
 ROOT = Path(__file__).parents[1]
 RESULTS, PARTS = ROOT / "eval" / "results", ROOT / "runs" / "compare"
 QUICK_PICTURES = 8
-MARKS = "<!-- comparison -->", "<!-- /comparison -->"  # around the README's section
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,17 +92,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     result = collect(stores, material, flags, missing, previous)
     same = not new and result["identities"] == previous.get("identities")
     write_json(output / "compare.json", result)
-    result = read_json(output / "compare.json")  # what the README's test will see
+    result = read_json(output / "compare.json")  # what the pages' test will see
     for noise in result["noises"]:
         print(tables.printed(result, noise), end="\n\n")
     print(f"protocol: {PROTOCOL}")
     for path in write_pages(result, stores, material, output, keep=same):
         print(f"written: {path}")
     if flags.whole and output.resolve() == RESULTS.resolve():
-        write_section(ROOT / "README.md", MARKS, tables.section(result))
-        print("written: the comparison in README.md")
+        for (page, name), draw in tables.SECTIONS.items():
+            write_section(ROOT / page, name, draw(result))
+            print(f"written: the {name} in {page}")
     else:
-        print("README.md is left alone: it takes the comparison of all methods on all pictures, in eval/results")
+        print("docs are left alone: they take the comparison of all methods on all pictures, in eval/results")
 
 
 def measure_missing(stores: Sequence[Store], material: Material, *, seed: int, quick: bool) -> int:

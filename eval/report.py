@@ -76,10 +76,22 @@ def read_json(path: Path) -> dict:
     return found if isinstance(found, dict) else {}
 
 
-def write_section(readme: Path, marks: tuple[str, str], text: str) -> None:
-    """Replaces what stands between two marks of the README."""
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(marks[0])
-    _, end, after = rest.partition(marks[1])
+def marks(name: str) -> tuple[str, str]:
+    """The lines of a page between which a section stands that is drawn from results."""
+    return f"<!-- {name} -->", f"<!-- /{name} -->"
+
+
+def write_section(page: Path, name: str, text: str) -> None:
+    """Replaces the section `name` of a Markdown page."""
+    opening, closing = marks(name)
+    before, begin, rest = page.read_text(encoding="utf-8").partition(opening)
+    _, end, after = rest.partition(closing)
     if not begin or not end:
-        raise ZooError(f"{readme} has no marks {' ... '.join(marks)} for the section to stand between")
-    files.write(readme, f"{before}{begin}\n{text}\n{end}{after}")
+        raise ZooError(f"{page} has no marks {opening} ... {closing} for the section to stand between")
+    files.write(page, f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def read_section(page: Path, name: str) -> str:
+    """What stands there now."""
+    opening, closing = marks(name)
+    return page.read_text(encoding="utf-8").partition(opening)[2].partition(closing)[0].strip("\n")

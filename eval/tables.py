@@ -1,4 +1,4 @@
-"""The comparison in words: what is printed, the README's section and the full tables, all from its summary alone."""
+"""The comparison in words, from its summary alone: what is printed, sections of README and docs, the full tables."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from eval.goals import CBSD68, Margin, margins
 from eval.report import aligned, markdown, number
 from eval.speed import SPEED_IS
 from eval.statistics import BANDS, BANDS_ARE, INTERVAL, RESAMPLES
-from eval.summary import TEXTURE, Row, shown
+from eval.summary import TEXTURE, Row, best, shown
 from zoo.numbers import parsed
 
 TITLES = {"gaussian": "Gaussian noise", "salt_and_pepper": "Salt-and-pepper noise"}
@@ -20,6 +20,7 @@ FILTERS = {  # where its name in the code says too little
     "sharpen": "Laplacian sharpening",
 }
 NONE = "-"
+FREE = "Apache-2.0"  # the licence of weights that learned from nobody's pictures
 
 Result = dict[str, Any]
 Cells = list[list[str]]
@@ -43,10 +44,10 @@ def printed(result: Result, noise: str) -> str:
 
 
 def section(result: Result) -> str:
-    """What stands in the README between its marks."""
+    """The comparison of docs/quality.md."""
     about = result["data"]
     parts = [
-        "## Compare",
+        "## Every filter and every network",
         "    python -m eval.compare --data=path/to/CBSD68",
         f"measures every filter and every network on the same {about['pictures']} pictures ({about['name']}) with the "
         "same noise, and writes this section. Filters are told the noise and its level, with options tuned for both on "
@@ -55,22 +56,39 @@ def section(result: Result) -> str:
         f"milliseconds a megapixel on {machine(result)}.",
     ]
     for noise in result["noises"]:
-        picture = f"![PSNR by level of noise: {TITLES[noise]}](eval/results/{figure('compare', noise)})"
+        picture = f"![PSNR by level of noise: {TITLES[noise]}](../eval/results/{figure('compare', noise)})"
         lines = _short(result, noise, _code)
         lines.append([f"*{claim(result, noise)}*"] + [NONE] * (len(lines[0]) - 1))
         parts += [f"**{TITLES[noise]}**", _markdown(lines, bold=True), picture]
     parts += _missed(result)
-    crops = [f"[{_inline(noise)}](eval/results/{figure('crops', noise)})" for noise in result["noises"]]
+    crops = [f"[{_inline(noise)}](../eval/results/{figure('crops', noise)})" for noise in result["noises"]]
     parts += [
-        "![PSNR by time](eval/results/speed.png)",
-        f"The hardest places, method by method: {', '.join(crops)}. [The full tables](eval/results/compare.md) have "
+        "![PSNR by time](../eval/results/speed.png)",
+        f"The hardest places, method by method: {', '.join(crops)}. [The full tables](../eval/results/compare.md) have "
         f"{INTERVAL} % intervals, SSIM and MAE of every level, conditions that no network was trained for, and where "
-        "fine detail is lost; [the summary](eval/results/compare.json) and [the values of every picture]"
-        "(eval/results/compare) hold the numbers.",
+        "fine detail is lost; [the summary](../eval/results/compare.json) and [the values of every picture]"
+        "(../eval/results/compare) hold the numbers.",
     ]
     return "\n\n".join(
         part if part[0] in "|!# " else textwrap.fill(part, 120, break_on_hyphens=False) for part in parts
     )
+
+
+def headline(result: Result) -> str:
+    """The README's numbers: what the best network of those that may be used for anything makes of each noise."""
+    about, lines = result["data"], []
+    for noise in result["noises"]:
+        rows = [row for row in result["noises"][noise]["methods"] if row.get("licence") in (None, FREE)]
+        found = [row for kind in ("untouched", "filter", "network") if (row := best(rows, kind, noise))]
+        if len(found) < 3:
+            continue
+        before, classical, ours = (f"{number(shown(row, noise), 2)} dB" for row in found)
+        lines.append(
+            f"* **{ours}** of PSNR: {about['pictures']} photographs ({about['name']}) with {_inline(noise)} of level "
+            f"{SHOWN:g}, restored by `{found[-1]['name']}`. Untouched: {before}; the best classical filter: "
+            f"{classical}."
+        )
+    return "\n".join(lines)
 
 
 def full(result: Result) -> str:
@@ -153,7 +171,7 @@ def _missed(result: Result) -> list[str]:
         for margin in _margins(result, noise)
         if not margin.reached
     ]
-    return [f"**Not reached** of [the goals](eval/goals.py): {'; '.join(missed)}."] * bool(missed)
+    return [f"**Not reached** of [the goals](../eval/goals.py): {'; '.join(missed)}."] * bool(missed)
 
 
 def _short(result: Result, noise: str, name: Callable[[Row], str]) -> Cells:
@@ -249,3 +267,7 @@ def machine(result: Result) -> str:
     """What the times were taken on."""
     about = result["machine"]
     return f"{about['cores']} CPU cores" if about["device"] == "cpu" else about["device"]
+
+
+# What stands between marks: (page, name of its section) -> what draws it.
+SECTIONS = {("docs/quality.md", "comparison"): section, ("README.md", "quality"): headline}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from benchmarks import film, measure, peers, processes, report, restore, run, train_step
+from benchmarks import film, measure, peers, processes, report, restore, run, tables, train_step
 from benchmarks.ratios import kind_of
-from eval.report import read_json
+from eval.report import marks, read_json, read_section
 from tests import clips
 from zoo.errors import ZooError
 from zoo.models.cyclegan import PatchConfig, ResidualConfig
@@ -282,7 +282,7 @@ def test_train_steps_agree_and_an_altered_one_is_refused(command, torch, monkeyp
         train_step.check(command, task)
 
 
-# The README
+# The pages
 
 
 def drawn_from() -> dict:
@@ -317,22 +317,25 @@ def drawn_from() -> dict:
     return {"size": "full", "date": "2026-01-02", "machine": machine, "benchmarks": benchmarks}
 
 
-def test_the_readme_is_drawn_from_the_result_alone(tmp_path, monkeypatch, capsys):
-    begin, end = report.MARKS
-    readme, path = tmp_path / "README.md", tmp_path / "cpu-2026-01-02.json"
-    readme.write_text(f"before\n{begin}\n{end}\nafter\n")
+def test_the_pages_are_drawn_from_the_result_alone(tmp_path, monkeypatch, capsys):
+    page, path = tmp_path / "docs" / "performance.md", tmp_path / "cpu-2026-01-02.json"
+    page.parent.mkdir()
+    page.write_text("before\n{}\n{}\nafter\n".format(*marks("performance")))
+    (tmp_path / "README.md").write_text("".join(marks("speed")))
     path.write_text(json.dumps(drawn_from()))
     monkeypatch.setattr(report, "ROOT", tmp_path)
     assert report.main([str(path)]) == 0
-    first, plot = readme.read_text(), (tmp_path / report.PLOT).read_bytes()
+    first, plot = page.read_text(), (tmp_path / report.PLOT).read_bytes()
     assert report.main([str(path)]) == 0
-    assert (readme.read_text(), (tmp_path / report.PLOT).read_bytes()) == (first, plot)
+    assert (page.read_text(), (tmp_path / report.PLOT).read_bytes()) == (first, plot)
     assert first.startswith("before\n")
     assert first.endswith("after\n")
     assert "would take 99 s" in first
     assert "Not measured: step of gan, 128 px, batch 64 (0.1 off)." in first
     assert "| 720x576 | `resnet-gaussian` | 8 | 10 (10%) | 80 (80%) | 10 (10%) | device |" in first
     assert "a frame would take 77 s" in first
+    said = "* **1.010 times** the memory: a film of 1000 frames against one of 10."
+    assert read_section(tmp_path / "README.md", "speed") == said
     assert "10 frames 300 MiB, 1000 frames 303 MiB, 1.010 times as much (the 1000 frames themselves" in first
     assert "are 64 MiB); of 4096x3112: 4.0 GiB." in first
     assert "PyTorch is faster in float32 at: gan, 128 px, batch 4 (0.67)." in first
@@ -371,7 +374,7 @@ def test_other_machines_newest_results_stand_beside(tmp_path):
     text = report.section(drawn_from(), here, None)
     assert "| ratio to PyTorch | here | Q | Q, PyTorch in bf16 |" in text
     assert "| gan, 128 px, batch 4 | 0.667 | 2 | 0.833 |" in text
-    assert "[Q](benchmarks/results/cpu-2026-01-01.json)" in text
+    assert "[Q](../benchmarks/results/cpu-2026-01-01.json)" in text
 
 
 def test_a_result_without_peers_says_so(tmp_path):
@@ -390,13 +393,14 @@ def test_what_is_no_result_is_refused(tmp_path, capsys):
     assert "no result of benchmarks.run" in capsys.readouterr().err
 
 
-def test_the_readmes_performance_is_a_committed_result():
-    begin, end = report.MARKS
-    section = (report.ROOT / "README.md").read_text().partition(begin)[2].partition(end)[0].strip()
+def test_the_pages_performance_is_a_committed_result():
+    section = read_section(report.ROOT / "docs" / "performance.md", "performance")
     if not section:
         pytest.skip("no benchmark was committed yet")
-    path = run.RESULTS / section.rpartition("(benchmarks/results/")[2].partition(")")[0]
-    assert section == report.section(read_json(path), path, path.with_name(report.PLOT))
+    path = run.RESULTS / section.rpartition("(../benchmarks/results/")[2].partition(")")[0]
+    result = read_json(path)
+    assert section == report.section(result, path, path.with_name(report.PLOT))
+    assert read_section(report.ROOT / "README.md", "speed") == tables.headline(result)
 
 
 def test_names_of_results_tell_machines_apart():

@@ -16,6 +16,7 @@ from PIL import Image
 from eval import compare, crops, goals, methods, plots, speed, statistics, tables, tune, values
 from eval.conditions import NOISES, Condition, Material, conditions, fineness
 from eval.datasets import open_pictures
+from eval.report import marks, read_section, write_section
 from eval.run import evaluate
 from eval.summary import best_networks
 from tests.test_eval import smooth
@@ -102,7 +103,7 @@ def kept(output) -> dict[str, str]:
 
 
 def test_quick_measures_what_eval_run_measures(data, tiny, tmp_path, capsys):
-    readme = (ROOT / "README.md").read_text()
+    before = [(ROOT / page).read_text() for page, _ in tables.SECTIONS]
     assert run(data, tmp_path / "out", "--quick", models=f"gaussian,{tiny}") == 0
     printed, result = capsys.readouterr().out, result_of(tmp_path / "out")
     rows = {noise: {row["name"]: row for row in found["methods"]} for noise, found in result["noises"].items()}
@@ -124,8 +125,8 @@ def test_quick_measures_what_eval_run_measures(data, tiny, tmp_path, capsys):
     assert written == {
         f"{kind}-{noise}.png" for kind in ("compare", "crops") for noise in ("gaussian", "salt-and-pepper")
     } | {"speed.png"}
-    assert (ROOT / "README.md").read_text() == readme
-    assert "README.md is left alone" in printed
+    assert [(ROOT / page).read_text() for page, _ in tables.SECTIONS] == before
+    assert "docs are left alone" in printed
 
 
 def test_a_second_run_measures_what_is_new_and_ends_where_a_fresh_one_does(data, tiny, tmp_path, calls):
@@ -245,46 +246,48 @@ def test_without_names_all_filters_and_all_weights_are_compared(monkeypatch):
     assert not {"resnet-gaussian", "gan-pictures"} & set(missing)
 
 
-# ---- the README
+# ---- the pages
 
 
 def test_the_section_stands_between_its_marks(tmp_path):
-    readme = tmp_path / "README.md"
-    begin, end = compare.MARKS
-    readme.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
-    compare.write_section(readme, compare.MARKS, "new")
-    compare.write_section(readme, compare.MARKS, "new")
-    assert readme.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n"
-    readme.write_text("bare")
+    page = tmp_path / "page.md"
+    begin, end = marks("this")
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    write_section(page, "this", "new")
+    write_section(page, "this", "new")
+    assert page.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n"
+    assert read_section(page, "this") == "new"
+    page.write_text("bare")
     with pytest.raises(ZooError, match="marks"):
-        compare.write_section(readme, compare.MARKS, "new")
+        write_section(page, "this", "new")
 
 
-def test_a_whole_run_writes_the_readme(data, tmp_path, monkeypatch, calls):
+def test_a_whole_run_writes_the_pages(data, tmp_path, monkeypatch, calls):
     monkeypatch.setattr(compare, "ROOT", tmp_path)
     monkeypatch.setattr(compare, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
     monkeypatch.setattr(methods.filters, "FILTERS", {"gaussian": methods.filters.FILTERS["gaussian"]})
-    begin, end = compare.MARKS
-    (tmp_path / "README.md").write_text(f"{begin}{end}")
+    (tmp_path / "docs").mkdir()
+    for page, name in tables.SECTIONS:
+        (tmp_path / page).write_text("".join(marks(name)))
+    written = lambda: {name: read_section(tmp_path / page, name) for page, name in tables.SECTIONS}
     assert compare.main([f"--data={data}", "--data-name=THREE"]) == 0
-    result, written = result_of(tmp_path / "results"), (tmp_path / "README.md").read_text()
-    assert written == f"{begin}\n{tables.section(result)}\n{end}"
-    assert "3 pictures (THREE)" in written
-    assert str(tmp_path) not in written + (tmp_path / "results" / "compare.json").read_text()
+    result, first = result_of(tmp_path / "results"), written()
+    assert first == {name: draw(result) for (_, name), draw in tables.SECTIONS.items()}
+    assert "3 pictures (THREE)" in first["comparison"]
+    assert str(tmp_path) not in str(first) + (tmp_path / "results" / "compare.json").read_text()
     assert "unet-gaussian" in result["noises"]["gaussian"]["without_weights"]
     assert compare.main([f"--data={data}", "--data-name=THREE"]) == 0
-    assert (tmp_path / "README.md").read_text() == written
+    assert written() == first
 
 
-def test_the_readmes_comparison_is_the_committed_result():
+def test_the_pages_comparison_is_the_committed_result():
     path = ROOT / "eval" / "results" / "compare.json"
     if not path.exists():
         pytest.skip(f"no comparison was run yet: there is no {path}")
-    begin, end = compare.MARKS
-    section = (ROOT / "README.md").read_text().partition(begin)[2].partition(end)[0]
     result = json.loads(path.read_text())
-    assert section.strip() == tables.section(result)
+    for (page, name), draw in tables.SECTIONS.items():
+        assert read_section(ROOT / page, name) == draw(result)
     assert (path.parent / "compare.md").read_text() == tables.full(result)
 
 
