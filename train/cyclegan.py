@@ -23,6 +23,7 @@ from train import state as st
 from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss, gradient_penalty
 from train.settings import Settings, network_config, overridden, refuse_ignored, shipped_config
 from train.task import Batch, Task
+from zoo import color
 from zoo.errors import FlagError
 from zoo.models.cyclegan import NoiseCriticConfig, NoiseModelConfig, PatchConfig, ResidualConfig
 from zoo.models.densenet import DenseDiscriminatorConfig
@@ -41,7 +42,14 @@ JUDGE_RATE = 0.4  # of the learning rate
 # Of the learning rate, for a g_ba that is right from the beginning but for what its judge teaches: faster, it follows
 # the judge's mistakes.
 DEGRADER_RATE = 0.03
-LAWS = {"gaussian": "additive", "poisson": "additive", "speckle": "additive", "salt_and_pepper": "impulse"}
+LAWS = {
+    "gaussian": "additive",
+    "poisson": "additive",
+    "speckle": "additive",
+    "grain": "additive",
+    "scan": "additive",
+    "salt_and_pepper": "impulse",
+}
 
 PRESETS = {
     "small": {"network": "width=32"},
@@ -216,7 +224,7 @@ class CycleGan(Task):
         fake = jnp.clip(fake, 0, 1)
         if s.grey:
             grey = degrade.grey_share(grey_key, clean.shape[0], s.grey)
-            clean, fake = (jnp.where(grey, degrade.luma(x), x) for x in (clean, fake))
+            clean, fake = (jnp.where(grey, color.grey(x), x) for x in (clean, fake))
         few = max(clean.shape[0] // 4, 1) if s.lambda_identity else 0
 
         def restorer(params):

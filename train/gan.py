@@ -27,7 +27,7 @@ from zoo.models.gan import DiscriminatorConfig
 DISCRIMINATORS = {"plain": DiscriminatorConfig, "densenet": DenseDiscriminatorConfig}
 
 # What only a GAN that restores looks at.
-RESTORING = ("generator", "pixel_loss", "lambda_adversarial", "noise", "levels", "rising", "grey", "patience")
+RESTORING = ("generator", "pixel_loss", "lambda_adversarial", "noise", "levels", "rising", "grey", "white", "patience")
 
 PRESETS = {
     "small": {"network": "width=32"},

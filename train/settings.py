@@ -34,7 +34,7 @@ class Settings:
     """small: a CPU; full: an accelerator; paper: as published; auto: small or full, as the device is"""
     data: str = "leaves"
     """leaves (procedural, made on the device), a FOLDER of pictures, or tfds:NAME[:SPLIT]"""
-    noise: Literal["gaussian", "salt_and_pepper", "poisson", "speckle", "mixed"] = "gaussian"
+    noise: Literal["gaussian", "salt_and_pepper", "poisson", "speckle", "grain", "scan", "mixed"] = "gaussian"
     levels: Levels = (0.01, 0.05)
     """lowest and highest level drawn: standard deviation or share of pixels, on the [0, 1] scale"""
     rising: bool = False
@@ -74,6 +74,8 @@ class Settings:
     """in which the networks compute; bfloat16 is faster on accelerators. Weights and losses stay float32"""
     grey: float = 0.1
     """share of crops turned grey, noise and all: film is black and white too"""
+    white: float = 0.0
+    """share of crops with white Gaussian noise instead: a network for grain should know that too"""
     checkpoints: int = 10
     """how many over the run; each validates, and keeps the best weights"""
     patience: int = 0
@@ -158,7 +160,7 @@ def check(settings: S) -> S:
         raise FlagError(f"--seed={settings.seed} is outside 0 ... 2^32 - 1")
     if settings.minutes is not None and not settings.minutes > 0:
         raise FlagError(f"--minutes={settings.minutes} must be more than 0")
-    for name in ("hold", "dropout", "average", "grey"):
+    for name in ("hold", "dropout", "average", "grey", "white"):
         if not 0 <= getattr(settings, name) <= 1:
             raise FlagError(f"--{name}={getattr(settings, name)} must lie in [0, 1]")
     if settings.dropout == 1:

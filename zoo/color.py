@@ -99,6 +99,12 @@ def luma(planes: Planes, *, layout: Layout) -> Float[Array, "n h w"]:
     return (planes[0].astype(jnp.float32) - black) / span
 
 
+def grey(rgb: Float[Array, "*n h w 3"]) -> Float[Array, "*n h w 1"]:
+    """RGB as the luma of Rec. 601."""
+    kr, kb = MATRICES["bt470bg"]
+    return rgb @ jnp.array([[kr], [1 - kr - kb], [kb]])
+
+
 @partial(jax.jit, static_argnames=("source", "target"))
 def changed(
     planes: Planes,

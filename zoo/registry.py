@@ -62,6 +62,8 @@ SPECS: dict[str, Spec] = {
     "resnet-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _RESNET),
     "fast-gaussian": Spec(ResNetConfig(width=32), "gaussian", _FAST),
     "fast-salt-and-pepper": Spec(ResNetConfig(width=32, impulse=True), "salt_and_pepper", _FAST),
+    "resnet-grain": Spec(ResNetConfig(), "grain", f"{_RESNET}; for film grain and for white noise"),
+    "fast-grain": Spec(ResNetConfig(width=32), "grain", f"{_FAST}; for film grain and for white noise"),
     "densenet-gaussian": Spec(DenseNetConfig(), "gaussian", _DENSE),
     "densenet-salt-and-pepper": Spec(DenseNetConfig(impulse=True), "salt_and_pepper", _DENSE),
     "gan-gaussian": Spec(ResNetConfig(), "gaussian", _GAN),
