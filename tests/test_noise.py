@@ -1,13 +1,16 @@
 """The degradations: range, moments, seeds, levels per image, whole pixels."""
 
+import io
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from zoo import draws, noise
+from zoo import draws, jpeg, noise
 from zoo.noise import NOISES
 from zoo.noise import degrade as eager
 
@@ -78,7 +81,7 @@ def test_a_higher_level_errs_more(kind):
     assert errors[0] > 0
 
 
-@pytest.mark.parametrize("kind", [k for k in NOISES if k != "poisson"])
+@pytest.mark.parametrize("kind", [k for k in NOISES if k not in ("poisson", "scan")])  # a scan has 8 bits, at any level
 def test_level_zero_changes_nothing(kind):
     image = draws.uniform(KEY, (8, 8, 3))
     assert bool((degrade(KEY, image, noise=kind, level=0.0) == image).all())
@@ -162,3 +165,44 @@ def test_the_estimate_looks_at_each_picture_alone_and_survives_white_and_small_o
     one = noise.estimate_sigma(pictures[1:2])
     np.testing.assert_allclose(noise.estimate_sigma(pictures)[1:2], one, rtol=1e-5)
     assert float(noise.estimate_sigma(jnp.ones((1, 13, 13, 1)))[0]) == 0
+
+
+@pytest.mark.parametrize(("correlation", "monochrome"), [(0.0, 0.85), (0.8, 0.5), (1.5, 1.0)])
+def test_grain_has_the_deviation_the_correlation_and_the_share_that_it_is_told(correlation, monochrome):
+    grey = jnp.full((4, 128, 128, 3), 0.5)
+    out = noise.grain(KEY, grey, sigma=0.05, correlation=correlation, monochrome=monochrome) - grey
+    field = np.asarray(out, np.float64)
+    np.testing.assert_allclose(field.std(), 0.05, rtol=0.03)
+    along = [np.corrcoef(field[:, :, 1:].ravel(), field[:, :, :-1].ravel())[0, 1]]
+    along += [np.corrcoef(field[:, 1:].ravel(), field[:, :-1].ravel())[0, 1]]
+    taps = np.exp(-((np.arange(-6, 7) / max(correlation, 1e-3)) ** 2) / 2)
+    expected = (taps[1:] * taps[:-1]).sum() / (taps**2).sum()
+    np.testing.assert_allclose(along, expected, atol=0.03)
+    np.testing.assert_allclose(np.corrcoef(field[..., 0].ravel(), field[..., 1].ravel())[0, 1], monochrome, atol=0.03)
+
+
+def test_grain_is_strongest_in_the_mid_greys_and_weakest_in_black_and_white():
+    deviation = lambda value: float((noise.grain(KEY, jnp.full((64, 64, 3), value), sigma=0.01) - value).std())
+    dark, middle, light = map(deviation, (0.1, 0.5, 0.9))
+    np.testing.assert_allclose([dark / middle, light / middle], 0.35 + 0.65 * 4 * 0.09, rtol=0.01)
+
+
+def test_grain_is_drawn_anew_for_each_picture():
+    """One key gives pictures of a batch grain of different softness."""
+    field = np.asarray(noise.grain(KEY, jnp.full((8, 64, 64, 1), 0.5), sigma=0.05) - 0.5)[..., 0]
+    softness = [np.corrcoef(one[:, 1:].ravel(), one[:, :-1].ravel())[0, 1] for one in field]
+    assert np.ptp(softness) > 0.3
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quality", [40, 75, 95])
+def test_jpeg_is_what_the_library_makes_of_it(channels, quality):
+    y, x = np.mgrid[:61, :83] / 20
+    waves = [np.sin(x * (k + 1) + y * y) + np.cos(3 * y - k) + 0.2 * np.sin(9 * x * y) for k in range(channels)]
+    codes = np.uint8(np.rint(np.clip(np.stack(waves, -1) * 50 + 128, 0, 255)))
+    file = io.BytesIO()
+    Image.fromarray(codes.squeeze()).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    wanted = np.asarray(Image.open(file), np.float64).reshape(codes.shape)
+    made = 255 * np.asarray(jpeg.compressed(jnp.asarray(codes[None] / 255.0, jnp.float32), jnp.array([quality * 1.0])))
+    assert np.abs(made[0] - wanted).mean() < 1
+    np.testing.assert_allclose(made, np.rint(made), atol=1e-4)
