@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,53 +14,13 @@ from zoo import noise
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only itself and what stands before it
-# Inside zoo, from the ground up; a module imports only what stands on an earlier floor.
-FLOORS = [
-    {"memory"},
-    {"draws", "errors"},
-    {
-        "checked",
-        "files",
-        "flags",
-        "models.convolution",
-        "models.norms",
-        "filters",
-        "metrics",
-        "noise",
-        "numbers",
-        "leaves",
-        "pictures.picture",
-    },
-    {"color", "models.layers", "shipped", "pictures.finding", "pictures.openimageio", "windows"},
-    {"models.gan", "models.densenet", "models.resnet", "pictures.reading", "pictures.writing"},
-    {"models.cyclegan", "models.unet"},
-    {"registry"},
-    {"restorer"},
-    {"still"},
-    {
-        "film.display",
-        "film.doctor",
-        "film.flicker",
-        "film.formats",
-        "film.masks",
-        "film.matroska",
-        "film.parts",
-        "film.progress",
-        "film.timecode",
-    },
-    {"film.motion", "film.threads"},
-    {"film.scenes", "film.source"},
-    {"film.probe", "film.sequence", "film.streams", "film.temporal", "film.y4m"},
-    {"film.encode", "film.engine"},
-    {"film.containers", "film.mux", "film.shots"},
-    {"film.plan", "film.beside"},
-    {"film.job"},
-    {"film.compare", "film.preview"},
-    {"film.graph"},
-    {"film.command"},
-    {"cli"},
-    {"__main__", "__init__"},
-]
+# Inside zoo, from the ground up: each room imports only itself and what lies below. A room is a folder or a module;
+# modules that are not named here are the ground.
+GROUND = "ground"
+ROOMS = [GROUND, "models", "registry", "restorer", "still", "film", "cli", "__main__"]
+
+
+RANDOM = [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.grain, noise.scan, noise.mixed]
 
 
 def imports(path: Path) -> set[str]:
@@ -81,21 +42,36 @@ def test_folders_import_only_to_the_left():
             assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
 
 
-def test_floors_of_zoo():
-    floor = {name: k for k, names in enumerate(FLOORS) for name in names}
-    for path in (ROOT / "zoo").rglob("*.py"):
-        module = ".".join(path.relative_to(ROOT / "zoo").with_suffix("").parts)
-        if module.endswith(".__init__"):
-            continue
-        assert module in floor, f"zoo/{module} has no floor: say in FLOORS where it stands"
-        for name in imports(path):
-            used = name.removeprefix("zoo.")
-            if name.startswith("zoo.") and used in floor:
-                assert floor[used] < floor[module], f"zoo.{module} imports {name}"
+def graph_of_zoo() -> dict[str, set[str]]:
+    """Each module of zoo with the modules of zoo that it imports, named without "zoo."."""
+    paths = {
+        ".".join(path.relative_to(ROOT / "zoo").with_suffix("").parts): path
+        for path in (ROOT / "zoo").rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    return {
+        module: {name.removeprefix("zoo.") for name in imports(path) if name.startswith("zoo.")} & paths.keys()
+        for module, path in paths.items()
+    }
+
+
+def room(module: str) -> int:
+    first = module.split(".")[0]
+    return ROOMS.index(first if first in ROOMS else GROUND)
+
+
+def test_no_room_of_zoo_imports_one_above():
+    for module, used in graph_of_zoo().items():
+        wrong = sorted(name for name in used if room(name) > room(module))
+        assert not wrong, f"zoo.{module} imports {wrong}, which stand above it: {' <- '.join(ROOMS)}"
+
+
+def test_no_module_of_zoo_imports_itself_by_way_of_others():
+    TopologicalSorter(graph_of_zoo()).prepare()  # raises CycleError, which names the circle
 
 
 def test_random_functions_take_key_then_image_then_named_options():
-    for function in (noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.mixed, noise.degrade):
+    for function in [*RANDOM, noise.degrade]:
         parameters = list(inspect.signature(function).parameters.values())
         assert [p.name for p in parameters[:2]] == ["key", "image"], function
         assert all(p.kind is p.KEYWORD_ONLY for p in parameters[2:]), function
