@@ -96,7 +96,8 @@ def _softened(white: Float[Array, "n _ _ c"], sigma: Float[Array, " n"]) -> Floa
     for axis in (1, 2):
         size = white.shape[axis] - 2 * _RADIUS
         shifted = [jax.lax.slice_in_dim(white, k, k + size, axis=axis) for k in range(2 * _RADIUS + 1)]
-        white = sum(_per_image(taps[:, k], white) * x for k, x in enumerate(shifted))
+        parts = [_per_image(taps[:, k], white) * x for k, x in enumerate(shifted)]
+        white = sum(parts[1:], parts[0])
     return white
 
 
