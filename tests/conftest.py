@@ -1,6 +1,9 @@
 """What the tests share. Heavy work stays small: few channels, few pixels, few steps."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # Compiled programs are kept between tests, workers and runs: most of the suite's time would go into making them anew.
@@ -9,14 +12,26 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
-# And they are compiled without the costly optimisations, by XLA's older emitters: that takes a quarter of the time of a
-# short training run. What is about the compiled program itself has the fixture `as_shipped`.
-QUICK = {
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false",
-}
-ENVIRONMENT = {name: os.environ.get(name) for name in QUICK}
-os.environ |= QUICK
+# And they are compiled without the costly optimisations, by XLA's older emitters where it still has them: that takes a
+# quarter of the time of a short training run. What is about the compiled program itself has the fixture `as_shipped`.
+EMITTERS = "xla_cpu_use_fusion_emitters"
+SHIPPED = "FILMZOO_TESTS_ENVIRONMENT"  # as it was, which the first process of a run leaves to those that it starts
+
+
+def _known(flag: str) -> bool:
+    """Whether this XLA has a flag: one that it does not know ends the process."""
+    environment = os.environ | {"XLA_FLAGS": f"--{flag}=false", "JAX_PLATFORMS": "cpu"}
+    starts = [sys.executable, "-c", "import jax; jax.devices()"]
+    return not subprocess.run(starts, env=environment, capture_output=True).returncode
+
+
+if SHIPPED not in os.environ:
+    quick = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    if _known(EMITTERS):
+        quick["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --{EMITTERS}=false"
+    os.environ[SHIPPED] = json.dumps({name: os.environ.get(name) for name in quick})
+    os.environ |= quick
+ENVIRONMENT: dict[str, str | None] = json.loads(os.environ[SHIPPED])
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -38,7 +53,8 @@ def as_shipped():
     with pytest.MonkeyPatch.context() as patch:  # its own: a test may undo what it patched itself in the middle
         for name, value in ENVIRONMENT.items():
             patch.delenv(name) if value is None else patch.setenv(name, value)
-        patch.setitem(convolution._OLDER, "xla_cpu_use_fusion_emitters", True)
+        if "XLA_FLAGS" in ENVIRONMENT:
+            patch.setitem(convolution._OLDER, EMITTERS, True)
         jax.config.update("jax_disable_most_optimizations", False)
         yield
         jax.config.update("jax_disable_most_optimizations", True)

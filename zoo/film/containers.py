@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 from av.error import FFmpegError
 
 from zoo.errors import FlagError
-from zoo.film import encode, streams
+from zoo.film import encode, pyav, streams
 from zoo.film.encode import Encoding
 from zoo.film.source import Film
 
@@ -52,7 +51,8 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
 def _check_beginnings(film: Film, kept: list[Any]):
     """Raises FlagError where a stream begins a frame or more after time 0, which AVI cannot say."""
     begin = {"its picture": film.begins}
-    begin |= {_named(s): s.start_time * s.time_base for s in kept if s.type == "audio" and s.start_time is not None}
+    sound = [s for s in kept if s.type == "audio" and s.start_time is not None]
+    begin |= {_named(s): s.start_time * pyav.exact(s.time_base) for s in sound}
     for name, at in begin.items():
         if at * film.rate > 1:
             raise FlagError(
@@ -76,7 +76,7 @@ def _named(stream: Any) -> str:
 @contextlib.contextmanager
 def _nowhere(output: Path) -> Iterator[Any]:
     """An output that keeps nothing, closed whether or not its kind can end a file without packets: MXF cannot."""
-    out = av.open(_Null(), "w", format=streams.format_of(output))
+    out = pyav.container(_Null(), "w", format=streams.format_of(output))
     try:
         yield out
     finally:

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import display, formats, sequence, threads, y4m
+from zoo.film import display, formats, pyav, sequence, threads, y4m
 from zoo.film.formats import Tags
 from zoo.film.source import BOTTOM, PIPE, TOP, Film
 
@@ -179,7 +179,7 @@ class Segment:
 
     def __init__(self, path: Path, film: Film, encoding: Encoding):
         self._film, self._encoding, self._count = film, encoding, 0
-        self._file = av.open(str(path), "w", format="matroska", options={"avoid_negative_ts": "disabled"})
+        self._file = pyav.container(str(path), "w", format="matroska", options={"avoid_negative_ts": "disabled"})
         try:
             self._stream = add_stream(self._file, film, encoding)
         except BaseException:

@@ -10,11 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 from av.error import FFmpegError
 
 from zoo.errors import OutputError, ZooError
-from zoo.film import formats, matroska, streams, timecode
+from zoo.film import formats, matroska, pyav, streams, timecode
 from zoo.film.encode import Encoding
 from zoo.film.formats import Tags
 from zoo.film.source import Film, opened
@@ -51,9 +50,9 @@ def join(
     """
     if streams.format_of(part) == "avi":
         film, times = _counted(film, times)
-    with streams.everything(film) as source, av.open(str(segments[0])) as first:
+    with streams.everything(film) as source, pyav.container(str(segments[0])) as first:
         kept = {s.index for s in streams.kept(source, film, drop)}
-        out = av.open(str(part), "w", format=streams.format_of(part), options=_MUXER_OPTIONS)
+        out = pyav.container(str(part), "w", format=streams.format_of(part), options=_MUXER_OPTIONS)
         try:
             target, copies = None, {}
             if source is None:
@@ -149,7 +148,7 @@ def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]
 
 def _cut(chapter: dict[str, Any], first: Fraction, last: Fraction) -> dict[str, Any] | None:
     """The chapter between two times in seconds, counted from the first; None where it lies outside."""
-    base = chapter["time_base"]
+    base = pyav.exact(chapter["time_base"])
     start, end = (min(max(chapter[k] * base, first), last) - first for k in ("start", "end"))
     return chapter | {"start": round(start / base), "end": round(end / base)} if start < end else None
 
@@ -176,7 +175,7 @@ def _indexed(segments: list[Path]) -> Iterator[tuple[int, Any]]:
     first, header = 0, None
     for path in segments:
         count = 0
-        with av.open(str(path)) as segment:
+        with pyav.container(str(path)) as segment:
             extra = segment.streams.video[0].codec_context.extradata
             if header is not None and extra != header:
                 raise ZooError(f"{path} was encoded in another way than the segments before it; run with --restart")
@@ -184,7 +183,7 @@ def _indexed(segments: list[Path]) -> Iterator[tuple[int, Any]]:
             for packet in segment.demux(segment.streams.video[0]):
                 if packet.size and packet.pts is not None:
                     count += 1
-                    yield first + round(packet.pts * packet.time_base * 1000), packet
+                    yield first + round(packet.pts * pyav.exact(packet.time_base) * 1000), packet
         first += count
 
 
@@ -206,11 +205,12 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
             continue
         if times.cut and packet.stream.type == "subtitle" and packet.pts is not None:
             _begin_within(packet, begin)
-        at = (packet.dts if packet.pts is None else packet.pts) * packet.time_base
+        tick = pyav.exact(packet.time_base)
+        at = (packet.dts if packet.pts is None else packet.pts) * tick
         if times.cut:
             if not begin <= at < end:
                 continue
-            shift = round(begin / packet.time_base)
+            shift = round(begin / tick)
             packet.pts, packet.dts = (None if t is None else t - shift for t in (packet.pts, packet.dts))
             at -= begin
         latest = max(latest, float(at))
@@ -220,7 +220,7 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
 
 def _begin_within(subtitle: Any, begin: Fraction):
     """Lets a subtitle that is already shown at a time in seconds begin there."""
-    first = math.ceil(begin / subtitle.time_base)
+    first = math.ceil(begin / pyav.exact(subtitle.time_base))
     if subtitle.pts < first < subtitle.pts + (subtitle.duration or 0):
         subtitle.duration -= first - subtitle.pts
         subtitle.pts = subtitle.dts = first
@@ -231,8 +231,8 @@ def verify(film: Film, times: Stretch, part: Path) -> None:
     with opened(part) as written:
         stream = written.streams.video[0] if film.stream >= len(written.streams) else None
         stream = stream or next(s for s in written.streams.video if not s.disposition & s.disposition.attached_pic)
-        found = sorted(p.pts * p.time_base for p in written.demux(stream) if p.size and p.pts is not None)
-        tick = stream.time_base
+        tick = pyav.exact(stream.time_base)
+        found = sorted(p.pts * tick for p in written.demux(stream) if p.size and p.pts is not None)
     wanted = [(t - times.shift) * film.time_base for t in times.pts]
     if len(found) != len(wanted):
         raise OutputError(f"{film.name} has {len(wanted)} frames, but {len(found)} were written; the parts are kept")

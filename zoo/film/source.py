@@ -15,7 +15,7 @@ from av.error import FFmpegError, InvalidDataError
 
 from zoo.color import Layout
 from zoo.errors import InputError
-from zoo.film import display, formats
+from zoo.film import display, formats, pyav
 from zoo.film.formats import Tags
 
 
@@ -90,7 +90,7 @@ def opened(path: str | Path, **options: Any) -> Iterator[Any]:
     if Path(path).stat().st_size == 0:
         raise InputError(f"{path} is empty")
     try:
-        container = av.open(str(path), metadata_errors="replace", **options)
+        container = pyav.container(str(path), **options)
     except PermissionError:
         raise InputError(f"{path}: no permission to read it") from None
     except (FFmpegError, ValueError) as e:
@@ -121,7 +121,7 @@ def _pipe() -> list[Any]:
     if not _piped:
         try:
             coming, losses = _Counted(), Losses()
-            container = av.open(coming, format=Y4M)
+            container = pyav.container(coming, format=Y4M)
             frames = decoded(container, container.streams.video[0], losses, lambda: coming.count)
             _piped.extend([container, container.streams.video[0], next(frames), frames, losses])
         except (FFmpegError, StopIteration):
@@ -164,6 +164,7 @@ def _film(path, container, stream, frame, matrix, range_) -> Film:
     )
     tags = formats.retagged(tags, matrix, range_)
     layout, guesses = formats.layout(frame.format.name, tags, frame.height, frame.width)
+    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
     return Film(
         name=str(path),
         container=container.format.name,
@@ -175,22 +176,23 @@ def _film(path, container, stream, frame, matrix, range_) -> Film:
         guesses=tuple(guesses),
         height=frame.height,
         width=frame.width,
-        rate=stream.average_rate or stream.guessed_rate or Fraction(25),
-        time_base=stream.time_base,
-        aspect=stream.sample_aspect_ratio or context.sample_aspect_ratio or None,
+        rate=pyav.exact(stream.average_rate or stream.guessed_rate or 25),
+        time_base=pyav.exact(stream.time_base),
+        aspect=pyav.exact(aspect) if aspect else None,
         display=display.of(frame),
         ends=_ends(container, stream),
         field_order=FIELD_ORDERS.get(context.field_order, "unknown"),
-        begins=(frame.pts or 0) * stream.time_base,
+        begins=(frame.pts or 0) * pyav.exact(stream.time_base),
         stream=stream.index,
     )
 
 
 def _ends(container: Any, stream: Any) -> Fraction | None:
     """When the last frame ends, in seconds, as the file says."""
-    start = (stream.start_time or 0) * stream.time_base
+    tick = pyav.exact(stream.time_base)
+    start = (stream.start_time or 0) * tick
     if stream.duration:
-        return start + stream.duration * stream.time_base
+        return start + stream.duration * tick
     if clock := stream.metadata.get("DURATION"):  # Matroska's "00:00:09.080000000", counted from 0
         with contextlib.suppress(ValueError):
             hours, minutes, rest = clock.split(":")
