@@ -1,7 +1,7 @@
 """Where PyAV's versions differ: how a file is opened, and what its exact numbers are."""
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -10,7 +10,7 @@ from av.container import InputContainer
 _OPTIONS: dict[str, Any] = {"metadata_errors": "surrogateescape"} if hasattr(InputContainer, "metadata_errors") else {}
 
 
-def container(file: Any, mode: str = "r", **options: Any) -> Any:
+def container(file: Any, mode: Literal["r", "w"] = "r", **options: Any) -> Any:
     """What `av.open` gives, for reading or writing. `file`: a path, or an object with `read` or `write`."""
     return av.open(file, mode, **_OPTIONS, **options)
 
