@@ -67,9 +67,9 @@ class Restore:
     mask: Annotated[str | None, tyro.conf.arg(metavar="PICTURE|FOLDER")] = None
     """Films: changes only what is white here; black pixels stay bit for bit. A folder holds one mask for each frame."""
     segment: int = 100
-    """Films: frames in a finished part; an interrupted run goes on after the last one."""
+    """Films: frames in a segment; an interrupted run goes on after the last finished one."""
     shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "1/1"
-    """Films: do the I-th of N shares of the parts; the process that is last joins them all."""
+    """Films: do the I-th of N shares of the segments; the process that is last joins them all."""
     rate: str = "24"
     """Sequences of pictures: frames a second, such as 25 or 24000/1001."""
     gaps: Literal["fail", "copy"] = "fail"
