@@ -38,7 +38,7 @@ def draw(pattern: str, dtype, channels: int = 3, numbers=range(7, 12), **facts):
 def said(path: str) -> dict:
     """What the header of a picture says, by name; the same whether its samples are read or not."""
     header = pictures.read(path).header
-    assert header == pictures.header(Path(path))
+    assert header == pictures.read(path, samples=False).header
     return {name: value for name, _, value in header.entries}
 
 

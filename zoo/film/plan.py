@@ -84,6 +84,8 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"{guess}. --colorspace, --color-range say better")
     if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := streams.others(film)):
         notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
+    if encoding.encoder == sequence.CONTAINER and (left := sequence.left_out(film, output)):
+        notes.append(f"{name}: not kept in {output.name}: {', '.join(left)}")
     if unsaid := encode.unsaid(film, encoding, output):
         where = encoding.encoder if encoding.encoder == encode.Y4M else f"{encoding.encoder} in {output.suffix}"
         other = ".mov" if output.suffix.lower() in (".mkv", ".webm") else "ffv1 in .mkv"
