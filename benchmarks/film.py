@@ -1,6 +1,6 @@
 """How fast films are restored: from a file to a file as `python -m zoo restore` does it, FFV1 of 10 bits and 4:2:2 on
-both sides, and each stage alone (decode, device, encode); that the memory does not grow with the film; and the most
-that the largest frames take.
+both sides. Each stage is timed alone too: decode, device, encode. Also that the memory does not grow with the film, and
+the most that the largest frames take.
 """
 
 import json
