@@ -183,9 +183,10 @@ def _shift(a: Film, b: Film, near: Fraction) -> Fraction:
 
 def _times(film: Film) -> list[Fraction]:
     """Seconds of every frame from the first, without decoding."""
-    times = []
+    times, clock = [], film.clock()
     with opened(film.name) as container, contextlib.suppress(InvalidDataError):  # where the file breaks off
         for packet in container.demux(container.streams[film.stream]):
+            clock.set(packet)
             if packet.size and packet.pts is not None:
                 times.append(packet.pts * film.time_base - film.begins)
     return sorted(t for t in times if t >= 0)

@@ -52,7 +52,7 @@ def _check_beginnings(film: Film, kept: list[Any]):
     """Raises FlagError where a stream begins a frame or more after time 0, which AVI cannot say."""
     begin = {"its picture": film.begins}
     sound = [s for s in kept if s.type == "audio" and s.start_time is not None]
-    begin |= {_named(s): s.start_time * pyav.exact(s.time_base) for s in sound}
+    begin |= {_named(s): s.start_time * pyav.exact(s.time_base) + film.lead for s in sound}
     for name, at in begin.items():
         if at * film.rate > 1:
             raise FlagError(

@@ -139,11 +139,16 @@ def _set_timecode(target: Any, source: Any, film: Film, times: Stretch):
 
 def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]):
     out.metadata.update(streams.own(source.metadata))
-    chapters = [] if "chapters" in drop else source.chapters()
+    chapters = [] if "chapters" in drop else [_later(chapter, film.lead) for chapter in source.chapters()]
     if times.cut:
         chapters = [c for c in (_cut(chapter, *times.bounds(film)) for chapter in chapters) if c]
     if chapters:
         out.set_chapters(chapters)
+
+
+def _later(chapter: dict[str, Any], seconds: Fraction) -> dict[str, Any]:
+    ticks = round(seconds / pyav.exact(chapter["time_base"]))
+    return chapter | {key: chapter[key] + ticks for key in ("start", "end")}
 
 
 def _cut(chapter: dict[str, Any], first: Fraction, last: Fraction) -> dict[str, Any] | None:
@@ -192,7 +197,7 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
     subtitles that last into it. Where the file breaks off, so do they."""
     held = [s for s in source.streams if s.index in copies and s.type != "attachment"]
     begin, end = times.bounds(film)
-    latest = 0.0
+    latest, clock = 0.0, film.clock()
     packets = source.demux(held) if held else iter(())
     while True:
         try:
@@ -201,6 +206,7 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
             return
         if packet is None:
             return
+        clock.set(packet)
         if packet.size == 0 or (packet.dts is None and packet.pts is None):
             continue
         if times.cut and packet.stream.type == "subtitle" and packet.pts is not None:

@@ -16,6 +16,7 @@ from av.error import FFmpegError, InvalidDataError
 from zoo.color import Layout
 from zoo.errors import InputError
 from zoo.film import display, formats, pyav
+from zoo.film.clock import KINDS, Clock, Joint, moved, scan
 from zoo.film.formats import Tags
 
 
@@ -54,11 +55,21 @@ class Film:
     begins: Fraction  # seconds: the time of the first frame
     stream: int  # the index of the picture stream
     gaps: str = "fail"  # of a sequence: what a missing number means
+    joints: tuple[Joint, ...] = ()  # where all its streams are moved, to be on one clock
 
     @property
     def alone(self) -> bool:
         """Whether there is nothing else to copy: pictures and pipes have no other streams."""
         return self.container == "pictures" or self.name == PIPE
+
+    def clock(self) -> Clock:
+        """What puts the packets of all its streams on one clock."""
+        return Clock(self.joints, wraps=self.container in KINDS)
+
+    @property
+    def lead(self) -> Fraction:
+        """The seconds by which all streams are moved from the beginning."""
+        return self.joints[0].seconds if self.joints and not self.joints[0].packets else Fraction(0)
 
     @property
     def expected(self) -> int | None:
@@ -113,7 +124,22 @@ def describe(path: str | Path, *, matrix: str | None = None, range_: str | None 
         first = next(decoded(container, stream, Losses()), None)
         if first is None:
             raise InputError(f"no frame of {path} can be decoded; the file is damaged")
-        return _film(path, container, stream, first, matrix, range_)
+        film = _film(path, container, stream, first, matrix, range_)
+        if film.container not in KINDS:
+            before = _before_0(container, film.begins)
+            ends = None if film.ends is None else film.ends + before
+            return dataclasses.replace(film, joints=moved((), before), begins=film.begins + before, ends=ends)
+    with opened(path) as container:
+        joints, ends = scan(container, container.streams[film.stream], film.rate)
+    film = dataclasses.replace(film, joints=joints, ends=ends)
+    return dataclasses.replace(film, begins=film.begins + film.lead)
+
+
+def _before_0(container: Any, begins: Fraction) -> Fraction:
+    """By how many seconds the first of the streams begins before time 0. What a decoder of sound needs ahead of its
+    beginning does not count."""
+    sound = [s for s in container.streams.audio if s.start_time is not None]
+    return max(Fraction(0), -begins, *(-s.start_time * pyav.exact(s.time_base) for s in sound))
 
 
 def _pipe() -> list[Any]:
@@ -230,7 +256,7 @@ def read(film: Film, losses: Losses) -> Iterator[Frame]:
             frames = itertools.chain([_piped[2]], _piped[3])
         else:
             container = held.enter_context(opened(film.name))
-            frames = decoded(container, container.streams[film.stream], losses)
+            frames = decoded(container, container.streams[film.stream], losses, clock=film.clock())
         for k, frame in enumerate(frames):
             if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
                 raise InputError(
@@ -247,8 +273,15 @@ def read(film: Film, losses: Losses) -> Iterator[Frame]:
             losses.packets, losses.frames, losses.cut = dataclasses.astuple(_piped[4])
 
 
-def decoded(container: Any, stream: Any, losses: Losses, size: Callable[[], int] | None = None) -> Iterator[Any]:
-    """Every frame that decodes, if in part, as PyAV gives it. `size`: bytes of the whole, where it is no file."""
+def decoded(
+    container: Any,
+    stream: Any,
+    losses: Losses,
+    size: Callable[[], int] | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Any]:
+    """Every frame that decodes, if in part, as PyAV gives it. `size`: bytes of the whole, where it is no file.
+    `clock`: what puts the packets on one, if they are not to be as they are."""
     stream.thread_type = "AUTO"
     packets, end = container.demux(stream), 0
     while True:
@@ -261,7 +294,8 @@ def decoded(container: Any, stream: Any, losses: Losses, size: Callable[[], int]
             losses.cut += (size() if size else container.size) > end
         elif packet is not None and packet.size and packet.pos is not None:
             end = packet.pos + packet.size
-        broken = packet is not None and packet.is_corrupt
+        joint = clock is not None and packet is not None and clock.set(packet)
+        broken = packet is not None and packet.is_corrupt and not joint
         try:
             frames = stream.codec_context.decode(packet)
         except EOFError:

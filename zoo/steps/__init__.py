@@ -1,1 +1,0 @@
-"""What can be done with a film: one file a step, `step` the contract between them."""
