@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import fnmatch
 import functools
 import importlib
 import json
@@ -16,7 +17,7 @@ import pytest
 import tyro
 
 from eval.report import table
-from zoo import cli
+from zoo import cli, noise, registry
 from zoo.errors import FlagError
 from zoo.flags import check_names
 
@@ -120,6 +121,18 @@ def test_every_file_and_test_in_the_text_exists(page):
     for file, name in re.findall(r"`(tests/\w+\.py)::(\w+)`", text):
         functions = {node.name for node in ast.parse((ROOT / file).read_text()).body if hasattr(node, "name")}
         assert name in functions, f"{page.name} names {file}::{name}"
+
+
+def test_every_noise_and_every_model_has_its_words():
+    rows = lambda page: re.findall(r"^\| (.*?) \|", (ROOT / page).read_text(), re.MULTILINE)
+    assert {f"`{name}`" for name in noise.NOISES} <= set(rows("docs/training.md"))
+    patterns = [found for row in rows("README.md") for found in re.findall(r"`([^`]*\*[^`]*)`", row)]
+    for name in (name for name, spec in registry.SPECS.items() if spec.task == "denoise"):
+        plain = name.removesuffix(registry.PHOTOS)
+        assert any(plain.endswith(p[1:]) for p in patterns if p.startswith("*")), (
+            f"README does not say what {name} is for"
+        )
+        assert any(fnmatch.fnmatch(plain, p) for p in patterns if p[0] != "*"), f"README does not say what {name} is"
 
 
 def test_every_promise_has_its_test():
