@@ -1,6 +1,6 @@
 """How fast films are restored: from a file to a file as `python -m zoo restore` does it, FFV1 of 10 bits and 4:2:2 on
-both sides, and each stage alone (decode, device, encode); that the memory does not grow with the film; and the most
-that the largest frames take.
+both sides. Each stage is timed alone too: decode, device, encode. Also that the memory does not grow with the film, and
+the most that the largest frames take.
 """
 
 import json
@@ -103,9 +103,11 @@ def passes(path: Path, model: str, count: int) -> dict[str, Any]:
     options, output = Options(frames=count), path.with_name("restored.mkv")
     planned = plan.plan(str(path), output, options)
     film, encoding = planned.film, planned.encoding
+    options = plan.settled(options, film, restorer)
     frames = list(job.stretch(film, options, job.Count()))
-    engine = Engine(restorer, film.layout, encoding.layout, fuse=options.temporal == "auto")
-    through = lambda: [item.planes for item in engine.run(enumerate(frames), options.batch, options.segment)]
+    fuse = options.temporal == "auto"
+    engine = Engine(restorer, film.layout, encoding.layout, batch=options.batch, fuse=fuse)
+    through = lambda: [item.planes for item in engine.run(enumerate(frames))]
     restored = through()
 
     def whole(k: int) -> None:
@@ -158,7 +160,9 @@ def _restore_one(path: Path, batch: int) -> dict[str, Any]:
     options = Options(batch=batch)
     planned = plan.plan(str(path), path.with_name("restored.mkv"), options)
     keep_freed(planned.film.height * planned.film.width)  # as the command
-    report = job.run(planned, options, Restorer(MODELS[0]), "", lambda frame, of: None)
+    restorer = Restorer(MODELS[0])
+    options = plan.settled(options, planned.film, restorer)
+    report = job.run(planned, options, restorer, "", lambda frame, of: None)
     return {"peak_bytes": processes.most_bytes(), "restored": report.frames}
 
 

@@ -1,6 +1,6 @@
 """Whether the data keep up: crops a second of the input pipeline alone, and the share of its time that a training step
-waits for them, by running it with a batch that lies ready and with batches from the pipeline, in turn; and what an
-accelerator would ask of it, by arithmetic.
+waits for them. The step runs with a batch that lies ready and with batches from the pipeline, in turn. What an
+accelerator would ask of the pipeline follows by arithmetic.
 """
 
 import contextlib

@@ -72,9 +72,10 @@ def write(
     audio: bool = False,
     channels: str = "mono",
     options: dict[str, str] | None = None,
+    pictures: list[np.ndarray] | None = None,
 ) -> Path:
-    """A film of random frames. `times`: of the frames, in milliseconds. `tags`: matrix, range, primaries, transfer.
-    `audio`: 0.2 s of sound, in packets of 10 ms, and all else that a film may hold."""
+    """A film of random frames, or of `pictures`. `times`: of the frames, in milliseconds. `tags`: matrix, range,
+    primaries, transfer. `audio`: 0.2 s of sound, in packets of 10 ms, and all else that a film may hold."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
@@ -93,7 +94,9 @@ def write(
             )
             out.add_attachment("font.ttf", "application/x-truetype-font", b"not quite a font")
         for k in range(count):
-            picture = frame(pixel_format, k, *size)
+            picture = (
+                av.VideoFrame.from_ndarray(pictures[k], pixel_format) if pictures else frame(pixel_format, k, *size)
+            )
             picture.pts, picture.time_base = (k, 1 / Fraction(rate)) if times is None else (times[k], Fraction(1, 1000))
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))

@@ -1,60 +1,185 @@
-"""Blocks as the rounds of a loop give what they give in a row: values, gradients, statistics."""
+"""Chains of made-up steps: order, reach, rates, places in a batch, and that any part of a film is that part of the
+whole."""
+
+import dataclasses
+import math
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from zoo import draws
-from zoo.models import layers
-from zoo.models.resnet import ResidualBlock
+from zoo.chain import Chain
+from zoo.errors import FlagError
+from zoo.steps.step import Aside, Kind, Moment, Window, successors, windows
 
-
-def both(monkeypatch, work):
-    """What `work` gives with blocks in a row, and in a loop."""
-    found = []
-    for loops in (False, True):
-        monkeypatch.setattr(layers, "_loops", lambda loops=loops: loops)
-        found.append(work())
-    return found
+SIDE = 4
 
 
-def close(one, other):
-    """To rounding: a loop's sums may be taken in another order."""
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * max(1, np.abs(b).max()))
+@dataclasses.dataclass(frozen=True)
+class Mixed:
+    """Each picture that comes out is another mix of all in the window, and of its place in the batch."""
+
+    before: int = 0
+    after: int = 0
+    rate: int = 1
+    together = False
+    on = "rgb"
+    needs = gives = frozenset()
+
+    @property
+    def reach(self):
+        return self.before, self.after
+
+    def kind(self, kind: Kind) -> Kind:
+        return dataclasses.replace(kind, rate=kind.rate * self.rate)
+
+    def __call__(self, windows, aside):
+        return [self._one(window) for window in windows]
+
+    def _one(self, window: Window):
+        seen = [*window.before, window.now, *window.after]
+        total = sum((k + 2) * np.asarray(m.rgb) for k, m in enumerate(seen, -len(window.before)))
+        return successors(window.now, [np.modf(total * 0.37 + k * 0.11)[0] for k in range(self.rate)])
+
+    def identity(self):
+        return dataclasses.asdict(self)
 
 
-@pytest.mark.parametrize("kind", ["none", "instance", "batch"])
-def test_blocks_in_a_loop_are_blocks_in_a_row(kind, monkeypatch):
-    x = draws.normal(jax.random.key(1), (2, 9, 8, 4))
+@dataclasses.dataclass(frozen=True)
+class Placed(Mixed):
+    """Looks where in the batch a picture stands, as rounding in a compiled program may."""
 
-    def work():
-        rngs = nnx.Rngs(0)
-        blocks = nnx.List([ResidualBlock(4, kind, pad="reflect", rngs=rngs) for _ in range(3)])
-        graph, params, others = nnx.split(blocks, nnx.Param, ...)
+    together = True
 
-        def value(params, x, others):
-            blocks = nnx.merge(graph, params, jax.tree.map(lambda x: x, others))  # a copy, to write into
-            y = layers.chain(blocks, x)
-            return jnp.sum(jnp.sin(y)), (y, nnx.to_pure_dict(nnx.split(blocks, nnx.Param, ...)[2]))
-
-        (_, (y, others)), gradients = jax.jit(jax.value_and_grad(value, (0, 1), has_aux=True))(params, x, others)
-        return y, others, gradients
-
-    row, loop = both(monkeypatch, work)
-    close(row, loop)
-    assert (len(jax.tree.leaves(row[1])) > 0) == (kind == "batch")  # the averages that the loop must bring back
+    def __call__(self, windows, aside):
+        assert len(windows) % (BATCH * jax.local_device_count()) == 0
+        made = [self._one(window) for window in windows]
+        return [[m._replace(rgb=m.rgb + k % BATCH) for m in row] for k, row in enumerate(made)]
 
 
-def test_one_device_compiles_a_block_once():
-    """Six blocks must not be six times the program."""
+BATCH = 3
+STEP = st.builds(
+    lambda kind, *args: kind(*args),
+    st.sampled_from([Mixed, Placed]),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.sampled_from([1, 1, 2]),
+)
 
-    def operations(count):
-        blocks = nnx.List([ResidualBlock(4, "none", pad="zero", rngs=nnx.Rngs(0)) for _ in range(count)])
-        graph, state = nnx.split(blocks)
-        program = lambda state, x: layers.chain(nnx.merge(graph, state), x)
-        return jax.jit(program).lower(state, jnp.zeros((1, 8, 8, 4))).as_text().count("convolution(")
 
-    assert operations(6) == operations(2) > 0
+def film(count: int, cuts: set[int] = frozenset()) -> list[Moment]:
+    rng = np.random.default_rng(0)
+    return [Moment(k, k == 0 or k in cuts, (), rng.random((SIDE, SIDE, 3))) for k in range(count)]
+
+
+def pictures(moments) -> dict[tuple[int, int], bytes]:
+    return {(m.number, m.part): np.asarray(m.rgb).tobytes() for m in moments}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(STEP, min_size=1, max_size=4),
+    count=st.integers(1, 40),
+    cuts=st.sets(st.integers(1, 39), max_size=4),
+    length=st.integers(1, 15),
+)
+def test_any_segment_alone_is_that_place_of_the_whole(steps, count, cuts, length):
+    chain, frames = Chain(steps, batch=BATCH), film(count, cuts)
+    whole = pictures(chain.run(frames))
+    assert len(whole) == count * chain.rate
+    before, after = chain.reach
+    for first in range(0, count, length):
+        given = frames[max(0, first - before) : first + length + after]
+        wanted = {key: picture for key, picture in whole.items() if first <= key[0] < first + length}
+        assert {k: v for k, v in pictures(chain.run(given)).items() if k in wanted} == wanted
+
+
+def test_a_change_of_one_frame_shows_as_far_as_the_reach_and_no_farther():
+    chain = Chain([Mixed(1, 2, 2), Mixed(3, 0), Mixed(0, 1, 2), Mixed(2, 2)], batch=BATCH)
+    frames, at = film(60), 30
+    changed = [m._replace(rgb=m.rgb + 0.01) if m.number == at else m for m in frames]
+    one, other = pictures(chain.run(frames)), pictures(chain.run(changed))
+    differ = {key[0] for key in one if one[key] != other[key]}
+    before, after = chain.reach
+    assert (min(differ), max(differ)) == (at - after, at + before)
+
+
+def test_windows_end_with_the_shot_and_where_a_number_is_missing():
+    frames = [m for m in film(9, {4}) if m.number != 6]
+    seen = {w.now.number: ([m.number for m in w.before], [m.number for m in w.after]) for w in windows(frames, 2, 1)}
+    assert seen == {
+        0: ([], [1]),
+        1: ([0], [2]),
+        2: ([0, 1], [3]),
+        3: ([1, 2], []),
+        4: ([], [5]),
+        5: ([4], []),
+        7: ([], [8]),
+        8: ([7], []),
+    }
+
+
+def test_no_more_moments_wait_than_the_chain_says():
+    chain = Chain([Mixed(2, 3), Placed(), Mixed(1, 1, 2)], batch=BATCH)
+    taken, most, given = 0, 0, 0
+
+    def counted():
+        nonlocal taken
+        for moment in film(200):
+            taken += 1
+            yield moment
+
+    for given, _ in enumerate(chain.run(counted()), 1):
+        most = max(most, taken - given // 2)
+    assert given == 400
+    assert most <= chain.held()
+
+
+@dataclasses.dataclass(frozen=True)
+class Fields(Mixed):
+    on = "planes"
+
+    def kind(self, kind):
+        if kind.fields == "none":
+            raise FlagError("there are no fields")
+        return dataclasses.replace(kind, fields="none", rate=2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Masked(Mixed):
+    needs = frozenset({"mask"})
+
+    def __call__(self, windows, aside: Aside):
+        return [successors(w.now, [w.now.rgb * aside.mask(w.now.number)], mask=w.now.rgb) for w in windows]
+
+
+def test_a_chain_is_checked_before_any_work():
+    television = Kind(576, 720, Fraction(16, 15), "top first")
+    chain = Chain([Fields(rate=2), Mixed()])
+    assert [k.fields for k in chain.kinds(television)] == ["top first", "none", "none"]
+    with pytest.raises(FlagError, match="there are no fields"):
+        chain.kinds(dataclasses.replace(television, fields="none"))
+    with pytest.raises(FlagError, match="fields works on the film's own planes; let it come first"):
+        Chain([Mixed(), Fields()]).kinds(television)
+    with pytest.raises(FlagError, match="masked needs a mask"):
+        Chain([Masked()]).run(film(1))
+
+
+def test_what_lies_aside_comes_along():
+    mask = jnp.full((SIDE, SIDE, 1), 0.5)
+    frames = film(3)
+    out = list(Chain([Masked(), Mixed(1, 1)]).run(frames, Aside(mask=lambda number: mask * (number == 1))))
+    assert [math.isclose(m.aside["mask"][0, 0, 0], f.rgb[0, 0, 0]) for m, f in zip(out, frames, strict=True)] == [
+        True
+    ] * 3
+    assert [
+        float(np.abs(m.rgb).max()) > 0 for m in Chain([Masked()]).run(frames, Aside(mask=lambda n: mask * (n == 1)))
+    ] == [
+        False,
+        True,
+        False,
+    ]

@@ -201,13 +201,13 @@ def test_outputs_that_cannot_be(folder, capsys, command, sentence):
 def test_a_bad_file_does_not_stop_the_others(folder, capsys):
     draw(folder / "in" / "a.png")
     (folder / "in" / "b.png").write_bytes((folder / "in" / "a.png").read_bytes()[:200])
-    pictures.write(folder / "in" / "c.exr", Picture(np.full((20, 20, 3), 7, np.float32)))
+    pictures.write(folder / "in" / "c.exr", Picture(np.full((20, 20, 3), np.nan, np.float32)))
     draw(folder / "in" / "d.png")
     assert cli.main(["restore", "in", "-o", "out", "-m", MODEL]) == 1
     assert files(folder / "out") == ["a.png", "d.png"]
     message = capsys.readouterr().err
     assert "error: in/b.png is damaged" in message
-    assert "error: in/c.exr: a float picture must lie in [0, 1], not in [7, 7]" in message
+    assert "error: in/c.exr: the picture holds NaN or infinite samples" in message
     assert message.endswith("error: 2 of 4 pictures could not be restored\n")
 
 

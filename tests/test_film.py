@@ -13,7 +13,6 @@ from zoo import cli, color, pictures, registry
 from zoo.errors import InputError
 from zoo.film import encode, formats, masks, source, streams, threads, timecode
 from zoo.film.progress import Progress
-from zoo.restorer import Restorer
 
 
 @pytest.fixture(autouse=True)
@@ -549,15 +548,6 @@ def test_the_network_sees_rgb_and_its_change_arrives(folder, lighter):
     assert np.abs(luma(folder, "out.mkv") - (1023 + luma(folder, "in.mkv")) / 2).max() <= 0.5
     assert restore("in.mkv", "-o", "half.mkv", "--strength", "0.5") == 0
     assert np.abs(luma(folder, "half.mkv") - (1023 + 3 * luma(folder, "in.mkv")) / 4).max() <= 0.75
-
-
-def test_a_batch_is_no_longer_than_a_segment(folder, monkeypatch):
-    clips.write(folder / "in.mkv", count=4)
-    on_device, sizes = Restorer.on_device, []
-    counting = lambda self, frames: sizes.append(len(frames)) or on_device(self, frames)
-    monkeypatch.setattr(Restorer, "on_device", counting)
-    assert restore("in.mkv", "-o", "out.mkv", "--batch", "50", "--segment", "2") == 0
-    assert sizes == [2, 2]
 
 
 def test_grain_comes_back_where_it_is_flat(folder, lighter):

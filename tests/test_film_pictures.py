@@ -38,7 +38,7 @@ def draw(pattern: str, dtype, channels: int = 3, numbers=range(7, 12), **facts):
 def said(path: str) -> dict:
     """What the header of a picture says, by name; the same whether its samples are read or not."""
     header = pictures.read(path).header
-    assert header == pictures.header(Path(path))
+    assert header == pictures.read(path, samples=False).header
     return {name: value for name, _, value in header.entries}
 
 
@@ -103,12 +103,13 @@ def test_floats_keep_their_bits(half):
 
 
 def test_pictures_before_the_stretch_are_not_read():
-    held = draw("f%03d.png", np.uint8, numbers=range(1, 8))
+    """But for the two that its first frame depends on."""
+    held = draw("f%03d.png", np.uint8, numbers=range(1, 10))
     for n in (2, 3):
         Path(f"f{n:03}.png").write_text("not a picture")
-    assert restore("f%03d.png", "-o", "new/f%03d.png", "--start", "0.1", "--rate", "25", "--segment", "2") == 0
-    assert sorted(p.name for p in Path("new").glob("*.png")) == [f"f{n:03}.png" for n in range(4, 8)]
-    assert np.array_equal(pictures.read("new/f004.png").samples, held[4])
+    assert restore("f%03d.png", "-o", "new/f%03d.png", "--start", "0.2", "--rate", "25", "--segment", "2") == 0
+    assert sorted(p.name for p in Path("new").glob("*.png")) == [f"f{n:03}.png" for n in range(6, 10)]
+    assert np.array_equal(pictures.read("new/f006.png").samples, held[6])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -20,7 +20,6 @@ from zoo import registry
 from zoo.errors import FlagError, ZooError
 from zoo.film import engine, shots
 from zoo.film.encode import Segment
-from zoo.film.engine import Engine
 from zoo.film.parts import Parts, of_pictures
 from zoo.restorer import Restorer
 
@@ -220,7 +219,7 @@ def test_out_of_memory_beside_the_network_does_the_same_frames_again_fewer_at_on
         return work(planes, *rest, **options)
 
     monkeypatch.setattr(engine, stage, full)
-    monkeypatch.setattr(Engine, "_fitting", lambda self, frame: 4 if self.restorer.tile > 512 else 1)
+    monkeypatch.setattr(Restorer, "at_once", lambda self, height, width: 4 if self.tile > 512 else 1)
     assert restore("in.mkv", "-o", "out.mkv", "--segment", "4") == 0
     assert sizes[0] == at_once
     assert set(sizes[1:]) == {then}
@@ -282,10 +281,10 @@ def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: 
 
 def test_three_devices_give_the_bytes_of_one(folder):  # noqa: F811
     """Also where frames are fewer than the devices, in 16 bits, which show every rounding."""
-    clips.write(folder / "in.mkv", count=2, size=(160, 420), pixel_format="yuv444p16le")
+    clips.write(folder / "in.mkv", count=5, size=(160, 420), pixel_format="yuv444p16le")
     for out, count in (("one.mkv", 1), ("three.mkv", 3)):
         flags = devices(count) | {"PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-o", out, "-m", "fast-gaussian", "--batch=1"]
+        command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-o", out, "-m", "fast-gaussian", "--batch=2"]
         assert subprocess.run(command, env=os.environ | flags, cwd=folder).returncode == 0
     assert clips.same(folder / "one.mkv", folder / "three.mkv")
 

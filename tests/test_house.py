@@ -17,58 +17,10 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 # Inside zoo, from the ground up: each room imports only itself and what lies below. A room is a folder or a module;
 # modules that are not named here are the ground.
 GROUND = "ground"
-ROOMS = [GROUND, "models", "registry", "restorer", "still", "film", "cli", "__main__"]
+ROOMS = [GROUND, "models", "registry", "restorer", "steps", "chain", "still", "film", "cli", "__main__"]
 
 
 RANDOM = [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.grain, noise.scan, noise.mixed]
-# Inside zoo, from the ground up; a module imports only what stands on an earlier floor.
-FLOORS = [
-    {"memory"},
-    {"draws", "errors"},
-    {
-        "checked",
-        "files",
-        "flags",
-        "models.convolution",
-        "models.norms",
-        "filters",
-        "metrics",
-        "noise",
-        "numbers",
-        "leaves",
-        "pictures.picture",
-    },
-    {"color", "models.layers", "shipped", "pictures.finding", "pictures.openimageio", "windows"},
-    {"models.gan", "models.densenet", "models.resnet", "pictures.reading", "pictures.writing"},
-    {"models.cyclegan", "models.unet"},
-    {"registry"},
-    {"restorer"},
-    {"still"},
-    {
-        "film.display",
-        "film.doctor",
-        "film.flicker",
-        "film.formats",
-        "film.masks",
-        "film.matroska",
-        "film.parts",
-        "film.progress",
-        "film.pyav",
-        "film.timecode",
-    },
-    {"film.clock", "film.motion", "film.threads"},
-    {"film.scenes", "film.source"},
-    {"film.probe", "film.sequence", "film.streams", "film.temporal", "film.y4m"},
-    {"film.encode", "film.engine"},
-    {"film.containers", "film.mux", "film.shots"},
-    {"film.plan", "film.beside"},
-    {"film.job"},
-    {"film.compare", "film.preview"},
-    {"film.graph"},
-    {"film.command"},
-    {"cli"},
-    {"__main__", "__init__"},
-]
 
 
 def imports(path: Path) -> set[str]:

@@ -1,12 +1,12 @@
 """Trains the residual CycleGAN on UNPAIRED clean and degraded pictures: python -m train.cyclegan --noise=gaussian
 
 Domain a is degraded, b is clean; g_ab restores, g_ba degrades; d_a judges pictures of a, d_b pictures of b. The two
-domains are made of disjoint halves of the data, and a loss sees only the degraded pictures of one half and the clean
-ones of the other.
+domains are made of disjoint halves of the data. A loss sees the degraded pictures of one half and the clean ones of the
+other, and nothing else.
 
---preset=paper is CycleGAN as published. The other presets keep its clean cycle b -> a -> b, d_a and the identity
-loss, but g_ba draws noise from a random input (a deterministic one hides the picture in the noise), of the levels that
-are measured in degraded pictures, and the cycle's gradient stops at g_ba.
+--preset=paper is CycleGAN as published. The other presets keep its clean cycle b -> a -> b, d_a and the identity loss.
+Their g_ba draws noise from a random input: a deterministic one hides the picture in the noise. Its levels are those
+measured in degraded pictures. The cycle's gradient stops at g_ba.
 """
 
 import dataclasses

@@ -46,8 +46,8 @@ def bilateral(image: Image, *, sigma: Number, sigma_px: float = 2.0) -> Image:
 
 @jax.jit(static_argnames=("patch_radius_px", "radius_px"))
 def nlm(image: Image, *, sigma: Number, h: Number, patch_radius_px: int = 1, radius_px: int = 5) -> Image:
-    """Non-local means: the mean of the surroundings, in which a pixel counts by how like the patch around it is to
-    the patch around the pixel in question (Buades, Coll and Morel 2005).
+    """Non-local means: the mean of the surroundings (Buades, Coll and Morel 2005). A pixel counts by how like the patch
+    around it is to the patch around the pixel in question.
 
     Its weight is exp(-max(d - 2 sigma^2, 0) / h^2), with d the mean squared difference of the patches' samples.
     `sigma`: the noise's standard deviation, which alone makes d = 2 sigma^2; `h`: the difference allowed beyond that;
@@ -105,9 +105,9 @@ def directional_fill(image: Image) -> Image:
     changes most smoothly decides; all other pixels stay.
 
     In a direction the value follows from two neighbours on each side, exactly so for a cubic. It counts by the
-    inverse square of the mean squared error that the same interpolation makes at the whole pixels of the 5x5 around,
-    a diagonal, with its longer steps, a quarter of that. The strongest of these filters for salt-and-pepper noise of
-    whole pixels at exactly 0 and 1.
+    inverse square of the mean squared error that the same interpolation makes at the whole pixels of the 5x5 around.
+    A diagonal, with its longer steps, counts a quarter of that. The strongest of these filters for salt-and-pepper
+    noise of whole pixels at exactly 0 and 1.
     """
     z, hit = _planes(image), find_impulses(image)[..., 0]
     whole = (~hit).astype(z.dtype)

@@ -5,9 +5,9 @@ r^-3 give the scale invariance of photographs. Achddou et al. ("Synthetic images
 and the Dead Leaves++ model showed that restoration can be learnt from such pictures once colours, textures and depth
 of field are lifelike. The constants were set by hand against the spectra, gradients and contrast of photographs.
 
-Drawing thousands of leaves one upon another is slow and serial. Here every pixel finds its top leaf by itself: r^-3
-means that each octave of radii covers the same area, so an octave with reach up to `s` is a grid of s x s cells with at
-most one leaf in each, and a pixel need only test the leaves of the 9 cells about it.
+Drawing thousands of leaves one upon another is slow and serial. Here every pixel finds its top leaf by itself. r^-3
+means that each octave of radii covers the same area. So an octave with reach up to `s` is a grid of s x s cells with at
+most one leaf in each. A pixel need only test the leaves of the 9 cells about it.
 """
 
 from functools import partial

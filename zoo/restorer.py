@@ -112,6 +112,11 @@ class Restorer:
         self._run(plan, held, progress)
         return held.out
 
+    def at_once(self, height: int, width: int) -> int:
+        """How many pictures of a size the tile lets through a device at once: 1 where one is cut into several."""
+        plan = self._plan(1, height, width, bands=False)
+        return 1 if len(plan.pieces) > 1 else max(1, self.tile**2 // math.prod(plan.window))
+
     def retried(self, work: Callable[[], T], count: int, height: int, width: int, *, bands: bool = False) -> T:
         """What `work` gives, which restores so many frames; where it runs out of memory the tile is halved and it is
         done again. `bands`: as `work` has it. Raises OutOfMemory when even the smallest tile is too large."""
@@ -153,7 +158,8 @@ class Restorer:
             rows = spans(padded[0], window[0], margin)
         pieces = [Piece(i, y, x) for i in range(count) for y in rows for x in columns]
         devices = min(devices, len(pieces))
-        fit = max(1, area // math.prod(window))
+        # Without bands a program is the same on any number of devices, so tiles of a picture go one by one.
+        fit = 1 if len(pieces) > count and not bands else max(1, area // math.prod(window))
         return _Plan((window[0], window[1]), pieces, devices, _even_share(math.ceil(len(pieces) / devices), fit))
 
     def _run(self, plan: "_Plan", held: OnHost | OnDevice, progress: Callable[[int, int], None] | None):

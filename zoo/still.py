@@ -5,10 +5,11 @@ import glob
 import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
@@ -16,6 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from zoo import files, flags, pictures, registry
 from zoo.errors import FlagError, InputError, ZooError, say, visible
 from zoo.memory import keep_freed
+from zoo.pictures import Picture
 from zoo.restorer import Restorer
 
 _FLAGS = {"inputs", "model", "output", "yes", "tile", "precision", "dry_run"}  # all others are for films
@@ -132,6 +134,38 @@ def _restore_one(restorer: Restorer, source: Path, target: Path, progress: Calla
     except PermissionError:
         raise InputError(f"{source}: no permission to read it") from None
     pictures.check_writable(target, picture)  # before the long work
-    picture = dataclasses.replace(picture, samples=restorer(picture.samples, progress=progress))
+    for note in _notes(picture, target):
+        say(f"note: {source}: {note}")
+    picture = dataclasses.replace(picture, samples=_restored(restorer, picture.samples, progress))
     files.make_folder(target.parent)
     pictures.write(target, picture)
+
+
+def _notes(picture: Picture, target: Path) -> Iterator[str]:
+    """What does not come through, or not changed, in sentences."""
+    if left := pictures.left_out(target, picture):
+        yield f"not kept in {target.name}: {', '.join(left)}"
+    if share := _outside(picture.samples).mean():
+        yield f"{share:.1%} of its samples lie outside [0, 1] and are kept as they are; white is 1"
+
+
+def _restored(restorer: Restorer, samples: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
+    """What lies outside [0, 1] is moved by as much as the network moves what lies at its edge, and not cut."""
+    outside = _outside(samples)
+    if not outside.any():
+        return restorer(samples, progress=progress)
+    inside = samples.copy()
+    colour = inside[..., : outside.shape[-1]]
+    np.clip(colour, 0, 1, out=colour)
+    restored = restorer(inside, progress=progress)
+    changed = restored[..., : outside.shape[-1]]
+    changed[outside] = samples[..., : outside.shape[-1]][outside] + (changed - colour)[outside]
+    return restored
+
+
+def _outside(samples: np.ndarray) -> np.ndarray:
+    """Which samples of colour no network has seen; none that are no numbers, which it refuses."""
+    colour = samples[..., : 1 if samples.shape[-1] < 3 else 3]
+    if samples.dtype.kind != "f":
+        return np.zeros(colour.shape, bool)
+    return np.isfinite(colour) & ((colour < 0) | (colour > 1))

@@ -38,16 +38,18 @@ def restore(args: Any, name: str) -> int:
     if plan.is_sequence(name) and (encoding.layout.family != "yuv" or encoding.encoder == encode.Y4M):
         flags.refuse(args, ("colorspace",), f"pictures that become {encoding.pixel_format}, where it chooses nothing")
     job.mask_of(planned.film, options)  # what is wrong with it is said before the work
+
+    keep_freed(planned.film.height * planned.film.width)
+    from zoo.restorer import Restorer
+
+    restorer = Restorer(args.model, tile=args.tile, precision=args.precision)
+    options = plan.settled(options, planned.film, restorer)
     if args.dry_run:
         print(json.dumps(_described(planned, args, weights, options), indent=1, default=str))
         return 0
     for note in planned.notes:
         say(f"note: {note}")
 
-    keep_freed(planned.film.height * planned.film.width)
-    from zoo.restorer import Restorer
-
-    restorer = Restorer(args.model, tile=args.tile, precision=args.precision)
     begun = time.monotonic()
     with Progress(args.progress, output.name) as shown:
         report = job.run(planned, options, restorer, weights, shown)

@@ -13,12 +13,12 @@ import numpy as np
 from zoo import files
 from zoo.errors import FlagError, Interrupted
 from zoo.film import encode, masks, mux, sequence, shots, source, y4m
-from zoo.film.engine import Engine
+from zoo.film.engine import Engine, Smaller
 from zoo.film.mux import Stretch
 from zoo.film.parts import Parts, of_pictures
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.shots import Noted
-from zoo.film.source import Film, Frame, Losses
+from zoo.film.source import PIPE, Film, Frame, Losses
 from zoo.film.threads import ahead, behind
 from zoo.restorer import Restorer
 
@@ -54,42 +54,57 @@ class Count:
 def run(
     plan: Plan, options: Options, restorer: Restorer, weights: str, progress: Callable[[int, int | None], None]
 ) -> Report:
-    """Restores the whole film. `weights`: their sha256. `progress(frame, of)` is called after each frame.
+    """Restores the whole film. `options`: as `settled` gives them. `weights`: their sha256. `progress(done, of)` is
+    called after each frame.
 
     Raises Interrupted on Ctrl-C; what is finished by then is kept, and the same call goes on from there.
     """
     film = plan.film
-    counted = Count()
-    mask = mask_of(film, options)
-    engine = Engine(
-        restorer,
-        film.layout,
-        plan.encoding.layout,
-        strength=options.strength,
-        keep_grain=options.keep_grain,
-        masks=mask and (lambda number: mask(counted.first + number)),
-        fuse=options.temporal == "auto",
-    )
     if plan.encoding.encoder == encode.Y4M:
-        return _piped(plan, options, engine, counted, progress)
-    restart = options.restart or film.name == source.PIPE
+        return _piped(plan, options, _engine(plan, options, restorer), progress)
+    piped = film.name == PIPE
     depends = settings(plan, options, restorer, weights)
-    whence = _whence(film, options, counted)
+    whence = _whence(film, options)
     try:
         with contextlib.closing(
-            Parts(plan.output, depends, source=whence, shard=options.shard, restart=restart)
+            Parts(plan.output, depends, source=whence, shard=options.shard, restart=options.restart or piped)
         ) as parts:
-
-            def written(restored: Iterator[Noted]):
-                for index in _segments(plan, parts, restored, counted, options.segment):
-                    progress(index + 1, expected(film, options))
-
-            behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
+            while True:
+                engine = _engine(plan, options, restorer, anew=not piped)
+                with contextlib.suppress(Smaller):
+                    counted = _work(plan, options, engine, parts, progress)
+                    break
             with parts.joining():
                 return _finished(plan, options, parts, counted)
     except KeyboardInterrupt:
-        then = "a pipe begins anew" if film.name == source.PIPE else f"the same command goes on with {plan.output}"
+        then = "a pipe begins anew" if piped else f"the same command goes on with {plan.output}"
         raise Interrupted(f"interrupted; {then}") from None
+
+
+def _engine(plan: Plan, options: Options, restorer: Restorer, *, anew: bool = False) -> Engine:
+    return Engine(
+        restorer,
+        plan.film.layout,
+        plan.encoding.layout,
+        batch=options.batch,
+        strength=options.strength,
+        keep_grain=options.keep_grain,
+        masks=mask_of(plan.film, options),
+        fuse=options.temporal == "auto",
+        anew=anew,
+    )
+
+
+def _work(plan: Plan, options: Options, engine: Engine, parts: Parts, progress: Callable) -> Count:
+    """Restores what is not finished, segment by segment."""
+    counted = Count()
+
+    def written(restored: Iterator[Noted]):
+        for done in _segments(plan, parts, restored, counted, options.segment):
+            progress(done, expected(plan.film, options))
+
+    behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
+    return counted
 
 
 def mask_of(film: Film, options: Options) -> Callable[[int], np.ndarray] | None:
@@ -99,7 +114,7 @@ def mask_of(film: Film, options: Options) -> Callable[[int], np.ndarray] | None:
     return masks.reader(options.mask, film.height, film.width, _reached(film, options))
 
 
-def _whence(film: Film, options: Options, counted: Count) -> Callable[[int], str | None]:
+def _whence(film: Film, options: Options) -> Callable[[int], str | None]:
     """number of a segment -> what tells the pictures that it depends on from others: one that was damaged may be
     replaced, and costs only its segments. None where the film is a file, of which the settings know all."""
     if film.container != sequence.CONTAINER:
@@ -107,22 +122,22 @@ def _whence(film: Film, options: Options, counted: Count) -> Callable[[int], str
     paths = [path for _, path in sequence.find(film.name, film.gaps)]
 
     def whence(segment: int) -> str:
-        first = counted.first + segment * options.segment
+        first = segment * options.segment
         return of_pictures(paths[max(0, first - _BEFORE) : first + options.segment + _AFTER])
 
     return whence
 
 
-def _piped(plan: Plan, options: Options, engine: Engine, counted: Count, progress: Callable) -> Report:
+def _piped(plan: Plan, options: Options, engine: Engine, progress: Callable) -> Report:
     """Restores the film to standard output, frame by frame as they come."""
+    counted, record = Count(), _record()
     writer = y4m.Writer(plan.film, plan.encoding.layout)
-    record = _record()
 
     def written(restored: Iterator[Noted]):
         for item in restored:
             writer.write(item.planes)
             _note(record, item)
-            progress(item.number + 1, expected(plan.film, options))
+            progress(item.number - counted.first + 1, expected(plan.film, options))
 
     behind(_restored(plan, options, engine, None, counted), _AHEAD, written)
     writer.close()
@@ -133,21 +148,24 @@ def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None,
     """The frames whose segments are not finished, restored and measured."""
     frames = ahead(shots.compared(_wanted(plan.film, options, parts, counted), engine), _AHEAD)
     with contextlib.closing(frames):
-        yield from shots.noted(engine.run(frames, options.batch, options.segment), engine)
+        for one in shots.noted(engine.run(frames), engine):
+            yield one if one.number > counted.first else one._replace(flicker=None)  # it is not shown after another
 
 
-def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -> Iterator[tuple[int, Frame]]:
+def _wanted(
+    film: Film, options: Options, parts: Parts | None, counted: Count
+) -> Generator[tuple[int, Frame], None, None]:
     """(number, frame) of the frames whose segments are not finished, and of those around them that they depend on:
     the one before, with which each is compared, and, where frames are fused, the neighbours of both."""
-    wanted, reach, owed = True, int(options.temporal == "auto"), 0
-    recent = collections.deque(maxlen=1 + reach)  # those before, not given yet
-    with contextlib.closing(stretch(film, options, counted)) as frames:
-        for number, frame in enumerate(frames):
-            counted.frames = number + 1
-            if number % options.segment == 0:
+    reach = int(options.temporal == "auto")
+    recent, owed = collections.deque(maxlen=1 + reach), 0  # those before, not given yet; those after, still to come
+    which, missing = None, True
+    with contextlib.closing(_numbered(film, options, counted, 1 + reach, reach)) as frames:
+        for number, frame in frames:
+            if parts and not frame.context and number // options.segment != which:
                 which = number // options.segment
-                wanted = parts is None or (_own(which, options) and parts.record(which) is None)
-            if wanted:
+                missing = _own(which, film, options, counted) and parts.record(which) is None
+            if missing and not frame.context:
                 yield from recent
                 recent.clear()
                 owed = reach
@@ -161,28 +179,47 @@ def _wanted(film: Film, options: Options, parts: Parts | None, counted: Count) -
         raise FlagError(f"no frame of {film.name} lies between --start and --end; `probe` says how long it is")
 
 
-def _own(segment: int, options: Options) -> bool:
+def _own(segment: int, film: Film, options: Options, counted: Count) -> bool:
+    """Whether a segment falls to this process: the film is divided into as many runs of segments, by the length that
+    it says it has; what is beyond goes round likewise, so that each falls to one process however long the film is."""
     which, of = options.shard
-    return segment % of == which - 1
+    frames, (first, skipped) = expected(film, options), divmod(counted.first, options.segment)
+    count = of if frames is None else -(-(skipped + frames) // options.segment)
+    return (segment - first) * of // count % of == which - 1
+
+
+def _numbered(
+    film: Film, options: Options, counted: Count, before: int = 0, after: int = 0
+) -> Generator[tuple[int, Frame], None, None]:
+    """(number in the film, frame) of the frames that the film is cut to, and, as context, of at least so many before
+    and after them."""
+    start, end = options.start or 0, options.end
+    first = 0
+    if film.container == sequence.CONTAINER:  # which need not be read up to there
+        first = max(0, math.ceil(start * film.rate) - before)
+        frames = sequence.read(film, first)
+    else:
+        frames = source.read(film, counted.losses)
+    for number, frame in enumerate(frames, first):
+        at = frame.pts * film.time_base - film.begins
+        if (end is not None and at >= end) or counted.frames == options.frames:
+            if after:
+                yield number, frame._replace(context=True)
+            after -= 1
+            if after < 1:
+                return
+        elif at < start:
+            yield number, frame._replace(context=True)
+        else:
+            counted.first = counted.first if counted.frames else number
+            counted.frames += 1
+            yield number, frame
 
 
 def stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:
     """The film's frames, or those that it is cut to."""
-    start, end, count = options.start or 0, options.end, 0
-    if film.container == sequence.CONTAINER:  # which need not be read up to there
-        counted.first = max(0, math.ceil(start * film.rate))
-        frames = sequence.read(film, counted.first)
-    else:
-        frames = source.read(film, counted.losses)
-    for frame in frames:
-        at = frame.pts * film.time_base - film.begins
-        if (end is not None and at >= end) or count == options.frames:
-            return
-        if at < start:
-            counted.first += 1
-        else:
-            count += 1
-            yield frame
+    with contextlib.closing(_numbered(film, options, counted)) as frames:
+        yield from (frame for _, frame in frames if not frame.context)
 
 
 def expected(film: Film, options: Options) -> int | None:
@@ -201,17 +238,17 @@ def _reached(film: Film, options: Options) -> int | None:
 
 
 def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int) -> Iterator[int]:
-    """Encodes the restored frames into segments; yields the number of each frame."""
+    """Encodes the restored frames into segments; yields how far it came after each frame."""
     item, begin = next(restored, None), encode.segments(plan.film, plan.encoding)
     while item is not None:
         number, record = item.number // length, _record()
         with parts.writing() as part:
-            segment = begin(part, counted.first + item.number)
+            segment = begin(part, item.number)
             try:
                 while item is not None and item.number // length == number:
                     segment.write(item.planes)
                     _note(record, item)
-                    yield item.number
+                    yield item.number - counted.first + 1
                     item = next(restored, None)
                 segment.close()
             except BaseException:
@@ -243,7 +280,7 @@ def _md5(planes: tuple[np.ndarray, ...]) -> str:
 def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Report:
     """Joins the segments, looks whether everything is there, and gives the film its name."""
     film, count = plan.film, counted.frames
-    numbers = range(-(-count // options.segment))
+    numbers = range(counted.first // options.segment, -(-(counted.first + count) // options.segment))
     records = [record for k in numbers if (record := parts.record(k))]
     if waiting := len(numbers) - len(records):
         done_by_another = waiting == len(numbers)  # the process that was last has joined them meanwhile

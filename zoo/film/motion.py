@@ -1,7 +1,7 @@
 """One frame laid over another, block by block: what has moved is put back to where it was.
 
-The best place of each block is searched for in whole pixels, from a quarter of the size to the full one, and the rest
-of the movement, less than a pixel, is estimated from the gradient (Lucas and Kanade 1981).
+The best place of each block is searched for in whole pixels, from a quarter of the size to the full one. The rest of
+the movement, less than a pixel, is estimated from the gradient (Lucas and Kanade 1981).
 """
 
 from collections.abc import Callable

@@ -17,6 +17,8 @@ from zoo.film.source import Film
 from zoo.pictures import SUFFIXES
 from zoo.restorer import Restorer
 
+_MOST_AT_ONCE = 16  # frames: more of them only wait for one another
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -35,13 +37,13 @@ class Options:
     strength: float = 1.0
     keep_grain: float = 0.0
     temporal: str = "auto"  # "auto" fuses neighbouring frames, "off" does not
-    batch: int = 0  # frames at once; 0: as many as fill the device
+    batch: int = 0  # frames that go through a device at once; 0: see `settled`
     segment: int = 100  # frames; a run that is killed loses at most so many
     start: Fraction | None = None  # seconds from the first frame
     end: Fraction | None = None
     frames: int | None = None
     mask: Path | None = None  # a picture, or a folder with one for each frame
-    shard: tuple[int, int] = (1, 1)  # this process does every so many-th segment: (which, of how many)
+    shard: tuple[int, int] = (1, 1)  # this process does a run of the segments: (which, of how many)
     restart: bool = False
 
     @property
@@ -82,6 +84,8 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"{guess}. --colorspace, --color-range say better")
     if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := streams.others(film)):
         notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
+    if encoding.encoder == sequence.CONTAINER and (left := sequence.left_out(film, output)):
+        notes.append(f"{name}: not kept in {output.name}: {', '.join(left)}")
     if unsaid := encode.unsaid(film, encoding, output):
         where = encoding.encoder if encoding.encoder == encode.Y4M else f"{encoding.encoder} in {output.suffix}"
         other = ".mov" if output.suffix.lower() in (".mkv", ".webm") else "ffv1 in .mkv"
@@ -92,6 +96,18 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     if woven:
         notes.append(f"{name} is interlaced ({woven}) and restored with its fields woven; deinterlace it first: bwdif")
     return Plan(film, output, encoding, tuple(notes))
+
+
+def settled(options: Options, film: Film, restorer: Restorer) -> Options:
+    """The options with the batch and the segment as they will be, on which the last bit of a code may depend.
+
+    A batch is at most what the tile lets through a device, and what the film has; where nothing was said also at most
+    16 frames and a segment. A segment is rounded up to whole batches. Raises OutOfMemory for frames too large for a
+    network that cannot be tiled.
+    """
+    most = [restorer.at_once(film.height, film.width), film.expected or _MOST_AT_ONCE]
+    batch = min(most + ([options.batch] if options.batch else [_MOST_AT_ONCE, options.segment]))
+    return dataclasses.replace(options, batch=batch, segment=-(-options.segment // batch) * batch)
 
 
 def describe(name: str, options: Options) -> Film:

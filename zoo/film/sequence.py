@@ -25,9 +25,9 @@ CONTAINER = "pictures"
 _NUMBER = re.compile(r"%0?(\d*)d")
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)")  # of a stem
 _DEPTHS = {"uint8": 8, "uint16": 16, "float32": 32}
-# The most bits that a kind of file holds; DPX is always of 16, of which fewer may count.
+# The most bits that a kind of file holds; of a DPX's 16 fewer may count.
 _MOST = {".png": 16, ".tif": 32, ".tiff": 32, ".exr": 32, ".dpx": 16, ".jpg": 8, ".jpeg": 8, ".webp": 8}
-_LEAST = {".exr": 32, ".dpx": 16}
+_LEAST = {".exr": 32, ".dpx": 16}  # of a film in a file; pictures of 8 bits may become a DPX of 8
 
 
 def is_pattern(name: str | Path) -> bool:
@@ -161,26 +161,31 @@ def target_layout(film: Film, suffix: str) -> Layout:
     """What the planes of written pictures mean: RGB or grey, of the film's bits or the next more that a file holds."""
     if suffix not in _MOST:
         raise FlagError(f"unknown picture suffix {suffix!r}; choose one of: {', '.join(_MOST)}")
-    depth = next(d for d in (8, 16, 32) if d >= max(_LEAST.get(suffix, 8), min(film.layout.depth, _MOST[suffix])))
+    least = 8 if suffix == ".dpx" and film.container == CONTAINER else _LEAST.get(suffix, 8)
+    depth = next(d for d in (8, 16, 32) if d >= max(least, min(film.layout.depth, _MOST[suffix])))
     family = "grey" if film.layout.family == "grey" else "rgb"
     alpha = film.layout.alpha and suffix not in (".jpg", ".jpeg")
     return Layout(family, depth, alpha=alpha, full=True)
 
 
 def segments(film: Film, suffix: str) -> Callable[[Path, int], "PictureSegment"]:
-    """(folder, number of its first frame in the film) -> a segment. All have the profile, the resolution and the bits
-    of a sequence's first picture, which is read here, once."""
-    bits = film.layout.depth if film.layout.depth in (10, 12) else None
-    like, sources = Picture(np.zeros((1, 1, 1), np.uint8), bits=bits), []
-    if film.container == CONTAINER:
-        sources = [path for _, path in find(film.name, film.gaps)]
-        like = dataclasses.replace(pictures.read(sources[0]), samples=like.samples)
-    return lambda folder, first: PictureSegment(folder, suffix, like, sources[first:])
+    """(folder, number of its first frame in the film) -> a segment. Each picture says beside its samples what the one
+    that it came from says."""
+    like = Picture(np.zeros((1, 1, 1), np.uint8), bits=film.layout.depth if film.layout.depth in (10, 12) else None)
+    held = [path for _, path in find(film.name, film.gaps)] if film.container == CONTAINER else []
+    return lambda folder, first: PictureSegment(folder, suffix, like, held[first:])
+
+
+def left_out(film: Film, output: Path) -> list[str]:
+    """What a sequence's first picture says beside its samples and those that are written will not say, in words."""
+    if film.container != CONTAINER:
+        return []
+    return pictures.left_out(output, pictures.read(find(film.name, film.gaps)[0][1], samples=False))
 
 
 class PictureSegment:
-    """A stretch of the film as a folder of pictures, `000000.png` and on, `like` another in all but samples and header.
-    `sources`: the pictures that they came from, whose headers they have; none where the film is a file."""
+    """A stretch of the film as a folder of pictures, `000000.png` and on. `sources`: the pictures that they came from,
+    of which all but the samples are kept; none where the film is a file: then they are `like` another."""
 
     def __init__(self, folder: Path, suffix: str, like: Picture, sources: list[Path]):
         folder.mkdir()
@@ -190,8 +195,8 @@ class PictureSegment:
     def write(self, planes: tuple[np.ndarray, ...]):
         if len(planes) >= 3:
             planes = (planes[2], planes[0], planes[1], *planes[3:])
-        header = pictures.header(self._sources[self._count]) if self._sources else None
-        picture = dataclasses.replace(self._like, samples=np.stack(planes, axis=-1), header=header)
+        like = pictures.read(self._sources[self._count], samples=False) if self._sources else self._like
+        picture = dataclasses.replace(like, samples=np.stack(planes, axis=-1))
         pictures.write(self._folder / f"{self._count:06}{self._suffix}", picture)
         self._count += 1
 

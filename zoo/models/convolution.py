@@ -1,7 +1,7 @@
 """How a convolution is computed. Every form here gives the same sums; each is the fastest somewhere.
 
-On accelerators that is XLA's own. On CPU a 3x3 convolution takes half the products (Winograd's minimal filtering), a
-7x7 one with few channels at one end goes by columns, one of 1x1 is a product of matrices, and none is left unpadded,
+On accelerators that is XLA's own. On CPU a 3x3 convolution takes half the products (Winograd's minimal filtering). A
+7x7 one with few channels at one end goes by columns, and one of 1x1 is a product of matrices. None is left unpadded,
 which XLA does 4 to 35 times slower there.
 """
 

@@ -1,8 +1,8 @@
 """Still pictures in and out, with nothing lost on the way."""
 
 from zoo.pictures.finding import find, find_frames, is_picture
-from zoo.pictures.picture import SUFFIXES, WRITABLE, Header, Picture, check_writable, rgb8
-from zoo.pictures.reading import header, read
+from zoo.pictures.picture import SUFFIXES, WRITABLE, Header, Picture, check_writable, left_out, rgb8
+from zoo.pictures.reading import check_regular, read
 from zoo.pictures.writing import jpeg, write
 
 __all__ = [
@@ -10,12 +10,13 @@ __all__ = [
     "WRITABLE",
     "Header",
     "Picture",
+    "check_regular",
     "check_writable",
     "find",
     "find_frames",
-    "header",
     "is_picture",
     "jpeg",
+    "left_out",
     "read",
     "rgb8",
     "write",

@@ -1,0 +1,135 @@
+"""How chains are written: `deinterlace,denoise=fast-gaussian:strength=0.7,upscale=to=1080p`, as FFmpeg's filters are.
+
+Steps are parted by commas, options by colons; the first option needs no name. A backslash takes the meaning from the
+character after it, single quotes from all between them.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+
+from zoo.errors import FlagError, choose
+
+_WORDS = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no": False, "false": False, "0": False}
+
+
+class Option(NamedTuple):
+    """A field of a step as it is written and shown. `default`: MISSING where it must be given."""
+
+    name: str
+    kind: Any
+    default: Any
+    about: str
+
+    @property
+    def values(self) -> str:
+        """What it takes, in words."""
+        if get_origin(self.kind) is Literal:
+            return "|".join(get_args(self.kind))
+        return {float: "NUMBER", int: "COUNT", bool: "on|off", Path: "FILE"}.get(self.kind, "NAME")
+
+
+def options(step: type) -> list[Option]:
+    """The options of a step, from the fields of its dataclass: `Annotated[type, "what it is"]`."""
+    hints = typing.get_type_hints(step, include_extras=True)
+    found = []
+    for field in dataclasses.fields(step):
+        kind, *about = (
+            get_args(hints[field.name]) if get_origin(hints[field.name]) is Annotated else (hints[field.name],)
+        )
+        if get_origin(kind) in (types.UnionType, typing.Union):  # X | None
+            kind = next(k for k in get_args(kind) if k is not types.NoneType)
+        found.append(Option(field.name, kind, field.default, " ".join(about)))
+    return found
+
+
+def parse(text: str, steps: dict[str, type]) -> list[Any]:
+    """The steps that `text` names, of those in a table. Raises FlagError for what is unknown or cannot be, by name."""
+    chain = [_step(part, steps) for part in _parted(text, ",") if part.strip()]
+    if not chain:
+        raise FlagError(f"{text!r} names no step; the steps are: {', '.join(steps)}")
+    return chain
+
+
+def written(step: Any, name: str) -> str:
+    """The step as `parse` reads it, with every option that is not as by default."""
+    given = [
+        f"{option.name}={_escaped(_text(value))}"
+        for option in options(type(step))
+        if (value := getattr(step, option.name)) != option.default
+    ]
+    return name + ("=" + ":".join(given) if given else "")
+
+
+def _step(text: str, steps: dict[str, type]) -> Any:
+    name, _, rest = text.partition("=")
+    name = name.strip()
+    kind = steps[choose("step", name, steps)]
+    known, given = {option.name: option for option in options(kind)}, {}
+    for k, word in enumerate(_parted(rest, ":") if rest else []):
+        key, equals, value = word.partition("=")
+        if not equals:
+            if k or not known:
+                raise FlagError(
+                    f"{name}: {word!r} lacks its name; write NAME=VALUE, of: {', '.join(known) or 'nothing'}"
+                )
+            key, value = next(iter(known)), word
+        choose(f"option of {name}", key, known)
+        if key in given:
+            raise FlagError(f"{name}: {key} is given twice")
+        given[key] = _value(name, known[key], _plain(value))
+    if missing := [o.name for o in known.values() if o.default is dataclasses.MISSING and o.name not in given]:
+        raise FlagError(f"{name} needs {missing[0]}; write {name}={missing[0]}={known[missing[0]].values}")
+    return kind(**given)
+
+
+def _value(step: str, option: Option, text: str) -> Any:
+    kind, text = option.kind, text if option.kind in (str, Path) else text.strip()
+    if get_origin(kind) is Literal:
+        return choose(f"{option.name} of {step}", text, get_args(kind))
+    if kind is bool:
+        return _WORDS[choose(f"{option.name} of {step}", text.lower(), _WORDS)]
+    try:
+        return kind(text)
+    except ValueError:
+        raise FlagError(f"{step}: {option.name}={text} must be a {option.values.lower()}") from None
+
+
+def _parted(text: str, mark: str) -> Iterator[str]:
+    """The parts of a text between the marks that are neither escaped nor quoted; escapes and quotes stay."""
+    start, quoted, k = 0, False, 0
+    while k < len(text):
+        if text[k] == "\\" and not quoted:
+            k += 1
+        elif text[k] == "'":
+            quoted = not quoted
+        elif text[k] == mark and not quoted:
+            yield text[start:k]
+            start = k + 1
+        k += 1
+    if quoted:
+        raise FlagError(f"{text!r} lacks the second of two quotes")
+    yield text[start:]
+
+
+def _plain(text: str) -> str:
+    out, quoted, k = [], False, 0
+    while k < len(text):
+        if text[k] == "'":
+            quoted = not quoted
+        else:
+            k += text[k] == "\\" and not quoted
+            out.append(text[k : k + 1])
+        k += 1
+    return "".join(out)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{c}" if c in "\\',:" else c for c in text)
+
+
+def _text(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,144 @@
+"""The contract between a chain and its steps.
+
+A film is a row of moments: pictures on the device, each with its number. A step turns the window around each moment
+into one or more moments. What comes out depends only on that window, on what lies aside, and on the step's options: so
+any part of a film can be made alone, and is the same to the bit.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Float
+
+Picture = Float[Array | np.ndarray, "h w _"]  # on the device, or waiting in the host's memory
+Fields = Literal["none", "top first", "bottom first"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the pictures between two steps are; a chain is checked with it before any work.
+
+    `aspect`: of a sample. `rate`: pictures for each frame of the film. `own`: which of the film's planes still hold;
+    "luma" after colouring, "none" after resizing. `still`: one picture without neighbours in time.
+    """
+
+    height: int
+    width: int
+    aspect: Fraction = Fraction(1)
+    fields: Fields = "none"
+    colour: Literal["rgb", "grey"] = "rgb"
+    rate: int = 1
+    own: Literal["all", "luma", "none"] = "all"
+    still: bool = False
+
+
+class Moment(NamedTuple):
+    """A picture of the film on the device.
+
+    `number`: of the film's frame; `part`: which of the `of` pictures that came from it. `new`: begins a shot.
+    `planes`: codes [h w] each, the film's own or what a step on planes made of them. `rgb`: float32 in [0, 1], of the
+    planes until a step changes it. `aside`: what steps give one another: "mask" and "confidence" [h w 1], "noisy".
+    """
+
+    number: int
+    new: bool
+    planes: tuple[Array, ...]
+    rgb: Picture
+    aside: Mapping[str, Picture] = {}
+    part: int = 0
+    of: int = 1
+
+    @property
+    def place(self) -> int:
+        """Its number among the pictures of its kind, from the film's beginning."""
+        return self.number * self.of + self.part
+
+
+class Window(NamedTuple):
+    """A moment and those of its shot around it, in time's order; fewer where the shot ends."""
+
+    before: tuple[Moment, ...]
+    now: Moment
+    after: tuple[Moment, ...]
+
+
+class Aside(NamedTuple):
+    """What lies beside a film. `mask(number of a frame)`: float32 [h w 1] in [0, 1]. `survey`: of the whole film."""
+
+    mask: Callable[[int], Float[Array, "h w 1"]] | None = None
+    survey: Any = None
+
+    def has(self, need: str) -> bool:
+        return getattr(self, need) is not None
+
+
+@runtime_checkable
+class Step(Protocol):
+    """A frozen dataclass whose fields are its options.
+
+    `on`: "planes", before any conversion, or "rgb". `reach`: how many moments before and after it looks at. `rate`:
+    moments out for one in. `needs`: of `Aside`, what must be there. `gives`: of `Moment.aside`, what it lays there.
+    `together`: whether windows go through in batches, as networks want them.
+    """
+
+    on: ClassVar[str]
+    reach: tuple[int, int]
+    rate: int
+    needs: frozenset[str]
+    gives: frozenset[str]
+    together: ClassVar[bool]
+
+    def kind(self, kind: Kind) -> Kind:
+        """What comes out where `kind` goes in. Raises FlagError where that cannot be, and names the mend."""
+        ...
+
+    def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
+        """For each window the `rate` moments that it becomes, by `successors`. Pure."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """All that the result depends on, as JSON: options, sha256 of weights and files."""
+        ...
+
+
+def successors(now: Moment, pictures: Sequence[Picture], **aside: Picture) -> list[Moment]:
+    """The moments that a step makes of `now`: one for each picture, the first of which begins the shot if it did."""
+    rate, beside = len(pictures), {**now.aside, **aside}
+    return [
+        now._replace(new=now.new and not k, rgb=rgb, aside=beside, part=now.part * rate + k, of=now.of * rate)
+        for k, rgb in enumerate(pictures)
+    ]
+
+
+def windows(moments: Iterable[Moment], before: int, after: int) -> Iterator[Window]:
+    """Each moment with as many before and after it, as far as its shot and the numbers go on."""
+    held, coming = deque[Moment](maxlen=before), deque[Moment]()
+
+    def given() -> Window:
+        now = coming.popleft()
+        earlier = tuple(_unbroken(now, reversed(held), backwards=True))[::-1]
+        window = Window(earlier, now, tuple(_unbroken(now, itertools.islice(coming, after))))
+        held.append(now)
+        return window
+
+    for moment in moments:
+        coming.append(moment)
+        if len(coming) > after:
+            yield given()
+    while coming:
+        yield given()
+
+
+def _unbroken(first: Moment, others: Iterable[Moment], *, backwards: bool = False) -> Iterator[Moment]:
+    """Those of the others that follow `first` one after another within its shot."""
+    for other in others:
+        earlier, later = (other, first) if backwards else (first, other)
+        if later.place != earlier.place + 1 or later.new:
+            return
+        yield other
+        first = other
