@@ -1,8 +1,10 @@
 """A film is the same to the bit in one run or in many: resumed, sharded, cut out of the whole, short of memory."""
 
 import dataclasses
+import hashlib
 import itertools
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +15,14 @@ from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
 from tests.test_film_resume import break_at
 from zoo import registry
-from zoo.film import job, source
+from zoo.film import encode, job, source
 from zoo.film.plan import Options
 from zoo.restorer import Restorer
 
 WORDS = ["in.mkv", "--segment", "4", "--batch", "4"]
 COUNT = 14
+LOAD = registry.load
+KINDS = (".png", ".tif", ".exr", ".dpx", ".jpg")
 
 
 class Placed(clips.Identity):
@@ -29,12 +33,15 @@ class Placed(clips.Identity):
         return 0.9 * x + places[:, None, None, None] / 100
 
 
-def still(path, count: int = COUNT):
-    """Frames of 16 bits that are much alike, so that they are fused."""
-    rng = np.random.default_rng(0)
-    base = np.kron(rng.uniform(12000, 50000, (5, 5)), np.ones((8, 8)))[:34, :36]
-    frame = lambda k: (base + np.random.default_rng(k).normal(0, 900, base.shape)).astype(np.uint16)
-    return clips.write(path, "gray16le", count, pictures=[frame(k) for k in range(count)])
+def still(path, pixel_format="gray16le", count=COUNT, size=(36, 34)):
+    """Frames of 16 bits that differ in their grain alone, so that they are fused."""
+    width, height = size
+    shape = (height, width, 3) if "444" in pixel_format else (height, width)
+    base = np.kron(np.random.default_rng(0).uniform(12000, 50000, (height // 8 + 1, width // 8 + 1)), np.ones((8, 8)))
+    grain = lambda k: np.random.default_rng(k).normal(0, 900, shape)
+    base = base[:height, :width].reshape(height, width, *[1] * (len(shape) - 2))
+    frames = [(base + grain(k)).astype(np.uint16) for k in range(count)]
+    return clips.write(path, pixel_format, count, size=size, pictures=frames)
 
 
 @pytest.fixture
@@ -173,3 +180,45 @@ def test_every_segment_falls_to_one_shard_whatever_the_film_says(folder):  # noq
         assert within == sorted(within), "each a run"
         runs = [len(list(run)) for _, run in itertools.groupby(within)][:-1]
         assert not runs or max(runs) - min(runs) <= 1
+
+
+@pytest.fixture
+def real(as_shipped, folder, monkeypatch):  # noqa: F811
+    """A network with weights that ship, compiled as a user's, on grain of 16 bits, which shows every rounding."""
+    network = LOAD("fast-gaussian")
+    monkeypatch.setattr(registry, "load", lambda name: network)
+    still(folder / "in.mkv", "yuv444p16le", 12, (211, 145))
+    return folder
+
+
+def test_a_real_network_gives_the_same_bits_however_the_film_is_restored(real, monkeypatch):
+    words = ["in.mkv", "--segment", "8", "--batch", "8", "-o"]
+    assert restore(*words, "whole.mkv") == 0
+    for shard in ("2/2", "1/2"):
+        assert restore(*words, "shards.mkv", "--shard", shard) == 0
+    break_at(monkeypatch, 10, KeyboardInterrupt())
+    assert restore(*words, "resumed.mkv") == 130
+    assert restore(*words, "resumed.mkv") == 0
+    assert restore(*words, "stretch.mkv", "--start", "0.28", "--frames", "3") == 0
+    whole = sums(real, "whole.mkv")
+    assert sums(real, "shards.mkv") == sums(real, "resumed.mkv") == whole
+    assert sums(real, "stretch.mkv") == whole[7:10]
+    assert (
+        (real / "shards.mkv").read_bytes() == (real / "resumed.mkv").read_bytes() == (real / "whole.mkv").read_bytes()
+    )
+
+
+@pytest.mark.parametrize("name", [f"out{suffix}" for suffix in encode.SUFFIXES] + [f"%d{kind}" for kind in KINDS])
+def test_two_runs_give_the_same_file(folder, name):  # noqa: F811
+    """Nothing random, no date, and encoders of several threads: SHA-256 compares films."""
+    few = dict.fromkeys((".webm", ".ts", ".mxf"), "audio,attachment,chapters")
+    dropped = {".mkv": ""} | few
+    drop = ["--drop", dropped.get(Path(name).suffix, "attachment")] if name.startswith("out") else []
+    clips.write(folder / "in.mkv", count=5, size=(160, 128), audio=True)
+    found = []
+    for run in ("one", "two"):
+        (folder / run).mkdir()
+        assert restore("in.mkv", "-o", f"{run}/{name}", "--segment", "3", "--batch", "1", *drop) == 0
+        written = sorted(path for path in (folder / run).iterdir() if path.suffix != ".json")
+        found.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in written])
+    assert found[0] == found[1] != []

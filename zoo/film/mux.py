@@ -19,7 +19,8 @@ from zoo.film.formats import Tags
 from zoo.film.source import Film, opened
 
 _COUNTED_TAGS = ("bps", "number_of_", "_statistics_")  # mkvmerge's, of the stream as it was
-_MUXER_OPTIONS = {"avoid_negative_ts": "disabled"}
+# Bit-exact: no random marks, no dates, no versions, so that one film is always one file.
+_MUXER_OPTIONS = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ _OF_THE_SAMPLES += ("ResolutionUnit", "dpx:ImageDescriptor", "dpx:EndOf", "dpx:S
 _COLOUR = (("R", "G", "B", "A"), ("R", "G", "B"), ("Y", "A"), ("Y",))  # of an EXR, the first whose channels it has
 _WHITE_IS_ZERO, _CMYK = 0, 5  # values of TIFF's PhotometricInterpretation
 _SAMPLES = {"uint8": "uint8", "uint16": "uint16", "half": "float", "float": "float"}  # read as what
+_DPX_NAME = 36, 100  # where it begins, bytes
 
 
 def read(path: Path, *, page: int | None = None, samples: bool = True) -> Picture:
@@ -167,6 +168,15 @@ def write(path: Path, kind: str, picture: Picture) -> None:
         if path.parent.is_dir() and shutil.disk_usage(path.parent).free < samples.nbytes:
             raise OSError(errno.ENOSPC, "no space left", str(path.parent))
         raise ZooError(f"could not write {path.name[10:]} in {path.parent}: {_first_line(problem or out.geterror())}")
+    if kind == "DPX":
+        _take_out_name(path)
+
+
+def _take_out_name(path: Path):
+    """Of the file, in a DPX's own header: a temporary one, and the folders of whoever wrote it."""
+    with path.open("r+b") as file:
+        file.seek(_DPX_NAME[0])
+        file.write(bytes(_DPX_NAME[1]))
 
 
 def _spec(picture: Picture, kind: str) -> Any:
@@ -176,6 +186,7 @@ def _spec(picture: Picture, kind: str) -> Any:
     if type_ == "float32":
         type_ = "half" if picture.half and kind == "EXR" else "float"
     spec = oiio.ImageSpec(width, height, channels, type_)
+    spec["DateTime"] = ""  # the picture's own below, or none: else that of now, and no two files would be the same
     if picture.header is not None and picture.header.kind == kind and kind in DEEP_KINDS.values():
         for name, type_of, value in picture.header.entries:
             spec.attribute(name, type_of, value)
