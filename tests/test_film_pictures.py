@@ -135,7 +135,7 @@ def test_pictures_become_a_film_of_the_matrix_that_is_wanted(capsys, monkeypatch
     draw("f%d.png", np.uint8)
     words = ["f%d.png", "-o", "film.mkv", "--pix-fmt", "yuv444p"]
     with monkeypatch.context() as breaking:
-        breaking.setattr(job, "_finished", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        breaking.setattr(job, "_joined", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert restore(*words) == 130
     assert restore(*words, "--colorspace", "bt709") == 2
     assert "colour written was" in capsys.readouterr().err
@@ -280,7 +280,7 @@ def test_a_damaged_picture_may_be_replaced(monkeypatch):
     held, write, written = draw("f%03d.png", np.uint8, numbers=range(10)), sequence.PictureSegment.write, []
     words = ["f%03d.png", "-o", "new/f%03d.png", "--segment", "2"]
     with monkeypatch.context() as breaking:
-        breaking.setattr(job, "_finished", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        breaking.setattr(job, "_joined", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert restore(*words) == 130
     Path("f001.png").write_text("not a picture")
     assert restore(*words) == 3

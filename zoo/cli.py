@@ -1,5 +1,5 @@
-"""`python -m zoo restore noisy.png -o clean.png -m NAME`, `probe`, `preview`, `compare`, `doctor` and `models`
-(installed as `filmzoo`).
+"""`python -m zoo restore noisy.png -o clean.png -m NAME`, `probe`, `preview`, `compare`, `verify`, `doctor` and
+`models` (installed as `filmzoo`).
 
 JAX and the models are imported inside the commands, so that `--help` and mistakes in flags answer at once.
 """
@@ -76,6 +76,8 @@ class Restore:
     """Sequences of pictures: whether a missing number stops the work or becomes a copy of the frame before."""
     restart: bool = False
     """Films: throw away what an interrupted run left, rather than go on with it."""
+    no_verify: bool = False
+    """Films: do not read the finished film again to compare each frame and packet with what went in."""
     progress: Literal["auto", "json", "off"] = "auto"
     """Films: how progress is shown; json: a line a second on standard error."""
     dry_run: bool = False
@@ -143,6 +145,14 @@ class Compare:
 
 
 @dataclasses.dataclass(frozen=True)
+class Verify:
+    """Say whether a restored film is still what was written, by the log beside it; if not, which frame differs."""
+
+    film: Annotated[str, tyro.conf.Positional]
+    """A film that `restore` wrote, or its numbered pictures such as frame.%%06d.dpx."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Doctor:
     """Say, as JSON, whether this installation works: versions, devices, encoders, and one frame restored."""
 
@@ -158,13 +168,17 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Probe, Preview, Compare, Doctor, Models)
-    commands: Any = Restore | Probe | Preview | Compare | Doctor | Models
+    check_names(argv, Restore, Probe, Preview, Compare, Verify, Doctor, Models)
+    commands: Any = Restore | Probe | Preview | Compare | Verify | Doctor | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
     if isinstance(chosen, Probe):
         from zoo.film import command as film
 
         return film.probe(chosen.film)
+    if isinstance(chosen, Verify):
+        from zoo.film import command as film
+
+        return film.verify(chosen.film)
     if isinstance(chosen, Preview):
         from zoo.film import command as film
 

@@ -12,7 +12,7 @@ import numpy as np
 from zoo import color, files
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import containers, encode, formats, mux, sequence
+from zoo.film import containers, encode, formats, mux, sequence, sums, verify
 from zoo.film.encode import Encoding
 from zoo.film.mux import Stretch
 from zoo.film.source import PIPE, Film, Frame
@@ -53,13 +53,15 @@ def writing(
     """
     film, encoding = planned
     files.make_folder(output.parent)
-    pts, durations = [], []
+    pts, durations, planes = [], [], []
     with tempfile.TemporaryDirectory(prefix=".", dir=output.parent) as folder:
         path = Path(folder) / "segment.mkv"
         segment = encode.Segment(path, film, encoding)
 
         def write(one: Frame, other: Frame):
-            segment.write(_side_by_side((one, other), (a, b), encoding.layout, difference))
+            panels = _side_by_side((one, other), (a, b), encoding.layout, difference)
+            segment.write(panels)
+            planes.append(sums.of_planes(panels))
             pts.append(one.pts)
             durations.append(one.duration)
 
@@ -71,8 +73,8 @@ def writing(
             raise
         with files.whole(output) as part:
             times = Stretch(pts, durations, cut)
-            mux.join(film, encoding, [path], times, part, frozenset())
-            mux.verify(film, times, part)
+            put = mux.join(film, encoding, [path], times, part, frozenset())
+            verify.joined(film, encoding, part, times, planes, put)
 
 
 def _side_by_side(

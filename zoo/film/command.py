@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from zoo import files, flags, numbers, registry
 from zoo.errors import FlagError, ZooError, say, visible
 from zoo.film import encode, job, plan, sequence, streams
 from zoo.film import probe as look
-from zoo.film.job import Report
+from zoo.film.parts import folder_of, is_made, is_tidied
 from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
 from zoo.film.source import PIPE, Film
@@ -24,6 +23,10 @@ def restore(args: Any, name: str) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
     options = _options(args)
     output = _output(args, Path(name))
+    if not args.yes and output.exists() and is_tidied(output):  # all but its folder, by a run that was killed then
+        folder_of(output).rmdir()
+        say(f"{output} is finished")
+        return 0
     if plan.is_sequence(name):
         flags.refuse(args, ("color_range", "strict_color", "drop"), "pictures, which are RGB or grey and nothing else")
     else:
@@ -32,7 +35,7 @@ def restore(args: Any, name: str) -> int:
         flags.refuse(args, ("codec", "pix_fmt", "e"), "pictures or y4m, which have no encoder")
     if str(output) == PIPE:
         options = dataclasses.replace(options, drop=frozenset(streams.KINDS))
-    weights = registry.card(args.model)["sha256"]
+    weights = {str(args.model): registry.card(args.model)["sha256"]}
     planned = plan.plan(name, output, options)
     encoding = planned.encoding
     if plan.is_sequence(name) and (encoding.layout.family != "yuv" or encoding.encoder == encode.Y4M):
@@ -50,18 +53,15 @@ def restore(args: Any, name: str) -> int:
     for note in planned.notes:
         say(f"note: {note}")
 
-    begun = time.monotonic()
     with Progress(args.progress, output.name) as shown:
-        report = job.run(planned, options, restorer, weights, shown)
+        report = job.run(planned, options, restorer, _described(planned, args, weights, options), shown)
     if report.waiting:
         say(f"{report.waiting} segments are left to other shards; the last one joins {output}")
         return 0
-    if str(output) != PIPE and report.output:
-        _log(planned, args, weights, options, report, time.monotonic() - begun)
     say(f"{report.frames} frames -> {output}")
-    if report.older:
-        more = f" and {len(report.older) - 1} more" if len(report.older) > 1 else ""
-        say(f"note: {report.older[0]}{more} were there before and are not of this run")
+    if older := list(report.older):
+        more = f" and {len(older) - 1} more" if len(older) > 1 else ""
+        say(f"note: {older[0]}{more} were there before and are not of this run")
     if report.varies and (str(output) == PIPE or sequence.is_pattern(output)):
         say(f"note: the rate of {name} varies, which pictures and y4m cannot hold")
     if report.lost or report.losses:
@@ -90,6 +90,14 @@ def _intended(film: Film) -> dict[str, Any]:
     encoding = planned.encoding
     how = {"encoder": encoding.encoder, "pixel_format": encoding.pixel_format, "options": dict(encoding.options)}
     return {"output": str(output)} | how | {"notes": planned.notes}
+
+
+def verify(name: str) -> int:
+    """Says whether a result is what its log says was made; returns the exit code."""
+    from zoo.film import verify as check
+
+    print(f"{name}: {check.again(Path(name))} frames, as they were written")
+    return 0
 
 
 def preview(args: Any) -> int:
@@ -175,22 +183,6 @@ def _check_results(paths: list[Path], films: tuple[str, str], overwrite: bool):
             raise FlagError(f"{path} is named twice; choose another output for one of the two")
 
 
-def _log(plan: Plan, args: Any, weights: str, options: Options, report: Report, seconds: float):
-    """What was done, beside the result: enough to do it again and to prove that it was done."""
-    done = {
-        "frames": report.frames,
-        "lost_frames": report.lost,
-        "damaged_packets": report.losses.packets,
-        "damaged_frames": report.losses.frames,
-        "seconds": round(seconds, 3),
-        "flicker": report.flicker,  # in 8-bit codes, see zoo.film.flicker; null where there is one frame
-        "shots": report.shots,
-        "framemd5": {"input": report.input, "output": report.output},  # of each frame's planes, as restored
-    }
-    text = json.dumps(_described(plan, args, weights, options) | done, indent=1, default=str)
-    files.write(plan.output.with_name(f"{plan.output.name}.json"), text + "\n")
-
-
 def _options(args: Any) -> Options:
     for flag in ("strength", "keep_grain"):
         if not 0 <= getattr(args, flag) <= 1:
@@ -224,6 +216,7 @@ def _options(args: Any) -> Options:
         shard=_shard(args.shard, output=args.output),
         mask=None if args.mask is None else Path(args.mask),
         restart=args.restart,
+        verify=not args.no_verify,
     )
     return _cut(args, options)
 
@@ -298,7 +291,8 @@ def _output(args: Any, source: Path) -> Path:
     if sequence.is_pattern(output):
         return _pattern(args, output, source)
     files.check_name(output, ".json")  # no shorter than ".part"
-    files.check_free(output, {source.resolve()}, overwrite=args.yes)
+    made = is_made(output) and not args.restart  # the same command goes on, which has only to tidy up
+    files.check_free(output, {source.resolve()}, overwrite=args.yes or made)
     return output
 
 
@@ -316,10 +310,10 @@ def _beside(source: Path) -> Path:
     return _usual(source).with_stem(f"{source.stem}_restored")
 
 
-def _described(plan: Plan, args: Any, weights: str, options: Options) -> dict[str, Any]:
+def _described(plan: Plan, args: Any, weights: dict[str, str], options: Options) -> dict[str, Any]:
     return {
         "model": args.model,
-        "sha256": weights,
+        "sha256": {"weights": weights},
         "precision": args.precision,
         "film": dataclasses.asdict(plan.film),
         "output": str(plan.output),

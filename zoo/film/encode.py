@@ -110,6 +110,13 @@ def _says_range(encoder: str, suffix: str) -> bool:
     return not encoder.startswith(_LIMITED) and (suffix not in _UNTAGGED or encoder.startswith(_TAGGED))
 
 
+def is_lossless(encoding: Encoding) -> bool:
+    """Whether the encoder always gives back the codes that it was given."""
+    codec, kind = av.Codec(encoding.encoder, "w"), av.VideoFormat(encoding.pixel_format)
+    whole = max(c.bits for c in kind.components) == encoding.layout.depth and not kind.has_palette
+    return codec.lossless and not codec.lossy and whole
+
+
 def unsaid(film: Film, encoding: Encoding, output: Path) -> list[str]:
     """What of the film an output has no place to say; of colour and range pictures and y4m have their own."""
     found, suffix, tags = [], output.suffix.lower(), film.tags

@@ -2,80 +2,57 @@
 
 import collections
 import contextlib
-import dataclasses
-import hashlib
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import numpy as np
 
-from zoo import files
-from zoo.errors import FlagError, Interrupted
-from zoo.film import encode, masks, mux, sequence, shots, source, y4m
+from zoo.errors import FlagError, Interrupted, ZooError
+from zoo.film import encode, finish, masks, sequence, shots, source, sums, y4m
 from zoo.film.engine import Engine, Smaller
-from zoo.film.mux import Stretch
-from zoo.film.parts import Parts, of_pictures
+from zoo.film.finish import Count, Report, Told
+from zoo.film.parts import Parts, Record
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.shots import Noted
-from zoo.film.source import PIPE, Film, Frame, Losses
+from zoo.film.source import PIPE, Film, Frame
+from zoo.film.sums import of_pictures
 from zoo.film.threads import ahead, behind
 from zoo.restorer import Restorer
 
+_TRIES = 3  # to have all segments there at once
 _AHEAD = 2  # frames that wait between two stages
 _BEFORE, _AFTER = 2, 1  # frames around a segment that it depends on, at most: see `_wanted`
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What was done. `frames`: restored; `lost`: about how many frames of the file are missing."""
-
-    frames: int
-    lost: int
-    losses: Losses
-    varies: bool  # whether some frames last longer than others
-    waiting: int  # segments that other processes have not finished; where there are any, no film is written yet
-    input: list[str]  # MD5 of the planes of each frame
-    output: list[str]  # likewise, as they went to the encoder
-    shots: list[dict]  # where each begins, how long it is, how much it flickers
-    flicker: dict[str, float] | None  # of the input and the output
-    older: list[Path]  # pictures of an earlier run among those of this one
-
-
-@dataclasses.dataclass
-class Count:
-    """The frames that were decoded and are wanted; the first of them; what could not be decoded."""
-
-    frames: int = 0
-    first: int = 0
-    losses: Losses = dataclasses.field(default_factory=Losses)
-
-
 def run(
-    plan: Plan, options: Options, restorer: Restorer, weights: str, progress: Callable[[int, int | None], None]
+    plan: Plan, options: Options, restorer: Restorer, about: dict[str, Any], progress: Callable[[int, int | None], None]
 ) -> Report:
-    """Restores the whole film. `options`: as `settled` gives them. `weights`: their sha256. `progress(done, of)` is
-    called after each frame.
+    """Restores the whole film. `options`: as `settled` gives them. `about`: what its log says beside what is found,
+    with the sums of the weights. `progress(done, of)` is called after each frame.
 
     Raises Interrupted on Ctrl-C; what is finished by then is kept, and the same call goes on from there.
     """
-    film = plan.film
     if plan.encoding.encoder == encode.Y4M:
         return _piped(plan, options, _engine(plan, options, restorer), progress)
-    piped = film.name == PIPE
-    depends = settings(plan, options, restorer, weights)
-    whence = _whence(film, options)
+    piped, begun = plan.film.name == PIPE, time.monotonic()
+    depends = settings(plan, options, restorer, about["sha256"]["weights"])
+    whence = _whence(plan, options)
     try:
         with contextlib.closing(
             Parts(plan.output, depends, source=whence, shard=options.shard, restart=options.restart or piped)
         ) as parts:
-            while True:
-                engine = _engine(plan, options, restorer, anew=not piped)
-                with contextlib.suppress(Smaller):
-                    counted = _work(plan, options, engine, parts, progress)
-                    break
-            with parts.joining():
-                return _finished(plan, options, parts, counted)
+            if report := finish.made_before(plan, parts):
+                return report
+            with plan.original.summed(whole=not options.cut):
+                for _ in range(1 if piped else _TRIES):
+                    counted = _work(plan, options, restorer, parts, progress)
+                    with parts.joining():
+                        about |= {"seconds": round(time.monotonic() - begun, 3)}
+                        if report := _joined(plan, options, parts, counted, about):
+                            return report
+            raise ZooError(f"segments in {parts.folder} disappear or change while the film is made; run again")
     except KeyboardInterrupt:
         then = "a pipe begins anew" if piped else f"the same command goes on with {plan.output}"
         raise Interrupted(f"interrupted; {then}") from None
@@ -95,16 +72,33 @@ def _engine(plan: Plan, options: Options, restorer: Restorer, *, anew: bool = Fa
     )
 
 
-def _work(plan: Plan, options: Options, engine: Engine, parts: Parts, progress: Callable) -> Count:
+def _work(plan: Plan, options: Options, restorer: Restorer, parts: Parts, progress: Callable) -> Count:
     """Restores what is not finished, segment by segment."""
-    counted = Count()
 
     def written(restored: Iterator[Noted]):
         for done in _segments(plan, parts, restored, counted, options.segment):
             progress(done, expected(plan.film, options))
 
-    behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
-    return counted
+    while True:
+        counted, engine = Count(), _engine(plan, options, restorer, anew=plan.film.name != PIPE)
+        with contextlib.suppress(Smaller):
+            behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
+            return counted
+
+
+def _joined(plan: Plan, options: Options, parts: Parts, counted: Count, about: dict[str, Any]) -> Report | None:
+    """What was done, once nothing is missing; or how much is left to other shards. None where segments of this process
+    are missing or no more what they were."""
+    end = counted.first + counted.frames
+    segments = range(counted.first // options.segment, -(-end // options.segment))
+    if options.shard[1] > 1 and parts.gone:  # the process that was last has joined them meanwhile
+        return Report(counted.frames, counted.losses.cut, counted.losses)
+    missing = [k for k in segments if not parts.has(k)] or [k for k in segments if parts.record(k) is None]
+    if any(_own(k, plan.film, options, counted) for k in missing):
+        return None
+    if missing:
+        return Report(counted.frames, counted.losses.cut, counted.losses, waiting=len(missing))
+    return finish.finished(plan, options, parts, segments, counted, about)
 
 
 def mask_of(film: Film, options: Options) -> Callable[[int], np.ndarray] | None:
@@ -114,34 +108,37 @@ def mask_of(film: Film, options: Options) -> Callable[[int], np.ndarray] | None:
     return masks.reader(options.mask, film.height, film.width, _reached(film, options))
 
 
-def _whence(film: Film, options: Options) -> Callable[[int], str | None]:
+def _whence(plan: Plan, options: Options) -> Callable[[int], str | None]:
     """number of a segment -> what tells the pictures that it depends on from others: one that was damaged may be
-    replaced, and costs only its segments. None where the film is a file, of which the settings know all."""
-    if film.container != sequence.CONTAINER:
-        return lambda segment: None
-    paths = [path for _, path in sequence.find(film.name, film.gaps)]
+    replaced, and costs only its segments. None where the film is a file, of which the settings know all. Raises
+    InputError where the film changes while it is restored."""
+    original = plan.original
 
-    def whence(segment: int) -> str:
-        first = segment * options.segment
-        return of_pictures(paths[max(0, first - _BEFORE) : first + options.segment + _AFTER])
+    def whence(segment: int) -> str | None:
+        if plan.film.container != sequence.CONTAINER:
+            return original.check()
+        first, last = segment * options.segment - _BEFORE, (segment + 1) * options.segment + _AFTER
+        original.check(max(0, first), last)
+        return of_pictures(original.paths[max(0, first) : last])
 
     return whence
 
 
 def _piped(plan: Plan, options: Options, engine: Engine, progress: Callable) -> Report:
     """Restores the film to standard output, frame by frame as they come."""
-    counted, record = Count(), _record()
+    counted, told = Count(), Told()
     writer = y4m.Writer(plan.film, plan.encoding.layout)
 
     def written(restored: Iterator[Noted]):
         for item in restored:
             writer.write(item.planes)
-            _note(record, item)
+            _note(record := Record(), item)
+            told.add(record)
             progress(item.number - counted.first + 1, expected(plan.film, options))
 
     behind(_restored(plan, options, engine, None, counted), _AHEAD, written)
     writer.close()
-    return _report([record], counted.frames, counted.losses.cut, counted)
+    return Report(counted.frames, counted.losses.cut, counted.losses, told.varies)
 
 
 def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None, counted: Count) -> Iterator[Noted]:
@@ -241,7 +238,7 @@ def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Coun
     """Encodes the restored frames into segments; yields how far it came after each frame."""
     item, begin = next(restored, None), encode.segments(plan.film, plan.encoding)
     while item is not None:
-        number, record = item.number // length, _record()
+        number, record = item.number // length, Record()
         with parts.writing() as part:
             segment = begin(part, item.number)
             try:
@@ -257,64 +254,10 @@ def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Coun
             parts.finish(number, part, record)
 
 
-def _record() -> dict[str, list]:
-    return {key: [] for key in ("pts", "durations", "input", "output", "new", "flicker")}
-
-
-def _note(record: dict[str, list], item: Noted):
-    record["pts"].append(item.source.pts)
-    record["durations"].append(item.source.duration)
-    record["input"].append(_md5(item.source.planes))
-    record["output"].append(_md5(item.planes))
-    record["new"].append(item.source.new)
-    record["flicker"].append(item.flicker)
-
-
-def _md5(planes: tuple[np.ndarray, ...]) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    for plane in planes:
-        digest.update(np.ascontiguousarray(plane).data)
-    return digest.hexdigest()
-
-
-def _finished(plan: Plan, options: Options, parts: Parts, counted: Count) -> Report:
-    """Joins the segments, looks whether everything is there, and gives the film its name."""
-    film, count = plan.film, counted.frames
-    numbers = range(counted.first // options.segment, -(-(counted.first + count) // options.segment))
-    records = [record for k in numbers if (record := parts.record(k))]
-    if waiting := len(numbers) - len(records):
-        done_by_another = waiting == len(numbers)  # the process that was last has joined them meanwhile
-        return _report([], count, 0, counted, waiting=0 if done_by_another else waiting)
-    times = Stretch([t for r in records for t in r["pts"]], [d for r in records for d in r["durations"]], options.cut)
-    lost = counted.losses.cut
-    if not (options.cut or film.alone):
-        lost = film.lost(Frame((), times.pts[-1], times.durations[-1]), count, counted.losses)
-    paths = [parts.path(k) for k in numbers]
-    if plan.encoding.encoder == sequence.CONTAINER:
-        parts.moving()
-        older = sequence.join(film, paths, [len(r["pts"]) for r in records], plan.output, counted.first)
-        parts.remove()
-        return _report(records, count, lost, counted, older=older)
-    with files.whole(plan.output) as part:
-        mux.join(film, plan.encoding, paths, times, part, options.drop)
-        mux.verify(film, times, part)
-    parts.remove()
-    return _report(records, count, lost, counted)
-
-
-def _report(
-    records: list[dict[str, list]],
-    count: int,
-    lost: int,
-    counted: Count,
-    *,
-    waiting: int = 0,
-    older: Sequence[Path] = (),
-) -> Report:
-    whole = {key: [value for record in records for value in record[key]] for key in _record()}
-    found = shots.listed(whole["new"], whole["flicker"])
-    sums = whole["input"], whole["output"]
-    steps = np.diff(whole["pts"])
-    varies = len(steps) > 0 and np.ptp(steps) > 2  # times of a steady rate are rounded to ticks
-    flicker = shots.mean(whole["flicker"])
-    return Report(count, lost, counted.losses, bool(varies), waiting, *sums, found, flicker, [*older])
+def _note(record: Record, item: Noted):
+    record.pts.append(item.source.pts)
+    record.durations.append(item.source.duration)
+    record.input.append(sums.of_planes(item.source.planes))
+    record.output.append(sums.of_planes(item.planes))
+    record.new.append(item.source.new)
+    record.flicker.append((item.flicker[0], item.flicker[1]) if item.flicker else None)

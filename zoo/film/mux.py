@@ -1,21 +1,24 @@
 """Joins the restored segments with everything else that the film holds: audio, subtitles, attachments, chapters."""
 
+import array
 import contextlib
 import dataclasses
 import errno
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from av.error import FFmpegError
 
 from zoo.errors import OutputError, ZooError
 from zoo.film import formats, matroska, pyav, streams, timecode
 from zoo.film.encode import Encoding
 from zoo.film.formats import Tags
+from zoo.film.packets import Sums
 from zoo.film.source import Film, opened
 
 _COUNTED_TAGS = ("bps", "number_of_", "_statistics_")  # mkvmerge's, of the stream as it was
@@ -28,8 +31,8 @@ class Stretch:
     """The times of the frames that are kept. `pts`, `durations`: of each, in the film's time base. `cut`: whether the
     film was cut, so that the first frame becomes time 0 and other streams are cut alike."""
 
-    pts: list[int]
-    durations: list[int]
+    pts: Sequence[int]
+    durations: Sequence[int]
     cut: bool = False
 
     @property
@@ -44,8 +47,9 @@ class Stretch:
 
 def join(
     film: Film, encoding: Encoding, segments: list[Path], times: Stretch, part: Path, drop: frozenset[str]
-) -> None:
+) -> Sums:
     """Writes the whole film to `part`: the segments' packets with the film's own timestamps, and the other streams.
+    Returns the sums of all that was put in.
 
     Raises ZooError where the segments do not fit together.
     """
@@ -55,7 +59,7 @@ def join(
         kept = {s.index for s in streams.kept(source, film, drop)}
         out = pyav.container(str(part), "w", format=streams.format_of(part), options=_MUXER_OPTIONS)
         try:
-            target, copies = None, {}
+            target, copies, put = None, {}, Sums()
             if source is None:
                 target = _pictures(out, first.streams.video[0], None, film)
             for stream in source.streams if source else ():
@@ -70,6 +74,7 @@ def join(
             pictures = _picture_packets(film, segments, times, target)
             others = iter(()) if source is None else _other_packets(source, copies, film, times)
             for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
+                put.add_picture(packet) if packet.stream is target else put.add(packet)
                 out.mux_one(packet)
             out.close()
         except FFmpegError as e:
@@ -85,6 +90,7 @@ def join(
         except ValueError as e:
             raise OutputError(f"the shape of the samples could not be written: {e}; write .mp4 or .mov") from None
     _check_range(encoding, part)
+    return put
 
 
 def _counted(film: Film, times: Stretch) -> tuple[Film, Stretch]:
@@ -161,8 +167,8 @@ def _cut(chapter: dict[str, Any], first: Fraction, last: Fraction) -> dict[str, 
 
 def _picture_packets(film: Film, segments: list[Path], times: Stretch, target: Any) -> Iterator[tuple[float, Any]]:
     """(decoding time in seconds, packet): timestamps from `times`, decoding times the earliest that fit them all."""
-    order = [index for index, _ in _indexed(segments)]
-    if sorted(order) != list(range(len(times.pts))):
+    order = array.array("q", (index for index, _ in _indexed(segments)))
+    if not np.array_equal(np.sort(order), np.arange(len(times.pts))):
         raise OutputError(
             f"{film.name}: {len(order)} frames were encoded of {len(times.pts)}; run again with --restart"
         )
@@ -231,18 +237,3 @@ def _begin_within(subtitle: Any, begin: Fraction):
     if subtitle.pts < first < subtitle.pts + (subtitle.duration or 0):
         subtitle.duration -= first - subtitle.pts
         subtitle.pts = subtitle.dts = first
-
-
-def verify(film: Film, times: Stretch, part: Path) -> None:
-    """Raises OutputError where the written file does not hold every frame at its time."""
-    with opened(part) as written:
-        stream = written.streams.video[0] if film.stream >= len(written.streams) else None
-        stream = stream or next(s for s in written.streams.video if not s.disposition & s.disposition.attached_pic)
-        tick = pyav.exact(stream.time_base)
-        found = sorted(p.pts * tick for p in written.demux(stream) if p.size and p.pts is not None)
-    wanted = [(t - times.shift) * film.time_base for t in times.pts]
-    if len(found) != len(wanted):
-        raise OutputError(f"{film.name} has {len(wanted)} frames, but {len(found)} were written; the parts are kept")
-    late = [k for k, (a, b) in enumerate(zip(found, wanted, strict=True)) if abs(a - b - (found[0] - wanted[0])) > tick]
-    if late:
-        raise OutputError(f"{film.name}: the timestamp of frame {late[0]} was not kept; the parts are kept")

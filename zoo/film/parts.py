@@ -1,44 +1,86 @@
 """The workspace of a film that is being restored: `OUTPUT.part/` with a manifest and the finished segments.
 
-A segment is an encoded file, or a folder of pictures, and, written after it, a JSON record, which knows its size: what
-has a record and that size is finished. The same command run again goes on after it.
+A segment is an encoded file, or a folder of pictures, and, written after it, a JSON record, which knows its sum: what
+has a record and that sum is finished. The same command run again goes on after it. The joined film and its log are made
+in here too, so that a kill leaves nothing beside them; MADE says which film it was, until all of this is gone.
 """
 
 import contextlib
-import hashlib
+import dataclasses
 import json
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo import files
-from zoo.errors import FlagError, ZooError
+from zoo import checked, files
+from zoo.errors import FlagError, InputError, OutputError, ZooError
+from zoo.film.sums import sum_of
 
 MANIFEST = "manifest.json"
 SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256
 _BEGINNING, _WRITING, _JOINING = "beginning", "writing-", "joining"  # locks; each process that writes has its own
-_MOVING = "moving"  # a file that stands for a fact
-_SIZE, _SOURCE = "bytes", "source"  # of the segment, in its record
+_MOVING, _MADE = "moving", "made.json"  # files that stand for a fact
+_LAST = (MANIFEST, _MADE)  # what goes last
+_MOST_BYTES = 1 << 32  # of a record
 
 
-def fingerprint(path: Path, *, blocks: int = 64, block: int = 2**20) -> str:
-    """Tells one file from another: sha256 of its size and of up to 64 MiB in blocks spread evenly over it."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as f:
-        for k in range(min(blocks, -(-size // block))):
-            f.seek(k * block if size <= blocks * block else k * (size - block) // (blocks - 1))
-            digest.update(f.read(block))
-    return digest.hexdigest()
+@dataclasses.dataclass
+class Record:
+    """What is known of each frame of a segment, and of the segment itself, once it is finished."""
+
+    pts: list[int] = dataclasses.field(default_factory=list)
+    durations: list[int] = dataclasses.field(default_factory=list)
+    input: list[str] = dataclasses.field(default_factory=list)  # MD5 of the planes of each frame
+    output: list[str] = dataclasses.field(default_factory=list)  # likewise, as they went to the encoder
+    new: list[float] = dataclasses.field(default_factory=list)
+    flicker: list[tuple[float, float] | None] = dataclasses.field(default_factory=list)
+    sha256: str = ""  # of the segment: `sums.sum_of`
+    source: str | None = None  # what it comes from
+
+    def __post_init__(self):
+        lists = (self.pts, self.durations, self.input, self.output, self.new, self.flicker)
+        if len({len(values) for values in lists}) > 1:
+            raise InputError("its lists differ in length")
+
+    def __len__(self) -> int:
+        return len(self.pts)
 
 
-def of_pictures(paths: list[Path]) -> str:
-    """Tells one sequence from another by the name, the size and both ends of each picture: a reel has 144,000. A change
-    of the middle alone that leaves the size is not seen, such as a retouch in a DPX."""
-    about = (f"{path.name} {fingerprint(path, blocks=2, block=2**16)}\n" for path in paths)
-    return hashlib.sha256("".join(about).encode()).hexdigest()
+@dataclasses.dataclass
+class _Made:
+    """The film that was made: its settings, and what tells its file from others; None of pictures."""
+
+    settings: dict[str, Any]
+    file: list[int] | None
+    report: dict[str, Any]
+
+
+def is_made(output: Path) -> bool:
+    """Whether a film is there because a run made it that was broken off before it could tidy up."""
+    with contextlib.suppress(InputError, OSError):
+        return _is_there(checked.read(folder_of(output) / _MADE, _Made), output)
+    return output.exists() and is_tidied(output)
+
+
+def is_tidied(output: Path) -> bool:
+    """Whether such a run left nothing but the folder."""
+    folder = folder_of(output)
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def folder_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.part")
+
+
+def _is_there(made: _Made, output: Path) -> bool:
+    return made.file is None or (output.is_file() and _identity(output) == made.file)
+
+
+def _identity(path: Path) -> list[int]:
+    """What a file keeps when it is renamed."""
+    about = path.stat()
+    return [about.st_ino, about.st_size, about.st_mtime_ns]
 
 
 class Parts:
@@ -60,37 +102,46 @@ class Parts:
         shard: tuple[int, int] = (1, 1),
         restart: bool = False,
     ):
-        self._source = source
-        self.folder = output.with_name(f"{output.name}.part")
+        self._source, self._output = source, output
+        self._settings = json.loads(json.dumps(settings))
+        self.folder = folder_of(output)
         files.make_folder(self.folder)
         with contextlib.ExitStack() as held, self._locked(_BEGINNING):
             others = [path.name for path in self.folder.glob(f"{_WRITING}*") if _taken(path)]
-            mine = f"{_WRITING}{shard[0]}-of-{shard[1]}"
-            if others and (restart or mine in others or any(not name.endswith(f"-of-{shard[1]}") for name in others)):
+            self._mine = f"{_WRITING}{shard[0]}-of-{shard[1]}"
+            other_kind = any(not name.endswith(f"-of-{shard[1]}") for name in others)
+            if others and (restart or self._mine in others or other_kind):
                 raise ZooError(f"another run is writing {output}; wait until it ends, or choose another output with -o")
             if restart:
-                _empty(self.folder)
-            self._begin(json.loads(json.dumps(settings)), alone=not others)
-            held.enter_context(self._locked(mine))
+                _empty(self.folder, but=(_BEGINNING,))
+            self._begin(alone=not others)
+            held.enter_context(self._locked(self._mine))
             self.close = held.pop_all().close
 
-    def _begin(self, settings: dict[str, Any], *, alone: bool):
+    def _begin(self, *, alone: bool):
         """Looks whether what is there has the same settings; where nothing is finished, these become its own."""
         manifest = self.folder / MANIFEST
-        if alone and not any(self.folder.glob("[0-9]*.json")):
-            files.write(manifest, json.dumps(settings, indent=1) + "\n")
+        if alone:
+            for left in self.folder.glob(".*"):  # by a kill
+                _remove(left)
+        if alone and not any(self.folder.glob("[0-9]*.json")) and not (self.folder / _MADE).exists():
+            files.write(manifest, json.dumps(self._settings, indent=1) + "\n")
             return
-        try:
-            begun = _object(manifest)
-        except (FileNotFoundError, ValueError):
-            raise FlagError(
-                f"{self.folder} holds segments, but no {MANIFEST} that can be read to say of which settings; "
-                "--restart throws them away"
-            ) from None
-        changed = [k for k in sorted(settings.keys() | begun.keys()) if settings.get(k) != begun.get(k)]
+        begun = self._settings_there()
+        changed = [k for k in sorted(self._settings.keys() | begun.keys()) if self._settings.get(k) != begun.get(k)]
         if changed:
-            was = "; ".join(_changed(k, begun.get(k), settings.get(k)) for k in changed)
+            was = "; ".join(_changed(k, begun.get(k), self._settings.get(k)) for k in changed)
             raise FlagError(f"{self.folder} holds a run with other settings ({was}); --restart throws it away")
+
+    def _settings_there(self) -> dict[str, Any]:
+        with contextlib.suppress(InputError, OSError):
+            return checked.read(self.folder / _MADE, _Made).settings
+        with contextlib.suppress(InputError, OSError):
+            return checked.read(self.folder / MANIFEST, dict[str, Any])
+        raise FlagError(
+            f"{self.folder} holds segments, but no {MANIFEST} that can be read to say of which settings; "
+            "--restart throws them away"
+        )
 
     def path(self, segment: int) -> Path:
         return self.folder / f"{segment:06}.mkv"
@@ -98,37 +149,64 @@ class Parts:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Path]:
         """A temporary path for a segment, gone at the end of the block unless `finish` took it."""
-        part = self.folder / f".{uuid.uuid4().hex[:8]}.mkv"
-        try:
-            yield part
-        finally:
-            if part.is_dir():
-                shutil.rmtree(part, ignore_errors=True)
-            part.unlink(missing_ok=True)
+        part = self.folder / f".{self._mine}.mkv"
+        files.make_folder(self.folder)
+        with self._there():
+            _remove(part)  # what a kill left
+            try:
+                yield part
+            finally:
+                _remove(part)
 
-    def finish(self, segment: int, part: Path, record: dict[str, Any]):
+    @contextlib.contextmanager
+    def _there(self) -> Iterator[None]:
+        """A sentence where somebody removes the folder while it is written into."""
+        try:
+            yield
+        except FileNotFoundError:
+            if self.folder.is_dir():
+                raise
+            raise ZooError(f"{self.folder} was removed while it was written into; run again") from None
+
+    def finish(self, segment: int, part: Path, record: Record):
         """Keeps a segment that is whole."""
         path = self.path(segment)
         if path.is_dir():  # pictures of an earlier try, some of them lost; a file is replaced
-            shutil.rmtree(path)
+            _remove(path)
         if part.is_file():  # pictures are synced as they are written
             files.synced(part)
+        record = dataclasses.replace(record, sha256=sum_of(part), source=self._source(segment))
         part.replace(path)
-        files.write(
-            path.with_suffix(".json"), json.dumps(record | {_SIZE: _bytes(path), _SOURCE: self._source(segment)})
-        )
+        files.write(path.with_suffix(".json"), json.dumps(dataclasses.asdict(record)))
 
-    def record(self, segment: int) -> dict[str, Any] | None:
-        """What `finish` was given, or None for a segment that is not finished, or no longer whole: a power cut can
-        take the end of a file whose name is already there. One whose pictures are being moved out was whole."""
-        path = self.path(segment)
+    def record(self, segment: int) -> Record | None:
+        """What `finish` was given, or None for a segment that is not finished, or no longer what it was: a power cut
+        can take the end of a file whose name is already there. One whose pictures are being moved out was whole."""
         try:
-            found = _object(path.with_suffix(".json"))
-            size, source = found.pop(_SIZE, None), found.pop(_SOURCE, None)
-            whole = (self.folder / _MOVING).exists() or (size == _bytes(path) and source == self._source(segment))
+            found = self.known(segment)
+            if (self.folder / _MOVING).exists():
+                return found
+            whole = found.sha256 == sum_of(self.path(segment)) and found.source == self._source(segment)
             return found if whole else None
-        except (FileNotFoundError, ValueError):
+        except (OutputError, OSError):
             return None
+
+    @property
+    def gone(self) -> bool:
+        """Whether another process has made the film meanwhile, and tidied up."""
+        return not (self.folder / MANIFEST).exists() and (self._output.exists() or "%" in self._output.name)
+
+    def has(self, segment: int) -> bool:
+        """Whether a segment is there, whatever it is."""
+        path = self.path(segment)
+        return path.with_suffix(".json").exists() and (path.exists() or (self.folder / _MOVING).exists())
+
+    def known(self, segment: int) -> Record:
+        """The record of a segment, whether or not the segment is what it was. Raises OutputError where it is none."""
+        try:
+            return checked.read(self.path(segment).with_suffix(".json"), Record, most=_MOST_BYTES)
+        except InputError as e:
+            raise OutputError(f"{e}; run again, which does that segment again") from None
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[None]:
@@ -148,8 +226,49 @@ class Parts:
         """Says, also to a run after this one, that all segments are whole and their pictures on the way out."""
         files.write(self.folder / _MOVING, "")
 
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[Path]:
+        """Where the film is joined, gone if the block raises. `name` gives it its name."""
+        part = self.folder / f"joined{self._output.suffix}"
+        with self._there():
+            try:
+                yield part
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+
+    @contextlib.contextmanager
+    def log(self) -> Iterator[Path]:
+        """Where the film's log is written, which gets its place at the end of the block."""
+        part = self.folder / "log.json"
+        yield part
+        files.synced(part)
+        part.replace(self._output.with_name(f"{self._output.name}.json"))
+
+    def name(self, film: Path | None, report: dict[str, Any]):
+        """Gives a joined film its name; None: pictures have theirs. From here on there is only tidying up to do."""
+        if film:
+            files.synced(film)
+        facts = _Made(self._settings, _identity(film) if film else None, report)
+        files.write(self.folder / _MADE, json.dumps(dataclasses.asdict(facts), default=str))
+        if film:
+            film.replace(self._output)
+
+    def report(self) -> dict[str, Any] | None:
+        """What `name` was told by a run that could not tidy up, of a film that is still there."""
+        with contextlib.suppress(InputError, OSError):
+            found = checked.read(self.folder / _MADE, _Made)
+            return found.report if _is_there(found, self._output) else None
+        return None
+
     def remove(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Throws all of it away, in an order in which a kill on the way is known for what it is."""
+        with contextlib.suppress(FileNotFoundError):  # another process does it too
+            _empty(self.folder, but=_LAST)
+            for name in _LAST:
+                (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
 
 def _taken(path: Path) -> bool:
@@ -159,26 +278,19 @@ def _taken(path: Path) -> bool:
     return lock is None
 
 
-def _empty(folder: Path):
-    """Throws away what a folder holds, but for the locks of those that look into it."""
+def _empty(folder: Path, *, but: tuple[str, ...]):
+    """Throws away what a folder holds, but for some files."""
     for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != _BEGINNING:
-            path.unlink()
+        if path.name not in but:
+            _remove(path)
 
 
-def _object(path: Path) -> dict[str, Any]:
-    """What a file of JSON holds; ValueError where that is no object."""
-    found = json.loads(path.read_text())
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} holds no JSON object")
-    return found
-
-
-def _bytes(path: Path) -> int:
-    """The size of a segment: of a file, or of all the files of a folder."""
-    return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
+def _remove(path: Path):
+    """A file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _changed(name: str, before: Any, now: Any) -> str:

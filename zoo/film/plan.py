@@ -12,8 +12,9 @@ from zoo import pictures
 from zoo.errors import InputError
 from zoo.film import clock, containers, encode, formats, probe, sequence, source, streams
 from zoo.film.encode import Encoding
-from zoo.film.parts import fingerprint, of_pictures
+from zoo.film.original import Original
 from zoo.film.source import Film
+from zoo.film.sums import fingerprint, of_pictures
 from zoo.pictures import SUFFIXES
 from zoo.restorer import Restorer
 
@@ -45,6 +46,7 @@ class Options:
     mask: Path | None = None  # a picture, or a folder with one for each frame
     shard: tuple[int, int] = (1, 1)  # this process does a run of the segments: (which, of how many)
     restart: bool = False
+    verify: bool = True  # whether what was written is read again and compared
 
     @property
     def cut(self) -> bool:
@@ -59,6 +61,7 @@ class Plan:
     output: Path
     encoding: Encoding
     notes: tuple[str, ...]  # sentences for the user
+    original: Original  # the film's file, or its pictures, as they were then
 
 
 def plan(name: str, output: Path, options: Options) -> Plan:
@@ -95,7 +98,7 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     woven = film.field_order if "first" in film.field_order else None if film.alone else probe.interlaced(name)
     if woven:
         notes.append(f"{name} is interlaced ({woven}) and restored with its fields woven; deinterlace it first: bwdif")
-    return Plan(film, output, encoding, tuple(notes))
+    return Plan(film, output, encoding, tuple(notes), Original(film))
 
 
 def settled(options: Options, film: Film, restorer: Restorer) -> Options:
@@ -140,7 +143,7 @@ def hdr(film: Film) -> str | None:
     )
 
 
-def settings(plan: Plan, options: Options, restorer: Restorer, weights: str) -> dict[str, Any]:
+def settings(plan: Plan, options: Options, restorer: Restorer, weights: Any) -> dict[str, Any]:
     """Everything that the restored frames depend on, and nothing else: what is copied may be chosen anew."""
     film, encoding = plan.film, plan.encoding
     return {

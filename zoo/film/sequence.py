@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -148,10 +148,15 @@ def read(film: Film, first: int = 0) -> Generator[Frame, None, None]:
             )
         if samples.dtype.kind == "f" and not np.isfinite(samples).all():
             raise InputError(f"{path} holds NaN or infinite samples; replace them first, as with np.nan_to_num")
-        planes = [np.ascontiguousarray(samples[..., c]) for c in range(channels)]
-        if channels >= 3:
-            planes[:3] = planes[1], planes[2], planes[0]
-        yield Frame(tuple(planes), k, 1)
+        yield Frame(planes_of(samples), k, 1)
+
+
+def planes_of(samples: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The channels of a picture [h w c] as planes [h w], in FFmpeg's order: green, blue, red, alpha."""
+    planes = [np.ascontiguousarray(samples[..., c]) for c in range(samples.shape[2])]
+    if len(planes) >= 3:
+        planes[:3] = planes[1], planes[2], planes[0]
+    return tuple(planes)
 
 
 # ---- writing
@@ -212,21 +217,27 @@ def numbers(film: Film) -> list[int] | None:
     return [n for n, _ in find(film.name, film.gaps)] if film.container == CONTAINER else None
 
 
-def join(film: Film, segments: list[Path], counts: list[int], output: Path, first: int) -> list[Path]:
-    """Moves the pictures of all segments, which hold so many, to their places: frame k of what was restored gets the
-    number of frame `first` + k of the sequence it came from; a film's frames count from 0. What a run that was broken
-    off here has moved is in its place. Raises OutputError where one is missing; returns what has such a name and was
-    there before."""
-    names = numbers(film)
-    make_folder(output.parent)
-    k, places = 0, set()
+def places(
+    film: Film, segments: list[Path], counts: Iterable[int], output: Path, first: int
+) -> Iterator[tuple[Path, Path]]:
+    """(where a picture lies in its segment, where it belongs) of all, in their order: frame k of what was restored gets
+    the number of frame `first` + k of the sequence it came from; a film's frames count from 0."""
+    names, k = numbers(film), 0
     for segment, count in zip(segments, counts, strict=True):
-        for path in (segment / f"{n:06}{output.suffix.lower()}" for n in range(count)):
-            place = numbered(output, names[first + k] if names else k)
-            if path.exists():
-                path.replace(place)
-            elif not place.exists():
-                raise OutputError(f"{film.name}: {place} was not written; run again with --restart")
-            places.add(place)
+        for n in range(count):
+            yield segment / f"{n:06}{output.suffix.lower()}", numbered(output, names[first + k] if names else k)
             k += 1
-    return [path for n in _numbers(str(output)) if (path := numbered(output, n)) not in places]
+
+
+def join(film: Film, moves: Iterable[tuple[Path, Path]], output: Path) -> list[Path]:
+    """Moves pictures to their `places`. What a run that was broken off here has moved is in its place. Raises
+    OutputError where one is missing; returns what has such a name and was there before."""
+    make_folder(output.parent)
+    taken = set()
+    for path, place in moves:
+        if path.exists():
+            path.replace(place)
+        elif not place.exists():
+            raise OutputError(f"{film.name}: {place} was not written; run again with --restart")
+        taken.add(place)
+    return [path for n in _numbers(str(output)) if (path := numbered(output, n)) not in taken]

@@ -61,16 +61,46 @@ def _flickers(one: Restored, before: Lumas | None, engine: Engine) -> tuple[Luma
     return lumas, tuple(float(flicker(*pair)) for pair in zip(before, lumas, strict=True))
 
 
-def listed(new: list[float], flickers: list[Flicker]) -> list[dict]:
-    """Each shot: its first frame, how many there are, and its flicker."""
-    begins = [k for k, score in enumerate(new) if k == 0 or is_cut(score)]
-    ends = [*begins[1:], len(new)]
-    return [{"first": a, "frames": b - a, "flicker": mean(flickers[a:b])} for a, b in zip(begins, ends, strict=False)]
+class Told:
+    """The shots of a film and its flicker, told frame by frame."""
+
+    def __init__(self):
+        self._shots: list[tuple[int, _Mean]] = []  # where each begins
+        self._whole = _Mean()
+
+    def add(self, new: float, flicker: Flicker):
+        if self._whole.frames == 0 or is_cut(new):
+            self._shots.append((self._whole.frames, _Mean()))
+        for mean in (self._whole, self._shots[-1][1]):
+            mean.add(flicker)
+
+    @property
+    def listed(self) -> list[dict]:
+        """Each shot: its first frame, how many there are, and its flicker."""
+        return [{"first": k, "frames": mean.frames, "flicker": mean.value} for k, mean in self._shots]
+
+    @property
+    def flicker(self) -> dict[str, float] | None:
+        return self._whole.value
 
 
-def mean(flickers: list[Flicker]) -> dict[str, float] | None:
-    known = [pair for pair in flickers if pair]
-    return dict(zip(("input", "output"), np.mean(known, axis=0).round(4).tolist(), strict=True)) if known else None
+class _Mean:
+    """The mean flicker of frames."""
+
+    def __init__(self):
+        self.frames, self._known, self._sum = 0, 0, np.zeros(2)
+
+    def add(self, flicker: Flicker):
+        self.frames += 1
+        if flicker:
+            self._known += 1
+            self._sum += flicker
+
+    @property
+    def value(self) -> dict[str, float] | None:
+        """Of the input and of the output; None where it is not known of any frame."""
+        means = (self._sum / max(1, self._known)).round(4).tolist()
+        return dict(zip(("input", "output"), means, strict=True)) if self._known else None
 
 
 def _luma(planes: tuple[np.ndarray, ...], layout: Layout) -> Float[Array, "h w"]:

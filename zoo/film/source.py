@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ class Film:
 
 Y4M = "yuv4mpegpipe"  # FFmpeg's name
 PIPE = "-"  # standard input
-_piped: list[Any] = []  # its container, stream, first frame, the others, what is lost: it can be read only once
+_piped: list[Any] = []  # container, stream, first frame, the others, losses, bytes: it can be read only once
 TOP, BOTTOM = "top first", "bottom first"  # as they are shown
 FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # by FFmpeg's AVFieldOrder
 
@@ -149,22 +150,28 @@ def _pipe() -> list[Any]:
             coming, losses = _Counted(), Losses()
             container = pyav.container(coming, format=Y4M)
             frames = decoded(container, container.streams.video[0], losses, lambda: coming.count)
-            _piped.extend([container, container.streams.video[0], next(frames), frames, losses])
+            _piped.extend([container, container.streams.video[0], next(frames), frames, losses, coming])
         except (FFmpegError, StopIteration):
             raise InputError("standard input is no y4m stream; pipe one in, as from: ffmpeg -f yuv4mpegpipe") from None
     return _piped[:3]
 
 
 class _Counted:
-    """Standard input, and how many bytes have come."""
+    """Standard input, how many bytes have come, and their sum."""
 
     def __init__(self):
-        self.count = 0
+        self.count, self.sha256 = 0, hashlib.sha256()
 
     def read(self, size: int) -> bytes:
         data = sys.stdin.buffer.read(size)
         self.count += len(data)
+        self.sha256.update(data)
         return data
+
+
+def piped_sha256() -> str | None:
+    """Of what was read of standard input; None of nothing."""
+    return _piped[5].sha256.hexdigest() if _piped else None
 
 
 def picture_stream(container: Any, path: str | Path) -> Any:
