@@ -7,6 +7,7 @@ failed, 130 interrupted.
 
 import contextlib
 import errno
+import io
 import os
 import re
 import signal
@@ -25,8 +26,9 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def say(sentence: str) -> None:
-    """Prints a sentence on standard error, whatever names are in it."""
-    print(visible(sentence), file=sys.stderr)
+    """Prints a sentence on standard error, whatever names are in it, if anybody listens."""
+    with contextlib.suppress(OSError, ValueError):
+        print(visible(sentence), file=sys.stderr, flush=True)
 
 
 class ZooError(Exception):
@@ -84,24 +86,24 @@ def command(
     for a user's mistake. A programming error still shows its traceback. `smaller`: the mend where memory runs out."""
 
     def guarded(argv=None) -> int:
+        _open_streams()
         try:
             with _signals():
-                return main(argv) or 0
+                code = main(argv) or 0
+            sys.stdout.flush()  # here, where it is said if it cannot be
+            return code
         except ZooError as e:
             return _fail(str(e), e.exit_code)
+        except SystemExit:  # of --help, and of flags that cannot be
+            _flush()
+            raise
         except KeyboardInterrupt:
             return _fail("interrupted", 130)
-        except BrokenPipeError:  # `| head` has seen enough; what is still in the buffer must not raise once more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # `| head` has seen enough
+            _drop_output()
             return 141  # as a shell says it: 128 + SIGPIPE
         except OSError as e:
-            if e.errno in (errno.ENOSPC, errno.EDQUOT):
-                return _fail(f"the disk is full ({e.filename or 'no more space'}); free some space and run again", 1)
-            if e.errno == errno.ENAMETOOLONG:
-                return _fail(f"the name {e.filename} is too long for this system; choose a shorter one", 1)
-            if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-                return _fail(f"no permission to write or read {e.filename}; choose another folder", 1)
-            raise
+            return _fail(_of_the_system(e), 1)
         except (MemoryError, RuntimeError) as e:  # JAX's errors are RuntimeErrors
             if is_out_of_memory(e):
                 return _fail(f"out of memory; {smaller}", OutOfMemory.exit_code)
@@ -134,6 +136,66 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _of_the_system(problem: OSError) -> str:
+    """What the system would not do, and the mend."""
+    name, why = problem.filename or "the output", problem.strerror or str(problem) or type(problem).__name__
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    match problem.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"the disk is full ({problem.filename or 'no more space'}); free some space and run again"
+        case errno.ENAMETOOLONG:
+            return f"the name {name} is too long for this system; choose a shorter one"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"no permission to write or read {name}; choose another folder"
+        case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:
+            return f"{name} is gone, or was never there ({why}); bring it back, or name another, and run again"
+        case errno.EMFILE | errno.ENFILE:
+            return f"too many files are open to open {name}; raise the limit (ulimit -n) and run again"
+        case errno.EBADF if problem.filename is None:
+            return "standard output is closed; give it a file or a pipe to print to"
+        case None:  # a library's own, such as of a coder that could not write
+            return f"reading or writing failed ({why}); look whether the disk is full or failing, and run again"
+        case _:
+            return f"reading or writing {name} failed ({why}); look whether the disk is failing, and run again"
+
+
+def _open_streams() -> None:
+    """Gives standard streams that are closed, as a service's may be, an end: else the next file that is opened becomes
+    the one that libraries print to. Nothing comes from the input, errors go nowhere, and a result that should be
+    printed fails. A character that the terminal does not have is printed as its number."""
+    for number, (name, flags) in enumerate((("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                if (opened := os.open(os.devnull, flags)) != number:
+                    os.dup2(opened, number)
+                    os.close(opened)
+                setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+            else:  # another file's by now
+                setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115, PTH123
+    if getattr(sys.stdout, "errors", "") == "strict" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """What is still in the buffer of an output that nobody reads must not raise once more at the end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _flush() -> None:
+    """Prints what is in the buffer, if anybody reads it."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _drop_output()
+
+
 def _fail(sentence: str, code: int) -> int:
+    _flush()
     say(f"error: {sentence}")
     return code
