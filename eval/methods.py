@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from eval import tune
 from eval.conditions import NOISES, Condition
-from zoo import filters, registry
+from zoo import cards, filters, registry
 from zoo.errors import FlagError, ZooError
 from zoo.restorer import Restorer
 
@@ -116,9 +116,9 @@ def _network(name: str) -> Network:
     if name in registry.SPECS:
         made_for, called = registry.SPECS[name].noise, name
     else:
-        made_for, called = card.get("recipe", {}).get("noise"), Path(name).resolve().name
+        made_for, called = (card.get("recipe") or {}).get("noise"), Path(name).resolve().name
         called += "-run" if called in registry.SPECS or called in filters.FILTERS else ""
-    config = registry.NETWORKS[card["network"]](**card["config"])
+    config = cards.config(card, Path(name))
     if config.task != "denoise":
         raise FlagError(f"{name} does not restore pictures: its task is {config.task!r}")
     facts = {
@@ -133,11 +133,11 @@ def _network(name: str) -> Network:
 
 def _training(card: dict[str, Any]) -> dict[str, Any]:
     """Data, length and device of a card; of a folder only the end of its path, which is the same everywhere."""
-    data, began = card.get("data", {}).get("name"), card.get("recipe", {}).get("weights")
+    data, began = ((card.get(part) or {}).get(key) for part, key in (("data", "name"), ("recipe", "weights")))
     if data and not data.startswith("tfds:"):
         data = "/".join(Path(data).parts[-2:])
     about = {"data": data} | {key: card.get(key) for key in ("images", "seconds", "device")}
-    return about | ({"after": Path(began.split()[0]).name} if began else {})
+    return about | ({"after": Path(began.split()[0]).name} if began and began.strip() else {})
 
 
 def _sound(name: str, pictures: Stack) -> Stack:

@@ -1,13 +1,13 @@
 """What an evaluation leaves behind: the table it prints and the JSON it writes (zoo.numbers says how)."""
 
-import json
 import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from zoo import files, numbers
-from zoo.errors import FlagError, ZooError
+from zoo import checked, files, numbers
+from zoo.errors import FlagError, InputError, ZooError
 
 _COLUMNS = (("PSNR dB", "psnr", 2), ("SSIM", "ssim", 4), ("MAE", "mae", 4))
 
@@ -70,10 +70,9 @@ def write_json(path: Path, result: dict) -> None:
 def read_json(path: Path) -> dict:
     """What write_json wrote; nothing where the file is missing or spoilt."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return checked.read(path, dict[str, Any])
+    except (FileNotFoundError, InputError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def marks(name: str) -> tuple[str, str]:

@@ -7,11 +7,11 @@ Never on the pictures of a comparison. `tuned` gives a filter with the options t
 
 import functools
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import tyro
@@ -21,6 +21,7 @@ from rich.progress import track
 from eval.datasets import fingerprint, open_pictures
 from eval.report import number, writable, write_json
 from eval.run import Image, check_settings, degraded_picture, restored_picture
+from zoo import checked
 from zoo.errors import InputError, choose, command
 from zoo.filters import FILTERS, Filter
 from zoo.flags import check_names
@@ -30,6 +31,22 @@ LEVELS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.1)
 RESULTS = Path(__file__).parent / "results" / "filters.json"
 
 _psnr = jax.jit(psnr)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The best options of a filter."""
+
+    options: dict[str, int | float]
+    more: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Tuned:
+    """What `tune` returns."""
+
+    filters: dict[str, dict[str, dict[str, _Found]]]  # by name, noise and level
+    more: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -117,19 +134,19 @@ def tuned(name: str, noise: str, level: float, *, results: Path = RESULTS) -> Ca
         return spec.function
     choose(f"noise for {name}", noise, spec.noises)
     try:
-        found = _read(results)["filters"][name][noise]
-    except (OSError, ValueError, KeyError):
+        found = _read(results).filters[name][noise]
+        nearest = min(found, key=lambda known: abs(float(known) - level))
+    except (FileNotFoundError, ValueError, KeyError):
         raise InputError(
             f"{results} has no options of {name} for {noise}; python -m eval.tune --data=FOLDER --json={results} "
             "finds them, on pictures that are not compared on"
         ) from None
-    nearest = min(found, key=lambda known: abs(float(known) - level))
-    return functools.partial(spec.function, **found[nearest]["options"])
+    return functools.partial(spec.function, **found[nearest].options)
 
 
 @functools.cache
-def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _read(path: Path) -> _Tuned:
+    return checked.read(path, _Tuned)
 
 
 def table(result: dict) -> str:

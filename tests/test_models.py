@@ -1,16 +1,18 @@
 """One body of tests over every row of the table, and the layers against outside writings of the same thing."""
 
 import dataclasses
+import hashlib
 import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 from flax import nnx
 
 import zoo
-from zoo import draws, registry
+from zoo import cards, draws, registry
 from zoo.filters import directional_fill
 from zoo.models import convolution
 from zoo.models.cyclegan import (
@@ -368,6 +370,53 @@ def test_damaged_weights_are_refused_in_one_sentence(saved, damage):
         zoo.load(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+LARGE = {"width": 4, "growth": 2, "blocks": 10_000_000, "layers": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"config": LARGE}, "arrays, too few for width=4, growth=2, blocks=10000000"),
+        ({"config": LARGE | {"blocks": 1, "layers": 2**62}}, "too few for"),
+        ({"config": LARGE | {"blocks": 1, "growth": 10**9}}, "too few for"),
+        ({"config": LARGE | {"blocks": -1}}, "blocks=-1 must be at least 0"),
+        ({"config": LARGE | {"blocks": 1, "width": "4"}}, "width='4' must be like its default"),
+        ({"config": {"evil": 1}}, "'evil'"),
+        ({"config": {"multiple": 10**9}}, "does not fit the network|unknown setting"),
+        ({"config": {"task": "generate"}}, "task='generate' does not fit the network"),
+        ({"config": [1]}, "config must be an object"),
+        ({"network": "evil"}, "names the network 'evil'; known: unet"),
+        ({"network": ["unet"]}, "network must be a text"),
+        ({"weights": "/dev/zero"}, "names the weights '/dev/zero'; they are a .safetensors file beside it"),
+        ({"weights": "../w.safetensors"}, "beside it"),
+        ({"sha256": None}, "sha256 must be a text, not null"),
+        ({"recipe": {"noise": 1}}, "recipe.noise must be a text or null, not 1"),
+    ],
+)
+def test_a_strangers_card_is_looked_at_before_anything_is_built(saved, changes, words):
+    folder, _ = saved
+    edited(folder, **changes)
+    with pytest.raises(zoo.InputError, match=words):
+        zoo.load(folder)
+
+
+def test_weights_are_a_regular_file_of_known_arrays(saved, monkeypatch):
+    folder, _ = saved
+    weights = next(folder.glob("*.safetensors"))
+    data = safetensors.numpy.save({"a": np.zeros(3, np.float16)})
+    weights.write_bytes(data)
+    edited(folder, sha256=hashlib.sha256(data).hexdigest())
+    with pytest.raises(zoo.InputError, match="holds arrays of F16; known: F32, BF16"):
+        zoo.load(folder)
+    monkeypatch.setattr(cards, "_MOST_BYTES", len(data) - 1)
+    with pytest.raises(zoo.InputError, match=r"bytes; .* at most can be right"):
+        zoo.load(folder)
+    weights.unlink()
+    weights.symlink_to("/dev/zero")  # has no end
+    with pytest.raises(zoo.InputError, match="is no regular file"):
+        zoo.load(folder)
 
 
 def test_load_names_what_it_knows(tmp_path):

@@ -7,7 +7,6 @@ what ships, goes into zoo/weights in bfloat16 with its card: data, recipe, lengt
 
 import dataclasses
 import importlib
-import json
 import statistics
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any
 
 import tyro
 
-from train.log import say
+from train.log import Note, notes, say
 from zoo import registry
 from zoo.errors import FlagError, InputError, choose, command
 from zoo.flags import Precision, check_names
@@ -193,12 +192,12 @@ def command_line(name: str, flags: Flags) -> list[str]:
 def ship(name: str, folder: Path) -> bool:
     """Puts a run's weights into the zoo as `name` if it is finished and better than what it began with and what ships;
     says what it did. (Unfinished weights there would hide from --missing that their run must go on.)"""
-    notes = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    curve = [[note["images"], note["validation"]["restored_db"]] for note in notes if "validation" in note]
-    if not any("finished" in note for note in notes):
+    noted = notes(folder / "metrics.jsonl")
+    curve = [[note.images, note.validation.restored_db] for note in noted if note.validation]
+    if not any(note.finished for note in noted):
         say(f"{name}: not finished; the same command continues")
         return False
-    gain = _gain(folder, notes)
+    gain = _gain(folder, noted)
     least = LEAST_GAIN_DB if name.endswith(registry.PHOTOS) and not registry.has_weights(name) else 0.0
     if gain is not None and gain <= least:
         say(f"{name}: {gain:+.2f} dB over the weights it began with, not more than {least} dB: they stay")
@@ -211,13 +210,13 @@ def ship(name: str, folder: Path) -> bool:
     return True
 
 
-def _gain(folder: Path, notes: list[dict[str, Any]]) -> float | None:
+def _gain(folder: Path, noted: list[Note]) -> float | None:
     """What a run brought over the weights that it began with, on its own held-out pictures, dB; None if it had none."""
     about = registry.card(folder)
     if not about["recipe"]["weights"]:
         return None
-    before = next(note["validation"] for note in notes if "validation" in note)
-    return about["validation"]["restored_db"] - before["restored_db"]
+    before = next(note.validation.restored_db for note in noted if note.validation)
+    return about["validation"]["restored_db"] - before
 
 
 def _not_surpassed(name: str, folder: Path) -> str:

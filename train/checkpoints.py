@@ -9,6 +9,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from train.log import say
+from zoo import checked
 from zoo.errors import InputError
 
 
@@ -48,14 +49,16 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 found = self._manager.restore(step, args=items)
+                about = found["progress"]
+                best = {"best_db": float(about["best_db"])}
+                progress = dataclasses.replace(checked.as_kind(about | {"best_db": 0.0}, Progress, "progress"), **best)
             except Exception as e:  # Orbax raises bare Exceptions for files cut short: try the one before
                 first_line = str(e).partition("\n")[0]
                 failures.append(f"{step}: {type(e).__name__}: {first_line[:200]}")
                 continue
             if failures:
                 say(f"step {step} is the last checkpoint that can be read ({'; '.join(failures)})")
-            about = found["progress"]
-            return step, type(like)(**found["state"]), Progress(**about | {"best_db": float(about["best_db"])})
+            return step, type(like)(**found["state"]), progress
         if failures:
             raise InputError(
                 f"no checkpoint in {self.folder} can be read ({'; '.join(failures)}); give another --workdir"

@@ -1,21 +1,24 @@
 """What a run says: a progress line for people, `metrics.jsonl` for programs, TensorBoard events where asked."""
 
+import contextlib
+import dataclasses
 import json
 import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from train.settings import Settings
-from zoo import files
-from zoo.errors import FlagError, visible
+from zoo import checked, files
+from zoo.errors import FlagError, InputError, visible
 
 QUIET_S = 10.0  # between lines where standard error is no terminal
+_MOST_BYTES = 1 << 30  # of a log; a note has some hundred
 RETURN = "\r\x1b[K"  # to the start of a terminal's line, and clear it
 
 
@@ -53,9 +56,8 @@ class Log:
         if settings.tensorboard and not self.silent:
             self._events = _events(settings.workdir / "tensorboard", step)
         if not self.silent and self.path.exists():
-            lines = self.path.read_text(errors="replace").splitlines()
-            kept = [line for line in lines if _step(line) <= step and '"finished"' not in line]
-            files.write(self.path, "".join(line + "\n" for line in kept))
+            before = [line for line, note in _notes(self.path) if note and note.step <= step and not note.finished]
+            files.write(self.path, b"".join(line + b"\n" for line in before))
 
     def note(self, step: int, images: int, values: dict[str, Any]) -> None:
         """Adds a line to the log. Values that are not finite become null: JSON has no NaN."""
@@ -98,11 +100,40 @@ def _events(folder: Path, step: int) -> Any:
     return SummaryWriter(str(folder), purge_step=step)
 
 
-def _step(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return math.inf  # a line cut short by a kill
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """The network on pictures that it does not learn from, dB."""
+
+    restored_db: float | None
+    more: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """A line of `metrics.jsonl`."""
+
+    step: int
+    more: dict[str, Any]
+    images: int = 0
+    validation: Validation | None = None
+
+    @property
+    def finished(self) -> bool:
+        return "finished" in self.more
+
+
+def notes(path: Path) -> list[Note]:
+    """What a run noted; a line that is no note is left out."""
+    return [note for _, note in _notes(path) if note]
+
+
+def _notes(path: Path) -> Iterator[tuple[bytes, Note | None]]:
+    """The lines of a log; no note for one that was cut short by a kill, or changed."""
+    for line in checked.content(path, most=_MOST_BYTES).splitlines():
+        note = None
+        with contextlib.suppress(InputError):
+            note = checked.parse(line, Note, str(path))
+        yield line, note
 
 
 def _finite(value: Any) -> Any:

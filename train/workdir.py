@@ -9,8 +9,8 @@ from typing import Any
 
 import jax
 
-from zoo import files, registry
-from zoo.errors import FlagError, ZooError
+from zoo import checked, files, registry
+from zoo.errors import FlagError, InputError, ZooError
 
 
 @contextlib.contextmanager
@@ -42,9 +42,9 @@ def refuse_another(folder: Path, about: dict[str, Any]) -> None:
     about = json.loads(json.dumps(about))
     if path.exists() and holds_a_run(folder):
         try:
-            before = dict(json.loads(path.read_text()))
-        except (ValueError, TypeError):
-            raise FlagError(f"{path} cannot be read; give another --workdir") from None
+            before = checked.read(path, dict[str, Any])
+        except InputError as e:
+            raise FlagError(f"{e}; give another --workdir") from None
         if other := [k for k in sorted(about.keys() | before.keys()) if about.get(k) != before.get(k)]:
             said = "; ".join(f"{k}: {before.get(k)!r} there, {about.get(k)!r} here" for k in other if k != "networks")
             said = said or "the networks differ"

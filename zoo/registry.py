@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 import ml_dtypes  # comes with JAX: bfloat16 for NumPy
 import numpy as np
-import safetensors
 import safetensors.numpy
 from flax import nnx
 
-from zoo import files, shipped
+from zoo import cards, files, shipped
+from zoo.cards import NETWORKS, configure
 from zoo.errors import FlagError, InputError, ZooError, choose
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.densenet import DenseNetConfig
@@ -86,36 +86,10 @@ SPECS |= {
     if spec.noise != "any" and "-paper-" not in name
 }
 
-# The networks, by the names that cards use.
-NETWORKS: dict[str, type] = {
-    "unet": UNetConfig,
-    "resnet": ResNetConfig,
-    "densenet": DenseNetConfig,
-    "plain": PlainConfig,
-    "residual": ResidualConfig,
-    "latent": LatentConfig,
-}
-
 
 def names() -> list[str]:
     """The models of the zoo, in the table's order."""
     return list(SPECS)
-
-
-def configure(config: Any, **overrides: Any) -> Any:
-    """`config` with some fields changed; an unknown field raises a FlagError that lists them."""
-    fields = {f.name for f in dataclasses.fields(config)} - {"task", "multiple", "halo"}
-    for name in overrides:
-        choose(f"setting of {type(config).__name__}", name, fields)
-    for name, value in overrides.items():
-        default, least = getattr(config, name), 0 if name == "blocks" else 1
-        if type(value) is not type(default):
-            raise FlagError(f"{name}={value!r} must be like its default, {default!r}")
-        if type(value) is int and value < least:
-            raise FlagError(f"{name}={value} must be at least {least}")
-        if name == "dropout" and not 0 <= value < 1:
-            raise FlagError(f"dropout={value} must lie in [0, 1)")
-    return dataclasses.replace(config, **overrides)
 
 
 def build(name: str, *, seed: int = 0, **overrides: Any) -> Any:
@@ -135,8 +109,8 @@ def load(name: str | os.PathLike) -> Any:
     name, InputError for weights that are missing, altered or of another network.
     """
     about, folder = _find(name)
-    config = _config(about, folder)
-    weights = _verified(folder / about["weights"], about["sha256"])
+    config = cards.config(about, folder)
+    weights = cards.weights(about, folder)
     network = nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))
     _fill(network, weights, folder / about["weights"])
     network.eval()
@@ -156,7 +130,7 @@ def has_weights(name: str) -> bool:
 def config_of(name: str) -> Any:
     """The config of what `load` gives for a model of `names()`: its card's, which a small device may have trained
     narrower than SPECS has it; SPECS' own where no weights ship."""
-    return _config(card(name), WEIGHTS) if has_weights(name) else SPECS[name].config
+    return cards.config(card(name), WEIGHTS) if has_weights(name) else SPECS[name].config
 
 
 def save(folder: Path, stem: str, config: Any, params: Any, stats: Any, facts: dict[str, Any]) -> dict[str, Any]:
@@ -176,11 +150,10 @@ def save(folder: Path, stem: str, config: Any, params: Any, stats: Any, facts: d
 def ship(run: Path, name: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Copies the weights of a training run's folder into the zoo as `name`, in bfloat16, with `facts` added to their
     card, which is returned. Raises FlagError where the run's network is not the one that SPECS has there."""
-    about = _read_card(run / CARD)
-    if not isinstance(_config(about, run), type(SPECS[choose("model", name, SPECS)].config)):
+    about = cards.read(run / CARD)
+    if not isinstance(cards.config(about, run), type(SPECS[choose("model", name, SPECS)].config)):
         raise FlagError(f"{run} holds a network {about['network']!r}, which {name} is not")
-    arrays = _verified(run / about["weights"], about["sha256"])
-    arrays = {k: v.astype(ml_dtypes.bfloat16) for k, v in arrays.items()}
+    arrays = {k: v.astype(ml_dtypes.bfloat16) for k, v in cards.weights(about, run).items()}
     about = _write(WEIGHTS, f"{name}.json", about | {"model": name} | facts, arrays)
     shipped.record(name, about["sha256"])
     return about
@@ -199,12 +172,6 @@ def _write(folder: Path, card_name: str, about: dict[str, Any], arrays: dict[str
     return about
 
 
-def _unpack(data: bytes) -> dict[str, np.ndarray]:
-    """Safetensors, by the library's lowest call: its NumPy module writes bfloat16 but does not read it."""
-    kind = {"F32": np.dtype(np.float32), "BF16": np.dtype(ml_dtypes.bfloat16)}
-    return {k: np.frombuffer(v["data"], kind[v["dtype"]]).reshape(v["shape"]) for k, v in safetensors.deserialize(data)}
-
-
 def flatten(state: Any) -> dict[str, np.ndarray]:
     """A nested dict of arrays as {path: array}, paths joined by dots."""
     flat = jax.tree_util.tree_leaves_with_path(state)
@@ -217,65 +184,27 @@ def _find(name: str | os.PathLike) -> tuple[dict[str, Any], Path]:
         if not has_weights(text):
             by = "train.gan --goal=generate" if SPECS[text].config.task == "generate" else f"train.all --name={text}"
             raise ZooError(f"no weights ship for {text!r}; train it: python -m {by}")
-        about = _read_card(WEIGHTS / f"{text}.json")
+        about = cards.read(WEIGHTS / f"{text}.json")
         if about["sha256"] != shipped.SHA256.get(text):
             raise InputError(f"the weights of {text} in {WEIGHTS} are not those that ship; install the package anew")
         return about, WEIGHTS
     if path.is_dir():
-        return _read_card(path / CARD), path
+        return cards.read(path / CARD), path
     raise FlagError(f"{text!r} is no model and no training run's folder; the models are: {', '.join(SPECS)}")
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        about = json.loads(path.read_text())
-        if missing := {"network", "config", "weights", "sha256"} - about.keys():
-            raise InputError(f"{path} is no model card: it lacks {', '.join(sorted(missing))}")
-        return about
-    except FileNotFoundError:
-        raise InputError(
-            f"{path.parent} holds no {path.name}: no training run has finished a checkpoint there"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as e:
-        raise InputError(f"{path} is no model card: {e}") from None
-
-
-def _config(about: dict[str, Any], folder: Path) -> Any:
-    kind = NETWORKS.get(about["network"])
-    if kind is None:
-        raise InputError(f"the card in {folder} names the network {about['network']!r}; known: {', '.join(NETWORKS)}")
-    try:
-        return kind(**about["config"])
-    except TypeError as e:
-        raise InputError(f"the card in {folder} does not fit the network {about['network']!r}: {e}") from None
-
-
-def _verified(path: Path, sha256: str) -> dict[str, np.ndarray]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"the weights {path} are missing; copy the whole folder") from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise InputError(
-            f"the weights {path} are truncated or altered: their sha256 is not the card's; fetch them again"
-        )
-    try:
-        arrays = _unpack(data)
-    except safetensors.SafetensorError as e:
-        raise InputError(f"{path} is no safetensors file: {e}") from None
-    if wrong := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
-        raise InputError(f"{path} holds weights that are no finite numbers, in {wrong[0]}; take another checkpoint")
-    return arrays
 
 
 def _fill(network: Any, weights: dict[str, np.ndarray], path: Path) -> None:
     own = {".".join(map(str, p)): (p, v) for p, v in nnx.to_flat_state(nnx.state(network))}
     if own.keys() != weights.keys():
         missing, extra = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
-        raise InputError(f"{path} holds another network's weights: missing {missing[:3]}, unexpected {extra[:3]}")
+        raise InputError(f"{path} holds another network's weights: missing {_few(missing)}, unexpected {_few(extra)}")
     filled = []
     for name, (p, v) in own.items():
         if v.shape != weights[name].shape:
             raise InputError(f"{path} holds another network's weights: {name} is {weights[name].shape}, not {v.shape}")
         filled.append((p, v.replace(jnp.asarray(weights[name], jnp.float32))))
     nnx.update(network, nnx.from_flat_state(filled))
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(name[:60] for name in names[:3]) or "none"
