@@ -1,8 +1,9 @@
 """How large a file may say that its pictures are, before anything is made of that size."""
 
+import stat
 from pathlib import Path
 
-from zoo.errors import InputError
+from zoo.errors import FlagError, InputError
 
 # A picture of so many pixels whose file is smaller than its samples by more than this factor is taken for a trap:
 # deflate, which PNG, TIFF and EXR use, packs 1 to 1,032 at most.
@@ -11,9 +12,17 @@ _most_px: int | None = None  # what the user allows; None: by the file's size an
 
 
 def allow(pixels: int | None) -> None:
-    """Takes the user's word for how large pictures are; for commands, before they read any."""
+    """Takes the user's word for how large pictures are; for commands, before they read any. Raises FlagError for none
+    or fewer."""
     global _most_px
+    if pixels is not None and pixels < 1:
+        raise FlagError(f"--max-pixels must be 1 or more, not {pixels}")
     _most_px = pixels
+
+
+def raised() -> bool:
+    """Whether the user has said how large pictures are; then no library's own limit counts."""
+    return _most_px is not None
 
 
 def check_size(path: str | Path, width: int, height: int, pixel_bytes: int) -> None:
@@ -31,6 +40,20 @@ def check_size(path: str | Path, width: int, height: int, pixel_bytes: int) -> N
     if free is not None and pixels * pixel_bytes > free:
         needed, free = (f"{number / 2**30:.1f} GiB" for number in (pixels * pixel_bytes, free))
         raise InputError(f"{says}, which takes {needed} of memory, and {free} are free; {mend}")
+
+
+def check_regular(path: Path, what: str) -> None:
+    """Raises InputError for what is no file, or one without an end, such as a device; `what` it should be."""
+    try:
+        mode = path.stat().st_mode
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
+        raise InputError(f"{path} is missing: no such file") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a folder, not a {what}")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is no regular file, but a device or a pipe; copy it into a file first")
 
 
 def free_memory() -> int | None:

@@ -12,12 +12,21 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from zoo import bounds
 from zoo.errors import FlagError, command
 from zoo.flags import Precision, check_names
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Reads:
+    """Of every command that reads pictures."""
+
+    max_pixels: int | None = None
+    """The most pixels that one picture or frame may have; left out: by its file's size and the free memory."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Restore:
+class Restore(_Reads):
     """Restore pictures: size, bit depth, alpha, colour profile and names are kept.
     Or a film: every frame at its time, its sound, subtitles, chapters and colour tags are kept."""
 
@@ -85,7 +94,7 @@ class Restore:
 
 
 @dataclasses.dataclass(frozen=True)
-class Probe:
+class Probe(_Reads):
     """Say what a film is, as JSON: size, rate, colour, fields, streams; and what `restore` would say to it."""
 
     film: Annotated[str, tyro.conf.Positional]
@@ -93,7 +102,7 @@ class Probe:
 
 
 @dataclasses.dataclass(frozen=True)
-class Preview:
+class Preview(_Reads):
     """Make one picture of frames as they are and as each model restores them, with the place that changes most."""
 
     film: Annotated[str, tyro.conf.Positional]
@@ -111,7 +120,7 @@ class Preview:
 
 
 @dataclasses.dataclass(frozen=True)
-class Compare:
+class Compare(_Reads):
     """Measure two films against each other, frame by frame: PSNR, SSIM, MAE and the flicker of both, as JSON."""
 
     a: Annotated[str, tyro.conf.Positional]
@@ -171,6 +180,7 @@ def main(argv: list[str] | None = None) -> int:
     check_names(argv, Restore, Probe, Preview, Compare, Verify, Doctor, Models)
     commands: Any = Restore | Probe | Preview | Compare | Verify | Doctor | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
+    bounds.allow(getattr(chosen, "max_pixels", None))
     if isinstance(chosen, Probe):
         from zoo.film import command as film
 

@@ -20,7 +20,7 @@ from zoo.memory import keep_freed
 from zoo.pictures import Picture
 from zoo.restorer import Restorer
 
-_FLAGS = {"inputs", "model", "output", "yes", "tile", "precision", "dry_run"}  # all others are for films
+_FLAGS = {"inputs", "model", "output", "yes", "tile", "precision", "dry_run", "max_pixels"}  # all others are for films
 
 
 def restore(args: Any) -> int:
@@ -149,7 +149,9 @@ def _notes(picture: Picture, target: Path) -> Iterator[str]:
         yield f"{share:.1%} of its samples lie outside [0, 1] and are kept as they are; white is 1"
 
 
-def _restored(restorer: Restorer, samples: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
+def _restored(
+    restorer: Callable[..., np.ndarray], samples: np.ndarray, progress: Callable[[int, int], None]
+) -> np.ndarray:
     """What lies outside [0, 1] is moved by as much as the network moves what lies at its edge, and not cut."""
     outside = _outside(samples)
     if not outside.any():

@@ -14,6 +14,7 @@ import av
 import numpy as np
 from av.error import FFmpegError, InvalidDataError
 
+from zoo import bounds
 from zoo.color import Layout
 from zoo.errors import InputError
 from zoo.film import display, formats, pyav
@@ -87,6 +88,7 @@ class Film:
         return max(missing, self.expected - count, losses.cut) if missing or losses else 0
 
 
+_PIXEL_BYTES = 6  # of RGB of 16 bits, which every frame becomes at most
 Y4M = "yuv4mpegpipe"  # FFmpeg's name
 PIPE = "-"  # standard input
 _piped: list[Any] = []  # container, stream, first frame, the others, losses, bytes: it can be read only once
@@ -97,8 +99,7 @@ FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: TOP, 3: BOTTOM, 4: BOTTOM, 5:
 @contextlib.contextmanager
 def opened(path: str | Path, **options: Any) -> Iterator[Any]:
     """The file at `path`, open for reading. Raises InputError where it is no film."""
-    if not Path(path).is_file():
-        raise InputError(f"{path} is {'a folder, not a film' if Path(path).is_dir() else 'missing: no such file'}")
+    bounds.check_regular(Path(path), "film")
     if Path(path).stat().st_size == 0:
         raise InputError(f"{path} is empty")
     try:
@@ -182,6 +183,7 @@ def picture_stream(container: Any, path: str | Path) -> Any:
         raise InputError(f"{path} holds no moving pictures, only {held}")
     if streams[0].codec_context is None:
         raise InputError(f"{path}: no decoder for its pictures")
+    bounds.check_size(path, streams[0].codec_context.width, streams[0].codec_context.height, _PIXEL_BYTES)
     return streams[0]
 
 

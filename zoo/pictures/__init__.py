@@ -2,7 +2,7 @@
 
 from zoo.pictures.finding import find, find_frames, is_picture
 from zoo.pictures.picture import SUFFIXES, WRITABLE, Header, Picture, check_writable, left_out, rgb8
-from zoo.pictures.reading import check_regular, read
+from zoo.pictures.reading import read
 from zoo.pictures.writing import jpeg, write
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "WRITABLE",
     "Header",
     "Picture",
-    "check_regular",
     "check_writable",
     "find",
     "find_frames",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from zoo import bounds
 from zoo.errors import InputError
 from zoo.pictures.picture import FORMATS, SUFFIXES
 
@@ -23,6 +24,8 @@ def find(pattern: str | Path) -> list[Path]:
     names = glob.iglob(pattern, recursive=True)  # noqa: PTH207 (unlike Path.glob it passes hidden names by)
     found = sorted({Path(n) for n in names if n.lower().endswith(SUFFIXES) and Path(n).is_file()})
     if not found:
+        if path.exists() and not path.is_dir():
+            bounds.check_regular(path, "picture")
         exists = path.is_dir() or glob.has_magic(pattern)
         raise InputError(f"no pictures ({', '.join(SUFFIXES)}) in {path}" if exists else f"{path} does not exist")
     return found

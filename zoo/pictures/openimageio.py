@@ -75,6 +75,9 @@ def read(path: Path, *, page: int | None = None, samples: bool = True) -> Pictur
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     oiio = _library()
+    if bounds.raised():
+        oiio.attribute("limits:imagesize_MB", 0)
+        oiio.attribute("limits:resolution", 0)
     wish = oiio.ImageSpec()
     wish["oiio:UnassociatedAlpha"] = 1  # as it is stored, that is
     source = oiio.ImageInput.open(str(path), wish)
@@ -140,7 +143,8 @@ def _header(spec: Any, kind: str) -> tuple[Header, tuple[str, ...]]:
     for attribute in spec.extra_attribs:
         try:
             entry = attribute.name, attribute.type, attribute.value
-        except UnicodeDecodeError:
+            f"{entry[0]}{entry[2]}".encode()  # some versions hold what is no text as halves of characters
+        except UnicodeError:
             damaged += 1
             continue
         if not entry[0].startswith(_OF_THE_SAMPLES):

@@ -15,7 +15,6 @@ thumbnail is no page.
 
 import dataclasses
 import re
-import stat
 import struct
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from zoo.pictures.picture import DEEP_KINDS, DEEP_SUFFIXES, FORMATS, Header, Pic
 Image.MAX_IMAGE_PIXELS = None
 _PHOTOMETRICS = {0: "white is zero", 1: "black is zero", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
 _REFUSED = {4: "a mask", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "raw sensor data", 34892: "raw sensor data"}
+_RESOLUTION = 282  # a tag of EXIF
 _UNTURNED = b"\\g<1>1"
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=\"|=\'|>))[2-8]")
 _EXIF_HEAD = b"Exif\0\0"
@@ -46,7 +46,7 @@ def read(path: str | Path, *, samples: bool = True) -> Picture:
     """The picture in the file at `path`; without `samples` all that it says beside them, which are then one pixel of 0.
     Raises InputError, naming the file, for all but one whole picture."""
     path = Path(path)
-    check_regular(path)
+    bounds.check_regular(path, "picture")
     try:
         return _upright_about(_read(path, samples))
     except (ZooError, PermissionError):
@@ -57,17 +57,6 @@ def read(path: str | Path, *, samples: bool = True) -> Picture:
         raise InputError(f"{path} is {'damaged or not a picture' if path.stat().st_size else 'empty'}") from e
     except Exception as e:  # on damaged bytes decoders raise almost anything
         raise InputError(f"{path} is damaged: {e}") from e
-
-
-def check_regular(path: Path) -> None:
-    """Raises InputError for what is no file, or one without an end, such as a device."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        mode = 0
-    if not stat.S_ISREG(mode):
-        special = "no regular file, but a device or a pipe" if mode else "missing: no such file"
-        raise InputError(f"{path} is {'a folder, not a picture' if path.is_dir() else special}")
 
 
 def _read(path: Path, samples: bool) -> Picture:
@@ -204,11 +193,16 @@ def _about(image: Image.Image, like: Picture) -> Picture:
     return dataclasses.replace(
         like,
         icc=icc,
-        dpi=_plausible(info.get("dpi")),
+        dpi=_plausible(info.get("dpi")) if _says_resolution(image) else None,
         exif=held.removeprefix(_EXIF_HEAD) if held and image.format != "TIFF" else None,
         xmp=(xmp.encode() if isinstance(xmp, str) else xmp) if image.format != "TIFF" else None,
         left=left,
     )
+
+
+def _says_resolution(image: Image.Image) -> bool:
+    """Whether a file says how large its pixels are; of a JPEG that does not, Pillow says 72 dpi."""
+    return image.format not in ("JPEG", "MPO") or bool(image.info.get("jfif_unit")) or _RESOLUTION in image.getexif()
 
 
 def _upright_about(picture: Picture) -> Picture:
