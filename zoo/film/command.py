@@ -108,7 +108,7 @@ def preview(args: Any) -> int:
         raise FlagError("name the models to see with -m, with commas between; `models` lists them")
     if args.frames < 1:
         raise FlagError(f"--frames must be 1 or more, not {args.frames}")
-    stem = Path(args.film).stem
+    stem = _named(Path(args.film)).stem
     stem = stem.partition("%")[0] if sequence.is_pattern(args.film) else stem
     output = Path(args.output or f"{stem}_preview.png")
     if output.suffix.lower() != ".png":
@@ -296,8 +296,15 @@ def _output(args: Any, source: Path) -> Path:
     return output
 
 
+def _named(source: Path) -> Path:
+    """A path with a name to call others after, which "." and "/" do not have."""
+    source = source if source.name.strip(".") else source.resolve()
+    return source if source.name else source / "film"
+
+
 def _usual(source: Path) -> Path:
     """The film's own name, with the suffix of a kind that is written."""
+    source = _named(source)
     written = sequence.is_pattern(source) or source.suffix.lower() in encode.SUFFIXES
     return source if written else source.with_suffix(".mkv")
 
@@ -307,7 +314,8 @@ def _beside(source: Path) -> Path:
     if sequence.is_pattern(source):
         folder = source.resolve().parent
         return folder.with_name(f"{folder.name}_restored") / source.name
-    return _usual(source).with_stem(f"{source.stem}_restored")
+    usual = _usual(source)
+    return usual.with_stem(f"{usual.stem}_restored")
 
 
 def _described(plan: Plan, args: Any, weights: dict[str, str], options: Options) -> dict[str, Any]:

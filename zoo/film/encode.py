@@ -186,7 +186,7 @@ class Segment:
 
     def __init__(self, path: Path, film: Film, encoding: Encoding):
         self._film, self._encoding, self._count = film, encoding, 0
-        self._file = pyav.container(str(path), "w", format="matroska", options={"avoid_negative_ts": "disabled"})
+        self._file = pyav.container(path, "w", format="matroska", options={"avoid_negative_ts": "disabled"})
         try:
             self._stream = add_stream(self._file, film, encoding)
         except BaseException:

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from zoo import files
-from zoo.errors import FlagError
+from zoo.errors import FlagError, visible
 from zoo.film.compare import Comparison, time_code, worst
 
 _KINDS = (".png", ".svg", ".pdf")
@@ -27,7 +27,7 @@ def draw(found: Comparison, path: Path) -> None:
 
     figure = Figure(figsize=(12, 8), layout="constrained")
     psnr, ssim, flicker = figure.subplots(3, sharex=True)
-    names = [Path(film.name).name for film in found.films]
+    names = [visible(Path(film.name).name) for film in found.films]
     figure.suptitle(f"A: {names[0]}    B: {names[1]}", x=0.01, ha="left", parse_math=False)
     values = found.values["psnr_rgb"]
     psnr.plot(found.seconds, [v if math.isfinite(v) else math.nan for v in values], color=_A, marker=".", lw=1)

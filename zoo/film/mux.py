@@ -55,9 +55,9 @@ def join(
     """
     if streams.format_of(part) == "avi":
         film, times = _counted(film, times)
-    with streams.everything(film) as source, pyav.container(str(segments[0])) as first:
+    with streams.everything(film) as source, pyav.container(segments[0]) as first:
         kept = {s.index for s in streams.kept(source, film, drop)}
-        out = pyav.container(str(part), "w", format=streams.format_of(part), options=_MUXER_OPTIONS)
+        out = pyav.container(part, "w", format=streams.format_of(part), options=_MUXER_OPTIONS)
         try:
             target, copies, put = None, {}, Sums()
             if source is None:
@@ -187,7 +187,7 @@ def _indexed(segments: list[Path]) -> Iterator[tuple[int, Any]]:
     first, header = 0, None
     for path in segments:
         count = 0
-        with pyav.container(str(path)) as segment:
+        with pyav.container(path) as segment:
             extra = segment.streams.video[0].codec_context.extradata
             if header is not None and extra != header:
                 raise ZooError(f"{path} was encoded in another way than the segments before it; run with --restart")

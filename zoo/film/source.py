@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import itertools
 import sys
@@ -103,10 +104,13 @@ def opened(path: str | Path, **options: Any) -> Iterator[Any]:
     if Path(path).stat().st_size == 0:
         raise InputError(f"{path} is empty")
     try:
-        container = pyav.container(str(path), **options)
+        container = pyav.container(path, **options)
     except PermissionError:
         raise InputError(f"{path}: no permission to read it") from None
     except (FFmpegError, ValueError) as e:
+        if getattr(e, "errno", None) == errno.EINVAL:  # what is no kind of `zoo.film.pyav`
+            kinds = "a list of other files, a still or another kind that is not read as a film"
+            raise InputError(f"{path} is {kinds}, or damaged") from None
         reason = getattr(e, "strerror", None) or e
         raise InputError(f"{path} is damaged or no film that FFmpeg reads: {reason}") from None
     with container:

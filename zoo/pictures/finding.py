@@ -18,6 +18,8 @@ def find(pattern: str | Path) -> list[Path]:
     Raises InputError where there is none.
     """
     path = Path(pattern)
+    if not str(pattern):
+        raise InputError("an empty name is no picture's and no folder's")
     if path.is_file():
         return [path]
     pattern = f"{glob.escape(str(path))}/**" if path.is_dir() else str(pattern)
