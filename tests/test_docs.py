@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tyro
 
@@ -121,6 +122,13 @@ def test_every_file_and_test_in_the_text_exists(page):
     for file, name in re.findall(r"`(tests/\w+\.py)::(\w+)`", text):
         functions = {node.name for node in ast.parse((ROOT / file).read_text()).body if hasattr(node, "name")}
         assert name in functions, f"{page.name} names {file}::{name}"
+
+
+def test_the_readmes_python_restores_a_picture():
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    names = {"noisy": np.full((16, 16, 3), 128, np.uint8)}
+    exec(compile(block, "README.md", "exec"), names)
+    assert (names["clean"].shape, names["clean"].dtype) == ((16, 16, 3), np.uint8)
 
 
 def test_every_noise_and_every_model_has_its_words():
