@@ -12,10 +12,11 @@ import pytest
 
 from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
-from zoo import pictures
+from zoo import bounds, pictures
 from zoo.errors import InputError
 from zoo.film import job, sequence, source
 from zoo.pictures import Header, Picture
+from zoo.pictures.picture import Window
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -347,3 +348,51 @@ def test_a_pipe_from_end_to_end(folder):  # noqa: F811
     run("-", "-o", "out.mkv", input=first)
     assert len(clips.read(folder / "out.mkv")) == 3
     assert files(folder) == ["in.mkv", "out.mkv", "out.mkv.json"]
+
+
+def test_every_picture_keeps_windows_other_channels_and_what_it_says():
+    rng, held = np.random.default_rng(0), {}
+    for n in (7, 8, 9):
+        held[n] = rng.random((20, 27, 3), np.float32).astype(np.float16).astype(np.float32) * 4 - 1
+        depth = (("Z", rng.random((20, 27), np.float32) * 100 + n),)
+        window = Window(10 + n, 6, (0, 0, 100, 80))
+        pictures.write(f"f{n}.exr", Picture(held[n], others=depth, window=window))
+        dpx = rng.integers(0, 255, (20, 27, 3), np.uint8, True)
+        pictures.write(f"f{n}.dpx", Picture(dpx, bits=8, big_endian=True))
+        text = Header("PNG", (("tEXt", None, b"Source\0Reel %d" % n), ("gAMA", None, b"\0\1\x86\xa0")))
+        pictures.write(f"f{n}.png", Picture(dpx, header=text))
+    for suffix in (".exr", ".dpx", ".png"):
+        assert restore(f"f%d{suffix}", "-o", f"new/f%d{suffix}", "--segment", "2") == 0
+        for n in held:
+            before, after = (pictures.read(f"{d}f{n}{suffix}") for d in ("", "new/"))
+            assert np.array_equal(before.samples, after.samples)
+            assert (before.window, before.big_endian, before.bits) == (after.window, after.big_endian, after.bits)
+            assert suffix == ".exr" or before.header == after.header
+            for (name, z), (name_after, z_after) in zip(before.others, after.others, strict=True):
+                assert name == name_after
+                assert np.array_equal(z, z_after)
+    assert pictures.read("new/f8.exr").window == Window(18, 6, (0, 0, 100, 80))
+
+
+def test_what_the_pictures_of_a_sequence_cannot_hold_is_named(capsys):
+    text = Header("PNG", (("tEXt", None, b"Source\0Reel 12"),))
+    for n in (1, 2):
+        pictures.write(f"f{n}.png", Picture(np.zeros((20, 27, 3), np.uint8), header=text))
+    assert restore("f%d.png", "-o", "g%d.tif") == 0
+    assert "note: f%d.png: not kept in g%d.tif: Source\n" in capsys.readouterr().err
+
+
+def test_a_film_that_says_it_is_very_large_is_refused_before_the_work(monkeypatch, capsys):
+    clips.write(Path("in.mkv"), "gray", 2)
+    monkeypatch.setattr(bounds, "_most_px", None)  # put back at the end
+    monkeypatch.setattr(bounds, "free_memory", lambda: 100)
+    assert restore("in.mkv", "-o", "out.mkv") == 3
+    assert "are free; if it is so, allow it with --max-pixels" in capsys.readouterr().err
+    assert restore("in.mkv", "-o", "out.mkv", "--max-pixels", "100000") == 0
+
+
+@pytest.mark.parametrize("name", ["pipe.mkv", "pipe.png"])
+def test_a_named_pipe_is_no_film(capsys, name):
+    os.mkfifo(name)
+    assert restore(name, "-o", "out.mkv") == 3
+    assert f"{name} is no regular file" in capsys.readouterr().err
