@@ -25,6 +25,7 @@ def held(folder: Path) -> Iterator[None]:
         files.make_folder(folder)
     except ZooError:
         raise FlagError(f"--workdir={folder} cannot be made; give another") from None
+    files.check_links(folder, "--workdir")
     if (lock := files.lock_free(folder / "lock")) is None:
         raise FlagError(f"{folder} is in use by another run; wait for its end, or give another --workdir")
     with lock:

@@ -32,6 +32,20 @@ def check_name(path: Path, ending: str = "") -> None:
         raise FlagError(f"the name {path.name} has {size} bytes{beside}, {_MOST_BYTES} at most; choose another with -o")
 
 
+def check_within(path: Path, folder: Path) -> None:
+    """Raises where a link in an output folder would have `path`, below it, written elsewhere. The folder itself may be
+    a link: the user named it."""
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise FlagError(f"{path.parent} is, or lies behind, a link that leaves {folder}; choose another output with -o")
+
+
+def check_links(folder: Path, flag: str = "-o") -> None:
+    """Raises where a folder that is to be written in holds a link that leaves it."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            raise FlagError(f"{path} is a link that leaves {folder}, where nothing is written; choose another {flag}")
+
+
 def check_folder(folder: Path, flag: str = "-o") -> None:
     """Raises where nothing can be written in a folder, or it cannot be made; `flag` names another."""
     nearest = next(p for p in (folder, *folder.resolve().parents) if p.exists())
@@ -70,6 +84,8 @@ def _mine(part: Path) -> tuple[Path, TextIO]:
     """An empty file that no other process writes, and what holds it: `part`, or one of another name where that is
     taken, or where nobody can tell because the file system has no locks."""
     while True:
+        if part.is_symlink():  # it would be written through
+            break
         file = part.open("a")
         try:
             locked = _flock(file, wait=False)

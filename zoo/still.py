@@ -60,6 +60,8 @@ def plan(args: Any) -> list[tuple[Path, Path]]:
         targets = {
             s: _writable(folder / s.relative_to(root)) for s, root in roots.items() if not _within(s, root, folder)
         }
+        for target in targets.values():
+            files.check_within(target, folder)
     else:
         pictures.check_writable(args.output)
         targets = {source: Path(args.output) for source in roots}

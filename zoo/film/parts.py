@@ -105,7 +105,10 @@ class Parts:
         self._source, self._output = source, output
         self._settings = json.loads(json.dumps(settings))
         self.folder = folder_of(output)
+        if self.folder.is_symlink():
+            raise FlagError(f"{self.folder} is a link, through which nothing is written; choose another output with -o")
         files.make_folder(self.folder)
+        files.check_links(self.folder)
         with contextlib.ExitStack() as held, self._locked(_BEGINNING):
             others = [path.name for path in self.folder.glob(f"{_WRITING}*") if _taken(path)]
             self._mine = f"{_WRITING}{shard[0]}-of-{shard[1]}"

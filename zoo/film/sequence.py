@@ -22,6 +22,7 @@ from zoo.film.source import Film, Frame
 from zoo.pictures import Picture
 
 CONTAINER = "pictures"
+MOST_MISSING = 100_000  # pictures, more than an hour
 _NUMBER = re.compile(r"%0?(\d*)d")
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)")  # of a stem
 _DEPTHS = {"uint8": 8, "uint16": 16, "float32": 32}
@@ -51,8 +52,14 @@ def find(name: str, gaps: str = "fail") -> list[tuple[int, Path]]:
             return list(enumerate(held))
         numbers = [int(_LAST_NUMBER.fullmatch(path.stem)[2]) for path in held]  # type: ignore[index]
         step = math.gcd(*(b - a for a, b in itertools.pairwise(numbers))) or 1
-    absent = {*range(numbers[0], numbers[-1] + 1, step)} - {*numbers}
-    missing = sorted(n for n in absent if not numbered(pattern, n).is_file())
+    absent = (n for before, after in itertools.pairwise(numbers) for n in range(before + step, after, step))
+    missing = list(itertools.islice((n for n in absent if not numbered(pattern, n).is_file()), MOST_MISSING + 1))
+    if len(missing) > MOST_MISSING:
+        ends = max(itertools.pairwise(numbers), key=lambda pair: pair[1] - pair[0])
+        raise InputError(
+            f"more than {MOST_MISSING} pictures of {pattern} are missing, most between {ends[0]} and {ends[1]}; "
+            "move what does not belong to the sequence out of its folder"
+        )
     if missing and gaps == "fail":
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"{numbered(pattern, missing[0])}{more} missing; --gaps copy repeats the frame before")

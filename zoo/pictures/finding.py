@@ -2,7 +2,9 @@
 
 import contextlib
 import glob
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -22,15 +24,31 @@ def find(pattern: str | Path) -> list[Path]:
         raise InputError("an empty name is no picture's and no folder's")
     if path.is_file():
         return [path]
-    pattern = f"{glob.escape(str(path))}/**" if path.is_dir() else str(pattern)
-    names = glob.iglob(pattern, recursive=True)  # noqa: PTH207 (unlike Path.glob it passes hidden names by)
+    # Unlike Path.glob, glob passes hidden names by.
+    names = _below(path) if path.is_dir() else glob.iglob(str(pattern), recursive=True)  # noqa: PTH207
     found = sorted({Path(n) for n in names if n.lower().endswith(SUFFIXES) and Path(n).is_file()})
     if not found:
         if path.exists() and not path.is_dir():
             bounds.check_regular(path, "picture")
-        exists = path.is_dir() or glob.has_magic(pattern)
+        exists = path.is_dir() or glob.has_magic(str(pattern))
         raise InputError(f"no pictures ({', '.join(SUFFIXES)}) in {path}" if exists else f"{path} does not exist")
     return found
+
+
+def _below(folder: Path) -> Iterator[str]:
+    """The files below a folder, without hidden ones. Links to folders are followed, after all else; a folder that was
+    read already, as where a link leads back, is not read again."""
+    waiting, seen = [str(folder)], set()
+    while waiting:
+        for at, folders, names in os.walk(waiting.pop(0)):
+            about = Path(at).stat()
+            if (about.st_dev, about.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((about.st_dev, about.st_ino))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting += (os.path.join(at, name) for name in folders if os.path.islink(os.path.join(at, name)))  # noqa: PTH114, PTH118
+            yield from (os.path.join(at, name) for name in names if not name.startswith("."))  # noqa: PTH118
 
 
 def find_frames(pattern: str | Path) -> list[Path]:
