@@ -16,6 +16,7 @@ from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
 from tests.test_film_resume import break_at
 from zoo import registry
 from zoo.film import encode, job, source
+from zoo.film.parts import Parts
 from zoo.film.plan import Options
 from zoo.restorer import Restorer
 
@@ -162,6 +163,34 @@ def test_a_film_for_which_memory_runs_out_is_of_one_tile(film):
         patch.setattr(Restorer, "at_once", lambda self, height, width: 2)
         assert restore(*words, "two.mkv") == 0
     assert sums(film, "smaller.mkv") == sums(film, "two.mkv") != sums(film, "whole.mkv"), "two at once, half of four"
+
+
+def test_a_run_goes_on_in_the_tiles_that_it_came_to(film, monkeypatch, capsys):
+    """What was finished in larger ones is kept, and said."""
+    run, ran = Restorer._run, []
+
+    def full(self, plan, *rest):
+        ran.append(self.tile)
+        if self.tile > 512 and len(ran) == 4:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        run(self, plan, *rest)
+
+    def killed(self, segment, part, record):
+        keep(self, segment, part, record)
+        if record.tile < 512 and not stopped:
+            stopped.append(len(ran))
+            raise KeyboardInterrupt
+
+    keep, stopped = Parts.finish, []
+    monkeypatch.setattr(Restorer, "_run", full)
+    monkeypatch.setattr(Parts, "finish", killed)
+    assert restore(*WORDS, "-o", "out.mkv") == 130
+    assert restore(*WORDS, "-o", "out.mkv") == 0
+    assert max(ran[stopped[0] :]) < 512
+    assert "the log says from which frame on tiles are smaller" in capsys.readouterr().err
+    (first, tile), (later, smaller) = json.loads((film / "out.mkv.json").read_text())["tiles"]
+    assert (first, tile, later) == (0, 1024, 8)
+    assert smaller < 512
 
 
 def test_every_segment_falls_to_one_shard_whatever_the_film_says(folder):  # noqa: F811

@@ -129,6 +129,11 @@ class Restorer:
                     raise
             self._shrink(plan)  # what was tried is let go of first
 
+    def shrink_to(self, tile: int):
+        """Goes on in tiles of at most so many pixels, as one does that ran out of memory."""
+        if tile < self.tile:
+            self.tile = max(_round_up(tile, self.config.multiple), self._smallest)
+
     def _checked(self, tile: int | None) -> int:
         if tile is None:
             default = TILE_PX if jax.default_backend() == "cpu" else ACCELERATOR_TILE_PX

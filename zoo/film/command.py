@@ -59,6 +59,8 @@ def restore(args: Any, name: str) -> int:
         say(f"{report.waiting} segments are left to other shards; the last one joins {output}")
         return 0
     say(f"{report.frames} frames -> {output}")
+    if report.tiles > 1:
+        say("note: memory ran out on the way; the log says from which frame on tiles are smaller and round otherwise")
     if older := list(report.older):
         more = f" and {len(older) - 1} more" if len(older) > 1 else ""
         say(f"note: {older[0]}{more} were there before and are not of this run")

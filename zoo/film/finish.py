@@ -29,6 +29,7 @@ class Report:
     losses: Losses
     varies: bool = False  # whether some frames last longer than others
     waiting: int = 0  # segments that other processes have not finished; where there are any, no film is written yet
+    tiles: int = 1  # runs of frames that went through tiles of one size: several where the memory ran out
     older: tuple[str, ...] = ()  # pictures of an earlier run among those of this one
 
 
@@ -47,8 +48,11 @@ class Told:
     def __init__(self):
         self.pts, self.durations = array.array("q"), array.array("q")
         self.shots = shots.Told()
+        self.tiles: list[tuple[int, int]] = []  # (first of the frames, the tile that they went through)
 
     def add(self, record: Record):
+        if not self.tiles or self.tiles[-1][1] != record.tile:
+            self.tiles.append((len(self.pts), record.tile))
         self.pts.extend(record.pts)
         self.durations.extend(record.durations)
         for new, flicker in zip(record.new, record.flicker, strict=True):
@@ -85,7 +89,7 @@ def finished(
     count, lost = len(told.pts), losses.cut
     if not (options.cut or film.alone):
         lost = film.lost(Frame((), told.pts[-1], told.durations[-1]), count, losses)
-    report = Report(count, lost, losses, told.varies)
+    report = Report(count, lost, losses, told.varies, tiles=len(told.tiles))
     plan.original.check()
     make = _pictures if plan.encoding.encoder == sequence.CONTAINER else _film
     found = about | {
@@ -94,6 +98,7 @@ def finished(
         "damaged_packets": losses.packets,
         "damaged_frames": losses.frames,
         "verified": options.verify,
+        "tiles": told.tiles,
         "flicker": told.shots.flicker,  # in 8-bit codes, see zoo.film.flicker; null where there is one frame
         "shots": told.shots.listed,
     }

@@ -76,9 +76,10 @@ def _work(plan: Plan, options: Options, restorer: Restorer, parts: Parts, progre
     """Restores what is not finished, segment by segment."""
 
     def written(restored: Iterator[Noted]):
-        for done in _segments(plan, parts, restored, counted, options.segment):
+        for done in _segments(plan, parts, restored, counted, options.segment, engine.tile):
             progress(done, expected(plan.film, options))
 
+    restorer.shrink_to(parts.smallest_tile(restorer.tile))
     while True:
         counted, engine = Count(), _engine(plan, options, restorer, anew=plan.film.name != PIPE)
         with contextlib.suppress(Smaller):
@@ -234,11 +235,13 @@ def _reached(film: Film, options: Options) -> int | None:
     return None if count is None else count + round((options.start or 0) * film.rate)
 
 
-def _segments(plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int) -> Iterator[int]:
+def _segments(
+    plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int, tile: int
+) -> Iterator[int]:
     """Encodes the restored frames into segments; yields how far it came after each frame."""
     item, begin = next(restored, None), encode.segments(plan.film, plan.encoding)
     while item is not None:
-        number, record = item.number // length, Record()
+        number, record = item.number // length, Record(tile=tile)
         with parts.writing() as part:
             segment = begin(part, item.number)
             try:

@@ -35,6 +35,7 @@ class Record:
     output: list[str] = dataclasses.field(default_factory=list)  # likewise, as they went to the encoder
     new: list[float] = dataclasses.field(default_factory=list)
     flicker: list[tuple[float, float] | None] = dataclasses.field(default_factory=list)
+    tile: int = 0  # in pixels, through which its frames went; a smaller one where the memory ran out
     sha256: str = ""  # of the segment: `sums.sum_of`
     source: str | None = None  # what it comes from
 
@@ -210,6 +211,14 @@ class Parts:
             return checked.read(self.path(segment).with_suffix(".json"), Record, most=_MOST_BYTES)
         except InputError as e:
             raise OutputError(f"{e}; run again, which does that segment again") from None
+
+    def smallest_tile(self, most: int) -> int:
+        """Of the finished segments, and of `most`: a run in which memory ran out goes on as it was."""
+        tiles = [most]
+        for path in self.folder.glob("[0-9]*.json"):
+            with contextlib.suppress(InputError, OSError):
+                tiles.append(self.known(int(path.stem)).tile)
+        return min(tile for tile in tiles if tile > 0)
 
     @contextlib.contextmanager
     def joining(self) -> Iterator[None]:
