@@ -24,7 +24,8 @@ MATRICES = {
     "smpte240m": (0.212, 0.087),
     "fcc": (0.30, 0.11),
 }
-SITINGS = {"left": (False, True), "topleft": (True, True), "center": (False, False)}  # on a luma sample along y, x?
+# On a luma sample along y, x?
+SITINGS = {"left": (False, True), "topleft": (True, True), "center": (False, False), "top": (True, False)}
 
 
 @dataclasses.dataclass(frozen=True)

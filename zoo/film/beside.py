@@ -15,6 +15,7 @@ from zoo.errors import FlagError
 from zoo.film import containers, encode, formats, mux, sequence, sums, verify
 from zoo.film.encode import Encoding
 from zoo.film.mux import Stretch
+from zoo.film.presentation import Presentation
 from zoo.film.source import PIPE, Film, Frame
 
 _GREY = 0.5  # what the difference of equal pictures becomes
@@ -33,6 +34,7 @@ def plan(a: Film, b: Film, output: Path, difference: float) -> tuple[Film, Encod
         tags = dataclasses.replace(tags, matrix=formats.MATRIX_NUMBERS[layout.matrix], range=1 + layout.full)
     # Nothing but pictures goes into it: `container` says so.
     like = {"container": sequence.CONTAINER, "stream": 0, "name": str(output), "display": None, "tags": tags}
+    like |= {"presentation": Presentation(siting=a.presentation.siting)}
     film = dataclasses.replace(
         base, layout=layout, planar=planar, aspect=a.aspect, rate=a.rate, time_base=a.time_base, **like
     )

@@ -39,6 +39,8 @@ _DEFAULTS: dict[str, tuple[str, dict[str, str], int]] = {
 _LIMITED = ("prores", "mpeg1video", "mpeg2video")  # encoders whose pictures are of limited range by definition
 _UNTAGGED = (".avi", ".nut")  # files without a place for the tags of colour and the shape of samples
 _UPRIGHT = (*_UNTAGGED, ".ts", ".mxf")  # files without one for the display matrix
+_HEADLESS = (*_UNTAGGED, ".ts", ".mxf")  # files without one for hidden edges, the graded screen, light levels
+_SITED = (".mkv", ".webm")  # files with one for where chroma lies
 _TURNED = (".mkv", ".webm")  # files with one for what it turns and mirrors alone
 _TAGGED = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom", "mjpeg")  # encoders whose own stream has tags
 _FIELDS = {TOP: "tt", BOTTOM: "bb"}  # FFmpeg's names
@@ -130,11 +132,21 @@ def unsaid(film: Film, encoding: Encoding, output: Path) -> list[str]:
         turns_alone = suffix in _TURNED and not display.is_turn(film.display)
         if pictures or piped or suffix in _UPRIGHT or turns_alone:
             found.append(f"its {display.words(film.display)}")
+    if suffix in _HEADLESS or pictures or piped:
+        found += film.presentation.words()
+    sited = suffix in _SITED or encoding.encoder in ("libx264", "libx265", "libsvtav1") or pictures or piped
+    if encoding.layout.cell == (2, 2) and film.layout.siting != _usual_siting(film) and not sited:
+        found.append(f"where its chroma lies ({film.layout.siting})")
     own_range = pictures or piped or "rgb" in (film.layout.family, encoding.layout.family)
     if film.layout.full != encoding.layout.full and not own_range:
         own, other = (("limited", "full")[full] for full in (film.layout.full, encoding.layout.full))
         found.append(f"{own} range, so its codes become those of {other} range")
     return found
+
+
+def _usual_siting(film: Film) -> str:
+    """Where chroma is taken to lie in a film that does not say it."""
+    return formats.layout(film.planar, film.tags, film.height, film.width)[0].siting
 
 
 def _losses(film: Film, layout: Layout) -> list[str]:
@@ -231,6 +243,8 @@ def add_stream(container: Any, film: Film, encoding: Encoding) -> Any:
 
     Raises FlagError for options that cannot be."""
     woven = {"field_order": _FIELDS[film.field_order]} if film.field_order in _FIELDS else {}
+    if (siting := film.presentation.siting) and encoding.layout.cell != (1, 1):
+        woven["chroma_sample_location"] = siting
     try:
         stream = container.add_stream(encoding.encoder, rate=film.rate, options=woven | dict(encoding.options))
     except ValueError:

@@ -73,8 +73,9 @@ def _layout(name: str) -> Layout | None:
     return Layout("grey", depth) if match["grey"] else Layout("rgb", depth, alpha=bool(match["gbra"]))
 
 
-def layout(name: str, tags: Tags, height: int, width: int) -> tuple[Layout, list[str]]:
-    """(what the planes of the pixel format `name` mean, what had to be guessed about them, in words).
+def layout(name: str, tags: Tags, height: int, width: int, siting: str | None = None) -> tuple[Layout, list[str]]:
+    """(what the planes of the pixel format `name` mean, what had to be guessed about them, in words). `siting`: where
+    chroma lies, if the film says it.
 
     Raises InputError for a matrix that cannot be converted.
     """
@@ -94,7 +95,7 @@ def layout(name: str, tags: Tags, height: int, width: int) -> tuple[Layout, list
         if tags.range == 0 and not full:
             guesses.append("limited range (tv)")
     matrix = matrix or "bt709"
-    siting = "topleft" if matrix == "bt2020nc" else "left"
+    siting = siting or ("topleft" if matrix == "bt2020nc" else "left")
     return dataclasses.replace(base, matrix=matrix, full=full, siting=siting), guesses
 
 

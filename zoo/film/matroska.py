@@ -1,15 +1,25 @@
-"""The shape of a Matroska film's samples, which PyAV cannot set on a stream: written into the header afterwards.
+"""What a Matroska file's header says of its pictures, read and written where PyAV does neither.
 
-FFmpeg leaves an empty element between the list of contents and the description of the tracks. Its bytes make room for
-the display size; what stands between moves, and the positions and checksums that speak of it are set right.
+The shape of samples cannot be set on a stream: it is written into the header of a finished film. FFmpeg leaves an empty
+element between the list of contents and the description of the tracks. Its bytes make room for the display size; what
+stands between moves, and the positions and checksums that speak of it are set right.
 """
 
+import contextlib
+import io
 import zlib
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+from av.error import FFmpegError
+
+from zoo.film import pyav
 
 _SEEK_HEAD, _SEEK, _SEEK_POSITION = 0x114D9B74, 0x4DBB, 0x53AC
 _SEGMENT, _VOID, _TRACKS, _TRACK, _VIDEO, _CRC = 0x18538067, 0xEC, 0x1654AE6B, 0xAE, 0xE0, 0xBF
+_INFO = 0x1549A966
+_ENDLESS = b"\x01" + 7 * b"\xff"  # the size of what lasts until the file ends
 _HEADER = 2**20  # bytes in which all of this lies
 
 
@@ -31,6 +41,56 @@ def _children(data: bytes | bytearray, begin: int, end: int) -> dict[int, list[i
         found.setdefault(ident, []).append(begin)
         begin = after
     return found
+
+
+def contents(data: bytes | bytearray) -> dict[int, bytes]:
+    """What elements that follow one another hold, by their id."""
+    places = _children(data, 0, len(data)).items()
+    return {ident: bytes(data[slice(*_element(data, at[0])[1:])]) for ident, at in places}
+
+
+def element(ident: int, content: bytes) -> bytes:
+    size = (len(content) | 1 << 28).to_bytes(4, "big")
+    return ident.to_bytes((ident.bit_length() + 7) // 8, "big") + size + content
+
+
+def _joined(held: dict[int, bytes]) -> bytes:
+    return b"".join(element(ident, content) for ident, content in held.items())
+
+
+def described(stream: Any) -> dict[int, bytes]:
+    """What FFmpeg writes of a stream of pictures, by the id of the element; nothing where Matroska cannot hold it."""
+    file = io.BytesIO()
+    out = pyav.container(file, "w", format="matroska")
+    try:
+        out.add_stream_from_template(stream, opaque=True)
+        out.start_encoding()
+    except (FFmpegError, ValueError):
+        return {}
+    finally:
+        with contextlib.suppress(FFmpegError):
+            out.close()
+    segment = contents(file.getvalue()).get(_SEGMENT, b"")
+    return contents(contents(contents(contents(segment)[_TRACKS])[_TRACK])[_VIDEO])
+
+
+def with_more(path: Path, more: bytes, within: dict[int, bytes]) -> io.BytesIO:
+    """The beginning of a film of one track that FFmpeg has written, with more elements in its description of the
+    pictures, and more within elements there."""
+    with path.open("rb") as file:
+        data = file.read(_HEADER)
+    _, _, first = _element(data, 0)
+    _, start, _ = _element(data, first)
+    top = _children(data, start, len(data))
+    after = _element(data, top[_TRACKS][0])[2]
+    held = contents(data[start:after])
+    track = contents(contents(held[_TRACKS])[_TRACK])
+    video = contents(track[_VIDEO])
+    video |= {ident: video.get(ident, b"") + content for ident, content in within.items()}
+    track[_VIDEO] = _joined(video) + more
+    tracks = element(_TRACKS, element(_TRACK, _joined(track)))
+    segment = _SEGMENT.to_bytes(4, "big") + _ENDLESS
+    return io.BytesIO(data[:first] + segment + element(_INFO, held[_INFO]) + tracks + data[after:])
 
 
 def _resize(data: bytearray, at: int, more: int):

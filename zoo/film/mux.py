@@ -15,7 +15,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from zoo.errors import OutputError, ZooError
-from zoo.film import formats, matroska, pyav, streams, timecode
+from zoo.film import formats, matroska, presentation, pyav, streams, timecode
 from zoo.film.encode import Encoding
 from zoo.film.formats import Tags
 from zoo.film.packets import Sums
@@ -55,7 +55,7 @@ def join(
     """
     if streams.format_of(part) == "avi":
         film, times = _counted(film, times)
-    with streams.everything(film) as source, pyav.container(segments[0]) as first:
+    with streams.everything(film) as source, _beginning(segments[0], film) as first:
         kept = {s.index for s in streams.kept(source, film, drop)}
         out = pyav.container(part, "w", format=streams.format_of(part), options=_MUXER_OPTIONS)
         try:
@@ -86,7 +86,8 @@ def join(
                 out.close()
     if streams.format_of(part) in ("matroska", "webm") and film.aspect not in (None, 1):
         try:
-            matroska.set_aspect(part, film.width, film.height, film.aspect)
+            height, width = film.presentation.shown(film.height, film.width)
+            matroska.set_aspect(part, width, height, film.aspect)
         except ValueError as e:
             raise OutputError(f"the shape of the samples could not be written: {e}; write .mp4 or .mov") from None
     _check_range(encoding, part)
@@ -118,6 +119,11 @@ def _check_range(encoding: Encoding, part: Path):
             f"{encoding.encoder} in {part.suffix} does not say that its codes are of {meant} range, and would be shown "
             f"as {read}; choose another with -c:v, or write .mkv; the parts are kept"
         )
+
+
+def _beginning(segment: Path, film: Film) -> Any:
+    """A segment whose stream says all that the written one is to say of its pictures."""
+    return pyav.container(presentation.template(segment, film.presentation) if film.presentation.in_header else segment)
 
 
 def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:

@@ -18,9 +18,10 @@ from av.error import FFmpegError, InvalidDataError
 from zoo import bounds
 from zoo.color import Layout
 from zoo.errors import InputError
-from zoo.film import display, formats, pyav
+from zoo.film import display, formats, presentation, pyav
 from zoo.film.clock import KINDS, Clock, Joint, moved, scan
 from zoo.film.formats import Tags
+from zoo.film.presentation import Presentation
 
 
 class Frame(NamedTuple):
@@ -58,6 +59,7 @@ class Film:
     begins: Fraction  # seconds: the time of the first frame
     stream: int  # the index of the picture stream
     gaps: str = "fail"  # of a sequence: what a missing number means
+    presentation: Presentation = dataclasses.field(default_factory=Presentation)
     joints: tuple[Joint, ...] = ()  # where all its streams are moved, to be on one clock
 
     @property
@@ -202,7 +204,8 @@ def _film(path, container, stream, frame, matrix, range_) -> Film:
         ),
     )
     tags = formats.retagged(tags, matrix, range_)
-    layout, guesses = formats.layout(frame.format.name, tags, frame.height, frame.width)
+    told = presentation.of(stream, frame)
+    layout, guesses = formats.layout(frame.format.name, tags, frame.height, frame.width, told.siting)
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
     return Film(
         name=str(path),
@@ -223,6 +226,7 @@ def _film(path, container, stream, frame, matrix, range_) -> Film:
         field_order=FIELD_ORDERS.get(context.field_order, "unknown"),
         begins=(frame.pts or 0) * pyav.exact(stream.time_base),
         stream=stream.index,
+        presentation=told,
     )
 
 
