@@ -40,7 +40,7 @@ def content(path: Path, *, most: int) -> bytes:
     if about.st_size > most:
         raise InputError(f"{path} has {about.st_size} bytes; {most} at most can be right")
     with path.open("rb") as file:
-        return file.read(most)
+        return file.read(about.st_size)  # more would be held for what may come
 
 
 def parse(text: bytes | str, kind: type[T] | Any, name: str) -> T:

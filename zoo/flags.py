@@ -42,7 +42,7 @@ def check_names(argv: Sequence[str] | None, *kinds: type) -> None:
         if word == "--":
             break
         name = word.partition("=")[0].removeprefix("--").replace("_", "-")
-        if word.startswith("--") and name.removeprefix("no-") not in known:
+        if word.startswith("--") and not known & {name, name.removeprefix("no-")}:
             raise FlagError(f"unknown flag --{name}; the flags are: {', '.join(f'--{n}' for n in sorted(known))}")
 
 

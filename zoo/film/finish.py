@@ -114,7 +114,7 @@ def _film(plan, options, parts, segments, first, told, about, report) -> Report:
         if options.verify:
             verify.joined(plan.film, plan.encoding, part, times, _each(parts, segments, "output"), put)
         whole = sums.sum_of(part)
-        _log(plan, parts, segments, about, (plan.original.sum(), whole), (), bytes(put.pictures))
+        _log(parts, segments, about, (plan.original.sum(), whole), (), bytes(put.pictures))
         plan.original.check()
         parts.name(part, dataclasses.asdict(report))
     return report
@@ -134,7 +134,7 @@ def _pictures(plan, options, parts, segments, first, told, about, report) -> Rep
     report = dataclasses.replace(report, older=tuple(map(str, older)))
     names = sequence.numbers(plan.film)
     numbers = names[first : first + report.frames] if names else range(report.frames)
-    _log(plan, parts, segments, about, (plan.original.sum(), whole), numbers, encoded)
+    _log(parts, segments, about, (plan.original.sum(), whole), numbers, encoded)
     parts.name(None, dataclasses.asdict(report))
     return report
 
@@ -145,7 +145,7 @@ def _each(parts: Parts, segments: Iterable[int], key: str) -> Iterator[str]:
         yield from getattr(parts.known(segment), key)
 
 
-def _log(plan, parts, segments, about, found, numbers, encoded: bytes):
+def _log(parts, segments, about, found, numbers, encoded: bytes):
     """`found`: sha256 of the input and of the output."""
     about |= {"sha256": about["sha256"] | dict(zip(("input", "output"), found, strict=True))}
     with parts.log() as path:
