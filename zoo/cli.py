@@ -57,6 +57,9 @@ class Restore(_Reads):
     """Films: their range of codes: tv (limited) or pc (full)."""
     strict_color: bool = False
     """Films: refuse one that does not say its colour, rather than guess."""
+    on_change: Literal["fail", "first"] = "fail"
+    """Films whose shape of samples, colour tags or order of fields change in the middle: fail refuses them there; first
+    goes on under what the first frame says."""
     force_hdr: bool = False
     """Films: restore PQ and HLG as if they were SDR."""
     strength: float = 1.0

@@ -28,7 +28,8 @@ def restore(args: Any, name: str) -> int:
         say(f"{output} is finished")
         return 0
     if plan.is_sequence(name):
-        flags.refuse(args, ("color_range", "strict_color", "drop"), "pictures, which are RGB or grey and nothing else")
+        words = ("color_range", "strict_color", "on_change", "drop")
+        flags.refuse(args, words, "pictures, which are RGB or grey and nothing else")
     else:
         flags.refuse(args, ("rate", "gaps"), "a film that has times of its own")
     if str(output) == PIPE or sequence.is_pattern(output):
@@ -61,6 +62,8 @@ def restore(args: Any, name: str) -> int:
     say(f"{report.frames} frames -> {output}")
     if report.tiles > 1:
         say("note: memory ran out on the way; the log says from which frame on tiles are smaller and round otherwise")
+    for note in plan.changes(name, report.changes):
+        say(f"note: {note}")
     if older := list(report.older):
         more = f" and {len(older) - 1} more" if len(older) > 1 else ""
         say(f"note: {older[0]}{more} were there before and are not of this run")
@@ -164,6 +167,9 @@ def compare(args: Any) -> int:
             if write:
                 write(one.frame, other.frame)
             shown(k + 1, job.expected(found.films[0], options))
+    for film, counted in zip(found.films, found.counts, strict=True):
+        for note in plan.changes(film.name, counted.changes):
+            say(f"note: {note}")
     text = numbers.text(comparison.result(found))
     if plot:
         graph.draw(found, plot)
@@ -207,6 +213,7 @@ def _options(args: Any) -> Options:
         matrix=args.colorspace,
         range=args.color_range,
         strict_color=args.strict_color,
+        on_change=args.on_change,
         force_hdr=args.force_hdr,
         rate=_rate(args.rate),
         gaps=args.gaps,

@@ -18,8 +18,9 @@ from av.error import FFmpegError
 from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.film import display, formats, pyav, sequence, threads, y4m
+from zoo.film.changes import BOTTOM, TOP
 from zoo.film.formats import Tags
-from zoo.film.source import BOTTOM, PIPE, TOP, Film
+from zoo.film.source import PIPE, Film
 
 # By suffix: the encoder, its options, the least bits a sample of a film of 8 bits.
 _FFV1 = ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, 8)

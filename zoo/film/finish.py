@@ -30,6 +30,7 @@ class Report:
     varies: bool = False  # whether some frames last longer than others
     waiting: int = 0  # segments that other processes have not finished; where there are any, no film is written yet
     tiles: int = 1  # runs of frames that went through tiles of one size: several where the memory ran out
+    changes: tuple[str, ...] = ()  # within the film, each with its frame
     older: tuple[str, ...] = ()  # pictures of an earlier run among those of this one
 
 
@@ -39,6 +40,7 @@ class Count:
 
     frames: int = 0
     first: int = 0
+    changes: list[str] = dataclasses.field(default_factory=list)  # within the film, each with its frame
     losses: Losses = dataclasses.field(default_factory=Losses)
 
 
@@ -89,7 +91,8 @@ def finished(
     count, lost = len(told.pts), losses.cut
     if not (options.cut or film.alone):
         lost = film.lost(Frame((), told.pts[-1], told.durations[-1]), count, losses)
-    report = Report(count, lost, losses, told.varies, tiles=len(told.tiles))
+    changes = tuple(counted.changes)
+    report = Report(count, lost, losses, told.varies, tiles=len(told.tiles), changes=changes)
     plan.original.check()
     make = _pictures if plan.encoding.encoder == sequence.CONTAINER else _film
     found = about | {
@@ -97,6 +100,7 @@ def finished(
         "lost_frames": lost,
         "damaged_packets": losses.packets,
         "damaged_frames": losses.frames,
+        "changes": counted.changes,
         "verified": options.verify,
         "tiles": told.tiles,
         "flicker": told.shots.flicker,  # in 8-bit codes, see zoo.film.flicker; null where there is one frame

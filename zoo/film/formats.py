@@ -84,7 +84,7 @@ def layout(name: str, tags: Tags, height: int, width: int, siting: str | None = 
     if base.family == "rgb":
         return dataclasses.replace(base, full=True), []
     if tags.matrix not in (RGB, UNTAGGED, *_MATRIX_NAMES):
-        name = _OTHER_MATRICES.get(tags.matrix, f"of number {tags.matrix}")
+        name = matrix_name(tags.matrix)
         raise InputError(f"the colour matrix {name} cannot be restored; convert it to bt709, or name it: --colorspace")
     full = tags.range == FULL or name.startswith("yuvj") or (tags.range == 0 and base.family == "grey")
     matrix = _MATRIX_NAMES.get(tags.matrix)
@@ -97,6 +97,10 @@ def layout(name: str, tags: Tags, height: int, width: int, siting: str | None = 
     matrix = matrix or "bt709"
     siting = siting or ("topleft" if matrix == "bt2020nc" else "left")
     return dataclasses.replace(base, matrix=matrix, full=full, siting=siting), guesses
+
+
+def matrix_name(number: int) -> str:
+    return (_MATRIX_NAMES | _OTHER_MATRICES).get(number, f"of number {number}")
 
 
 def guess_matrix(height: int, width: int) -> str:

@@ -139,7 +139,7 @@ def _piped(plan: Plan, options: Options, engine: Engine, progress: Callable) -> 
 
     behind(_restored(plan, options, engine, None, counted), _AHEAD, written)
     writer.close()
-    return Report(counted.frames, counted.losses.cut, counted.losses, told.varies)
+    return Report(counted.frames, counted.losses.cut, counted.losses, told.varies, changes=tuple(counted.changes))
 
 
 def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None, counted: Count) -> Iterator[Noted]:
@@ -197,7 +197,7 @@ def _numbered(
         first = max(0, math.ceil(start * film.rate) - before)
         frames = sequence.read(film, first)
     else:
-        frames = source.read(film, counted.losses)
+        frames = _until_changed(source.read(film, counted.losses, counted.changes), options, counted)
     for number, frame in enumerate(frames, first):
         at = frame.pts * film.time_base - film.begins
         if (end is not None and at >= end) or counted.frames == options.frames:
@@ -212,6 +212,16 @@ def _numbered(
             counted.first = counted.first if counted.frames else number
             counted.frames += 1
             yield number, frame
+
+
+def _until_changed(frames: Iterator[Frame], options: Options, counted: Count) -> Iterator[Frame]:
+    """The frames; a film may be cut where it becomes another."""
+    try:
+        yield from frames
+    except source.Changed as change:
+        ended = options.end is not None and change.at >= options.end
+        if not (ended or (counted.frames and counted.frames == options.frames)):
+            raise
 
 
 def stretch(film: Film, options: Options, counted: Count) -> Generator[Frame, None, None]:

@@ -4,6 +4,7 @@ import dataclasses
 import glob
 import hashlib
 import uuid
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Options:
     matrix: str | None = None  # the film's, where its tags are wrong or missing
     range: str | None = None
     strict_color: bool = False
+    on_change: str = "first"  # of a film's tags within it: "first" goes on with those it began with, "fail" refuses
     force_hdr: bool = False
     rate: Fraction = Fraction(24)  # of a sequence
     gaps: str = "fail"  # of a sequence: "copy" or "fail"
@@ -117,7 +119,7 @@ def describe(name: str, options: Options) -> Film:
     """What a film is: a file, numbered pictures, or a pipe."""
     if is_sequence(name):
         return sequence.describe(name, options.rate, options.gaps, options.matrix)
-    return source.describe(name, matrix=options.matrix, range_=options.range)
+    return source.describe(name, matrix=options.matrix, range_=options.range, on_change=options.on_change)
 
 
 def is_sequence(name: str) -> bool:
@@ -131,6 +133,14 @@ def is_sequence(name: str) -> bool:
 def guessed(film: Film) -> str | None:
     """What had to be guessed about the film's colour, in a sentence without its full stop."""
     return f"{film.name} does not say its colour; guessed: {', '.join(film.guesses)}" if film.guesses else None
+
+
+def changes(name: str, found: Sequence[str]) -> list[str]:
+    """What changed within a film that was read, in sentences without their full stops."""
+    if not found:
+        return []
+    more = f", and at {len(found) - 1} more frames" if len(found) > 1 else ""
+    return [f"{name} changes at {found[0]}{more}; it is taken for what it began with"]
 
 
 def hdr(film: Film) -> str | None:

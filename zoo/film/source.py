@@ -19,6 +19,7 @@ from zoo import bounds
 from zoo.color import Layout
 from zoo.errors import InputError
 from zoo.film import display, formats, presentation, pyav
+from zoo.film.changes import ORDERS, Watch
 from zoo.film.clock import KINDS, Clock, Joint, moved, scan
 from zoo.film.formats import Tags
 from zoo.film.presentation import Presentation
@@ -60,6 +61,7 @@ class Film:
     stream: int  # the index of the picture stream
     gaps: str = "fail"  # of a sequence: what a missing number means
     presentation: Presentation = dataclasses.field(default_factory=Presentation)
+    on_change: str = "first"  # of its tags within it: "first" keeps those of its beginning, "fail" refuses
     joints: tuple[Joint, ...] = ()  # where all its streams are moved, to be on one clock
 
     @property
@@ -95,8 +97,7 @@ _PIXEL_BYTES = 6  # of RGB of 16 bits, which every frame becomes at most
 Y4M = "yuv4mpegpipe"  # FFmpeg's name
 PIPE = "-"  # standard input
 _piped: list[Any] = []  # container, stream, first frame, the others, losses, bytes: it can be read only once
-TOP, BOTTOM = "top first", "bottom first"  # as they are shown
-FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # by FFmpeg's AVFieldOrder
+FIELD_ORDERS = {0: "unknown", 1: "progressive"} | ORDERS
 
 
 @contextlib.contextmanager
@@ -119,7 +120,9 @@ def opened(path: str | Path, **options: Any) -> Iterator[Any]:
         yield container
 
 
-def describe(path: str | Path, *, matrix: str | None = None, range_: str | None = None) -> Film:
+def describe(
+    path: str | Path, *, matrix: str | None = None, range_: str | None = None, on_change: str = "first"
+) -> Film:
     """What the film at `path` is; its first frame is decoded, which knows more than the header.
 
     `matrix`, `range_`: the user's word about colour where the file is wrong. Raises InputError for no pictures.
@@ -132,7 +135,7 @@ def describe(path: str | Path, *, matrix: str | None = None, range_: str | None 
         first = next(decoded(container, stream, Losses()), None)
         if first is None:
             raise InputError(f"no frame of {path} can be decoded; the file is damaged")
-        film = _film(path, container, stream, first, matrix, range_)
+        film = dataclasses.replace(_film(path, container, stream, first, matrix, range_), on_change=on_change)
         if film.container not in KINDS:
             before = _before_0(container, film.begins)
             ends = None if film.ends is None else film.ends + before
@@ -262,29 +265,50 @@ class Losses:
         return ", ".join(found + ["it breaks off within a frame"] * self.cut) or "it breaks off"
 
 
-def read(film: Film, losses: Losses) -> Iterator[Frame]:
-    """Every frame of the film, in the order of display. Damaged packets are passed by and counted in `losses`.
+class Changed(InputError):
+    """A film that is another from a frame on. `at`: the frame's seconds from the first one."""
 
-    Raises InputError where the size or pixel format changes on the way.
+    def __init__(self, sentence: str, at: Fraction):
+        super().__init__(sentence)
+        self.at = at
+
+
+def read(film: Film, losses: Losses, changes: list[str] | None = None) -> Iterator[Frame]:
+    """Every frame of the film, in the order of display. Damaged packets are passed by and counted in `losses`.
+    `changes`: takes what changes within the film, with the frame.
+
+    Raises Changed where the size or pixel format changes on the way, and, if the film says so, what it says of itself.
     """
     with contextlib.ExitStack() as held:
-        last = None
+        stream = None
+        last, watch = None, Watch()
         if film.name == PIPE:
             frames = itertools.chain([_piped[2]], _piped[3])
         else:
             container = held.enter_context(opened(film.name))
-            frames = decoded(container, container.streams[film.stream], losses, clock=film.clock())
+            stream = container.streams[film.stream]
+            frames = decoded(container, stream, losses, clock=film.clock())
         for k, frame in enumerate(frames):
-            if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
-                raise InputError(
-                    f"{film.name}: frame {k} is {frame.width}x{frame.height} {frame.format.name} after "
-                    f"{film.width}x{film.height} {film.pixel_format}; cut the film there and restore its parts"
-                )
             duration = frame.duration or 0
             pts = frame.pts
             if pts is None or (last is not None and pts <= last):  # some files have none: frames follow one another
                 pts = 0 if last is None else last + (duration or max(1, round(1 / (film.rate * film.time_base))))
-            last = pts
+            last, at = pts, pts * film.time_base - film.begins
+            if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
+                raise Changed(
+                    f"{film.name}: frame {k} is {frame.width}x{frame.height} {frame.format.name} after "
+                    f"{film.width}x{film.height} {film.pixel_format}; cut the film there and restore its parts",
+                    at,
+                )
+            if stream and (found := watch.changed(frame, stream.codec_context)):
+                if film.on_change == "fail":
+                    raise Changed(
+                        f"{film.name} changes at frame {k}: {', '.join(found)}; go on with what it began with, "
+                        f"--on-change first, or cut the film there and restore its parts",
+                        at,
+                    )
+                if changes is not None:
+                    changes.append(f"frame {k}: {', '.join(found)}")
             yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, duration)
         if film.name == PIPE:
             losses.packets, losses.frames, losses.cut = dataclasses.astuple(_piped[4])

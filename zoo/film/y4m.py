@@ -7,7 +7,8 @@ import numpy as np
 
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film.source import BOTTOM, TOP, Film
+from zoo.film.changes import BOTTOM, TOP
+from zoo.film.source import Film
 
 _CELLS = {(2, 2): "420", (1, 2): "422", (1, 1): "444", (1, 4): "411"}
 
