@@ -178,7 +178,7 @@ def test_a_picture_that_was_not_written_as_it_was_is_code_5(film, monkeypatch, c
 # ---- segments
 
 
-@pytest.mark.parametrize("change", ["flip", "zeros", "gone", "record"])
+@pytest.mark.parametrize("change", ["flip", "zeros", "gone", "[" * 25000, '{"pts": [1]}', "\xff"])
 def test_a_changed_segment_is_done_again_by_itself(film, monkeypatch, change):
     assert restore("in.mkv", "-o", "whole.mkv", "--segment", "4", "--batch", "2") == 0
     folder_ = broken(film, monkeypatch, 11)
@@ -191,7 +191,7 @@ def test_a_changed_segment_is_done_again_by_itself(film, monkeypatch, change):
     elif change == "gone":
         path.unlink()
     else:
-        path.with_suffix(".json").write_text("[" * 25000)
+        path.with_suffix(".json").write_text(change, encoding="latin-1")
     count = break_at(monkeypatch, 99, None)
     assert restore(*WORDS) == 0
     assert len(count) == 4 + 6

@@ -216,7 +216,7 @@ class Parts:
         """Of the finished segments, and of `most`: a run in which memory ran out goes on as it was."""
         tiles = [most]
         for path in self.folder.glob("[0-9]*.json"):
-            with contextlib.suppress(InputError, OSError):
+            with contextlib.suppress(OutputError, OSError):  # such a segment is done again
                 tiles.append(self.known(int(path.stem)).tile)
         return min(tile for tile in tiles if tile > 0)
 
