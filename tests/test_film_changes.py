@@ -9,7 +9,7 @@ import pytest
 from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import cli
-from zoo.film import changes, source
+from zoo.film import pyav, source
 
 
 def write(name: str, *parts: dict, codec: str = "mpeg2video", count: int = 6, size=(64, 64)):
@@ -34,7 +34,7 @@ def write(name: str, *parts: dict, codec: str = "mpeg2video", count: int = 6, si
             for k in range(count):
                 picture = clips.frame("yuv420p", at + k, *part.get("size", size))
                 if "first" in part:
-                    picture = changes.filtered(picture, "setfield", mode=part["first"])
+                    picture = pyav.filtered(picture, "setfield", mode=part["first"])
                 picture.pts, picture.time_base = k, Fraction(1, 25)
                 packets += context.encode(picture)
             for packet in packets + context.encode(None):

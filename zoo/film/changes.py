@@ -8,10 +8,7 @@ import dataclasses
 from fractions import Fraction
 from typing import Any
 
-import av.filter
-from av.error import FFmpegError
-
-from zoo.film import formats, pyav
+from zoo.film import carried, formats, pyav
 
 _TAGS = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc"}  # and PyAV's names
 _RANGES = {1: "limited", 2: "full"}
@@ -23,9 +20,11 @@ ORDERS = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # by FFmpeg's AVFieldOrder
 @dataclasses.dataclass
 class Watch:
     """Looks at a film's frames in their order. `said`: what holds at the last frame; what a frame leaves unsaid goes
-    on as before."""
+    on as before. `carried`: what lay in the frames so far and is not written again."""
 
     said: dict[str, str] = dataclasses.field(default_factory=dict)
+    carried: set[str] = dataclasses.field(default_factory=set)
+    frames: int = 0
 
     def changed(self, frame: Any, context: Any) -> list[str]:
         """What is another at this frame than at the one before: `range from limited to full`. `context`: the
@@ -41,6 +40,13 @@ class Watch:
         before, self.said = self.said, self.said | now
         return [f"{k} from {before[k]} to {v}" for k, v in now.items() if before.get(k, v) != v]
 
+    def begun(self, frame: Any) -> list[str]:
+        """What this frame is the first to carry; of the frames that are looked at before the work it was said then."""
+        words = carried.of(frame)
+        new, self.carried = sorted(words - self.carried), self.carried | words
+        self.frames += 1
+        return [f"{word}, not written again" for word in new] if self.frames > carried.FIRST else []
+
 
 def _tags(frame: Any) -> dict[str, str]:
     """The colour tags that a frame has."""
@@ -55,21 +61,9 @@ def _tags(frame: Any) -> dict[str, str]:
 
 def _has_shape(frame: Any, shape: Fraction) -> bool:
     """Whether a frame's samples have this shape. PyAV does not tell; FFmpeg's scaler does, in the width it makes."""
-    made = filtered(frame, "scale", w="max(1,round(1000*sar))", h="1", eval="frame", flags="neighbor")
+    made = pyav.filtered(frame, "scale", w="max(1,round(1000*sar))", h="1", eval="frame", flags="neighbor")
     return made is not None and made.width == max(1, round(1000 * float(shape)))
 
 
 def _is_top_first(frame: Any) -> bool:
-    return filtered(frame, "select", expr="eq(interlace_type,TOPFIRST)") is not None
-
-
-def filtered(frame: Any, name: str, **options: str) -> Any:
-    """What FFmpeg's filter makes of one frame; None where it lets none through."""
-    graph, like = av.filter.Graph(), {"width": frame.width, "height": frame.height, "format": frame.format.name}
-    try:
-        buffer = graph.add_buffer(**like, time_base=Fraction(1, 1000))
-        graph.link_nodes(buffer, graph.add(name, **options), graph.add("buffersink")).configure()
-        graph.push(frame)
-        return graph.pull()
-    except (FFmpegError, ValueError):  # none is ready, or it does not take the pixel format
-        return None
+    return pyav.filtered(frame, "select", expr="eq(interlace_type,TOPFIRST)") is not None

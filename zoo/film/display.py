@@ -5,7 +5,8 @@ import struct
 from typing import Any
 
 import numpy as np
-from av.sidedata.sidedata import Type
+
+from zoo.film import pyav
 
 # FFmpeg's nine numbers by rows, of 16 bits after the point, in the last column of 30: (x, y, 1) times the matrix is
 # where a point is shown.
@@ -17,8 +18,8 @@ _SHARE = 1 / 1000  # of a pixel that a turned pixel may lack: numbers are rounde
 
 def of(frame: Any) -> Matrix | None:
     """A frame's matrix; None where it is shown as it is stored."""
-    held = frame.side_data.get(Type.DISPLAYMATRIX)
-    matrix = None if held is None else struct.unpack("=9i", bytes(held))
+    held = pyav.side_data(frame).get("DISPLAYMATRIX")
+    matrix = None if held is None else struct.unpack("=9i", held)
     return None if matrix is None or _turn(matrix) == _AS_STORED else matrix
 
 

@@ -97,8 +97,10 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"{where} cannot say of the film: {', '.join(unsaid)}; {other} can")
     if losses:
         notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
-    woven = film.field_order if "first" in film.field_order else None if film.alone else probe.interlaced(name)
-    if woven:
+    first = probe.Beginning(None, ()) if film.alone else probe.beginning(name)
+    if first.carried:
+        notes.append(f"what lies in the pictures of {name} is not written again: {', '.join(first.carried)}")
+    if woven := film.field_order if "first" in film.field_order else first.woven:
         notes.append(f"{name} is interlaced ({woven}) and restored with its fields woven; deinterlace it first: bwdif")
     return Plan(film, output, encoding, tuple(notes), Original(film))
 

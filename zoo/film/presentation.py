@@ -11,9 +11,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from av.sidedata.sidedata import Type
-
-from zoo.film import matroska
+from zoo.film import matroska, pyav
 
 _EDGES = ("at the top", "at the bottom", "left", "right")
 _CROPS = (0x54BB, 0x54AA, 0x54CC, 0x54DD)  # Matroska's elements: the top, bottom, left and right
@@ -53,10 +51,7 @@ def of(stream: Any, frame: Any) -> Presentation:
     colour = matroska.contents(said.get(_COLOUR, b""))
     number = lambda ident, where=said: int.from_bytes(where.get(ident, b""), "big")
     crop = tuple(map(number, _CROPS))
-    mastering, light = (
-        None if held is None else bytes(held)
-        for held in map(frame.side_data.get, (Type.MASTERING_DISPLAY_METADATA, Type.CONTENT_LIGHT_LEVEL))
-    )
+    mastering, light = map(pyav.side_data(frame).get, ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
     return Presentation(
         crop=crop if any(crop) else None,
         siting=_PLACES.get((number(_ACROSS, colour), number(_DOWN, colour))),

@@ -1,4 +1,4 @@
-"""What a film is, in words and numbers, and whether its frames are woven from fields."""
+"""What a film is, in words and numbers, and what its first frames show."""
 
 import dataclasses
 import itertools
@@ -8,31 +8,39 @@ import av
 import av.filter
 from av.error import FFmpegError
 
+from zoo.film import carried
 from zoo.film.source import Film, Losses, decoded, opened, picture_stream
 
-_LOOKED_AT = 60  # frames
-_SHARE = 0.3  # of them must look woven
+_SHARE = 0.3  # of the frames must look woven
 
 
-def interlaced(name: str) -> str | None:
-    """ "top first" or "bottom first" where FFmpeg's idet finds that the film's first frames are woven from fields."""
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """What a film's first frames show. `woven`: the order of the fields that FFmpeg's idet finds them woven of, "top
+    first" or "bottom first". `carried`: what lies in them beside their samples and is not written again."""
+
+    woven: str | None
+    carried: tuple[str, ...]
+
+
+def beginning(name: str) -> Beginning:
+    """Looks at the first frames of a film."""
+    found, carries = {}, set()
     with opened(name) as container:
         stream = picture_stream(container, name)
         graph = av.filter.Graph()
         graph.link_nodes(graph.add_buffer(template=stream), graph.add("idet"), graph.add("buffersink")).configure()
-        found: dict[str, int] = {}
-        for frame in itertools.islice(decoded(container, stream, Losses()), _LOOKED_AT):
+        for frame in itertools.islice(decoded(container, stream, Losses()), carried.FIRST):
+            carries |= carried.of(frame)
             try:
                 graph.push(frame)
                 found = _counts(graph.pull())
-            except BlockingIOError:  # it looks one frame ahead
+            except (FFmpegError, ValueError):  # it looks one frame ahead, or does not take the pixel format
                 continue
-            except (FFmpegError, ValueError):  # it does not take the pixel format
-                return None
     total = sum(found.values())
     woven = {name: found.get(key, 0) for name, key in (("top first", "tff"), ("bottom first", "bff"))}
     order = max(woven, key=lambda name: woven[name])
-    return order if total and woven[order] > _SHARE * total else None
+    return Beginning(order if total and woven[order] > _SHARE * total else None, tuple(sorted(carries)))
 
 
 def _counts(frame: Any) -> dict[str, int]:
@@ -61,4 +69,5 @@ def facts(film: Film) -> dict[str, Any]:
         about["chapters"] = len(container.chapters())
         about["seconds"] = container.duration / av.time_base if container.duration else None
         about["metadata"] = dict(container.metadata)
-    return about | {"woven from fields": interlaced(film.name)}
+    first = beginning(film.name)
+    return about | {"woven from fields": first.woven, "in its pictures": first.carried}

@@ -1,11 +1,14 @@
-"""How files are opened with PyAV, and where its versions differ."""
+"""How PyAV is used for files and frames, and where its versions differ."""
 
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 import av
+import av.filter
 from av.container import InputContainer
+from av.error import FFmpegError
+from av.sidedata.sidedata import Type
 
 # Words of a file that are no UTF-8 pass through as they are, which PyAV 19 does by itself and 18 where it is told.
 _OPTIONS: dict[str, Any] = {"metadata_errors": "surrogateescape"} if hasattr(InputContainer, "metadata_errors") else {}
@@ -18,6 +21,8 @@ _KINDS = """
     ser mlv r3d pdv yuv4mpegpipe gif apng swf amv film_cpk flic smk bink roq 4xm ipmovie idcin c93 dxa jv vmd wc3movie
     thp siff hnm moflex smjpeg filmstrip mtv anm cdxl wav mp3 flac aac
 """
+# Kinds of side data that FFmpeg has and PyAV 18 does not know.
+_NEWER = {28: "LCEVC", 29: "VIEW_ID", 30: "THREE_D_REFERENCE_DISPLAYS", 31: "EXIF"}
 _ONE_FILE = {"protocol_whitelist": "file", "format_whitelist": ",".join(_KINDS.split())}
 
 
@@ -34,3 +39,29 @@ def exact(number: Any) -> Fraction:
     """A rate, a time base or a shape of samples, which FFmpeg's own rational (PyAV 19) would round in sums. One that
     the file does not say is false as PyAV gives it, and to be asked for that first."""
     return Fraction(number.numerator, number.denominator)
+
+
+def filtered(frame: Any, name: str, **options: str) -> Any:
+    """What FFmpeg's filter makes of one frame; None where it lets none through."""
+    graph, like = av.filter.Graph(), {"width": frame.width, "height": frame.height, "format": frame.format.name}
+    try:
+        buffer = graph.add_buffer(**like, time_base=Fraction(1, 1000))
+        graph.link_nodes(buffer, graph.add(name, **options), graph.add("buffersink")).configure()
+        graph.push(frame)
+        return graph.pull()
+    except (FFmpegError, ValueError):  # none is ready, or it does not take the pixel format
+        return None
+
+
+def side_data(frame: Any) -> dict[str, bytes]:
+    """What FFmpeg found in a frame beside its samples, by the names of the kinds."""
+    found = {}
+    try:
+        held = frame.side_data
+    except ValueError:  # PyAV 18 shows nothing of a frame with a kind that it does not know
+        for number, name in _NEWER.items():
+            if filtered(frame, "sidedata", mode="select", type=str(number)):
+                found[name] = b""
+                frame = filtered(frame, "sidedata", mode="delete", type=str(number))
+        held = frame.side_data
+    return found | {kind.name: bytes(data) for kind in Type if (data := held.get(kind)) is not None}

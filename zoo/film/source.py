@@ -300,14 +300,15 @@ def read(film: Film, losses: Losses, changes: list[str] | None = None) -> Iterat
                     f"{film.width}x{film.height} {film.pixel_format}; cut the film there and restore its parts",
                     at,
                 )
-            if stream and (found := watch.changed(frame, stream.codec_context)):
-                if film.on_change == "fail":
+            if stream:
+                found = watch.changed(frame, stream.codec_context)
+                if found and film.on_change == "fail":
                     raise Changed(
                         f"{film.name} changes at frame {k}: {', '.join(found)}; go on with what it began with, "
                         f"--on-change first, or cut the film there and restore its parts",
                         at,
                     )
-                if changes is not None:
+                if changes is not None and (found := found + watch.begun(frame)):
                     changes.append(f"frame {k}: {', '.join(found)}")
             yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, duration)
         if film.name == PIPE:
