@@ -18,7 +18,7 @@ from av.error import FFmpegError, InvalidDataError
 from zoo import bounds
 from zoo.color import Layout
 from zoo.errors import InputError
-from zoo.film import display, formats, presentation, pyav
+from zoo.film import display, ffv1, formats, presentation, pyav
 from zoo.film.changes import ORDERS, Watch
 from zoo.film.clock import KINDS, Clock, Joint, moved, scan
 from zoo.film.formats import Tags
@@ -255,14 +255,21 @@ class Losses:
     packets: int = 0
     frames: int = 0  # that came, but of which the decoder had to make up a part
     cut: int = 0  # frames in the middle of which the file ends
+    first: int | None = None  # of `frames`
 
     def __bool__(self) -> bool:
         return bool(self.packets or self.frames or self.cut)
 
     def __str__(self) -> str:
-        said = {"packets could not be decoded": self.packets, "frames were decoded in part": self.frames}
-        found = [f"{count} {words}" for words, count in said.items() if count]
-        return ", ".join(found + ["it breaks off within a frame"] * self.cut) or "it breaks off"
+        said = [f"{self.packets} packets could not be decoded"] * bool(self.packets)
+        if self.frames:
+            said.append(f"{self.frames} frames were decoded in part, the first is frame {self.first}")
+        return ", ".join(said + ["it breaks off within a frame"] * self.cut) or "it breaks off"
+
+    def add(self, frame: int):
+        """Takes in the number of a frame that was decoded in part."""
+        self.frames += 1
+        self.first = frame if self.first is None else self.first
 
 
 class Changed(InputError):
@@ -312,7 +319,7 @@ def read(film: Film, losses: Losses, changes: list[str] | None = None) -> Iterat
                     changes.append(f"frame {k}: {', '.join(found)}")
             yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, duration)
         if film.name == PIPE:
-            losses.packets, losses.frames, losses.cut = dataclasses.astuple(_piped[4])
+            losses.__dict__.update(dataclasses.asdict(_piped[4]))
 
 
 def decoded(
@@ -326,6 +333,7 @@ def decoded(
     `clock`: what puts the packets on one, if they are not to be as they are."""
     stream.thread_type = "AUTO"
     packets, end = container.demux(stream), 0
+    number, damaged = itertools.count(), set()  # of frames; times of those whose packets are not what they were
     while True:
         try:
             packet = next(packets, None)
@@ -337,6 +345,8 @@ def decoded(
         elif packet is not None and packet.size and packet.pos is not None:
             end = packet.pos + packet.size
         joint = clock is not None and packet is not None and clock.set(packet)
+        if packet is not None and packet.size and ffv1.is_damaged(packet, stream.codec_context):
+            damaged.add(packet.pts)
         broken = packet is not None and packet.is_corrupt and not joint
         try:
             frames = stream.codec_context.decode(packet)
@@ -345,7 +355,11 @@ def decoded(
         except FFmpegError:
             broken, frames = True, []
         losses.packets += broken
-        losses.frames += sum(frame.is_corrupt for frame in frames)
-        yield from frames
+        for frame in frames:
+            k = next(number)
+            if frame.is_corrupt or frame.pts in damaged:
+                losses.add(k)
+                damaged.discard(frame.pts)
+            yield frame
         if packet is None:
             return

@@ -16,7 +16,7 @@ from av.error import FFmpegError
 
 from zoo import pictures
 from zoo.errors import InputError, OutputError
-from zoo.film import encode, formats, log, pyav, sequence, streams, sums
+from zoo.film import encode, ffv1, formats, log, pyav, sequence, streams, sums
 from zoo.film.encode import Encoding
 from zoo.film.mux import Stretch
 from zoo.film.packets import Sums
@@ -27,6 +27,7 @@ _AHEAD = 8  # frames
 _AT_ONCE = 16  # pictures
 _A_SUM = 16  # bytes of an MD5
 _KEPT = "the parts are kept; --no-verify leaves this check out"
+_DAMAGED = ""  # no MD5
 _LOSSLESS = (".png", ".tif", ".tiff", ".exr", ".dpx", ".webp")
 
 
@@ -44,19 +45,24 @@ class Written:
         """MD5 of the planes of each frame, in the order of display, decoded in a thread of its own; none where they are
         not comparable. Ends where the file can be read no more."""
         with contextlib.closing(ahead(self._planes(), _AHEAD)) as frames:
-            yield from map(sums.of_planes, frames)
+            yield from (sums.of_planes(planes) if planes else _DAMAGED for planes in frames)
 
-    def _planes(self) -> Iterator[tuple[np.ndarray, ...]]:
+    def _planes(self) -> Iterator[tuple[np.ndarray, ...] | None]:
+        """Of each frame; None of one whose packet is not what its encoder wrote, whatever the decoder makes of it."""
         with opened(self._path) as container, contextlib.suppress(FFmpegError):
             stream = picture_stream(container, self._path)
             stream.thread_type, self.tick = "AUTO", pyav.exact(stream.time_base)
+            damaged = set()  # times of frames
             for packet in container.demux():
                 if packet.stream.index == stream.index:
+                    if packet.size and ffv1.is_damaged(packet, stream.codec_context):
+                        damaged.add(packet.pts)
                     if packet.size and packet.pts is not None:
                         self.pts.append(packet.pts)
                         self.sums.add_picture(packet)
                     for frame in self._decoded(packet):
-                        yield formats.planes_of(frame, self._encoding.planar, self._encoding.layout)
+                        whole = frame.pts not in damaged
+                        yield formats.planes_of(frame, self._encoding.planar, self._encoding.layout) if whole else None
                 elif packet.size:
                     self.sums.add(packet)
 
