@@ -1,6 +1,7 @@
 """Training pictures: the sources, and the order and content of their crops."""
 
 import contextlib
+import io
 import json
 import shutil
 import socket
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.test_picture_facts import bombs
 from train import data
 from train.data import FolderSource, LeavesSource, TfdsSource, View, batches, halves, hold_out, open_source
-from zoo import pictures
+from zoo import bounds, pictures
 from zoo.errors import FlagError, InputError
 
 
@@ -433,6 +435,23 @@ def test_a_changed_description_of_a_data_set_is_one_sentence(copied, name, chang
     with pytest.raises(InputError, match=words) as caught:
         TfdsSource("mine", data_dir=copied.parents[1])
     assert "\n" not in str(caught.value)
+
+
+def test_a_picture_in_a_record_is_held_against_its_bytes(copied, monkeypatch):
+    source = TfdsSource("mine", data_dir=copied.parents[1])
+    with pytest.raises(InputError, match=r"picture 0 of tfds:mine:train says that it is 100000x100000 px, far more"):
+        source._decode([{"image": bombs()["a.png"]}], 0, "image")
+    monkeypatch.setattr(bounds, "free_memory", lambda: 100)
+    with pytest.raises(InputError, match=r"memory, and .* are free"):
+        source[0]
+
+
+def test_a_picture_in_a_record_is_no_program(copied):
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    with Image.open(io.BytesIO(script)) as image:
+        assert image.format == "EPS", "it is one that Pillow would run"
+    with pytest.raises(InputError, match="picture 0 of tfds:mine:train is damaged"):
+        TfdsSource("mine", data_dir=copied.parents[1])._decode([{"image": script}], 0, "image")
 
 
 def test_damaged_records_are_said(copied):

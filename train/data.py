@@ -20,8 +20,9 @@ import jax
 import numpy as np
 from PIL import Image
 
-from zoo import leaves, pictures
+from zoo import bounds, leaves, pictures
 from zoo.errors import FlagError, InputError
+from zoo.pictures.picture import FORMATS
 
 Progress = Callable[[int, int], None]  # (done, total)
 JPEG_SHARE, JPEG_QUALITY = 0.75, (85, 98)  # of procedural pictures; lowest and highest
@@ -190,15 +191,18 @@ class TfdsSource:
 
     def _decode(self, records: Any, index: int, feature: str) -> np.ndarray:
         """An encoded 8-bit picture as uint8 [h w 3]. TFDS's own decoder would give a palette's indices, and alpha."""
+        name = f"picture {index} of {self.name}"
         try:
-            with Image.open(BytesIO(records[index][feature])) as image:
+            data = records[index][feature]
+            with Image.open(BytesIO(data), formats=FORMATS) as image:  # not all: one of PostScript is a program
+                bounds.check_size(name, *image.size, len("RGBA"), held=len(data))
                 if image.mode == "P":
                     image = image.convert("RGBA")
                 return np.asarray(image.convert("RGB"))
-        except MemoryError:
+        except (MemoryError, InputError):
             raise
         except Exception as e:  # on damaged records and pictures libraries raise almost anything
-            raise InputError(f"picture {index} of {self.name} is damaged: {e}") from None
+            raise InputError(f"{name} is damaged: {e}") from None
 
 
 class View:

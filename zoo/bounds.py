@@ -25,15 +25,16 @@ def raised() -> bool:
     return _most_px is not None
 
 
-def check_size(path: str | Path, width: int, height: int, pixel_bytes: int) -> None:
-    """Raises InputError where a file says that a picture is too large for it, or for the memory that is free."""
+def check_size(path: str | Path, width: int, height: int, pixel_bytes: int, *, held: int | None = None) -> None:
+    """Raises InputError where a file says that a picture is too large for it, or for the memory that is free. `held`:
+    its bytes, where it lies in a larger file and `path` is but its name."""
     pixels, says = width * height, f"{path} says that it is {width}x{height} px"
     if _most_px is not None:
         if pixels > _most_px:
             raise InputError(f"{says}, more than --max-pixels {_most_px}")
         return
     mend = f"if it is so, allow it with --max-pixels {pixels}"
-    held = Path(path).stat().st_size
+    held = Path(path).stat().st_size if held is None else held
     if pixels > _SUSPECT_PX and pixels * pixel_bytes > held * _MOST_PACKED:
         raise InputError(f"{says}, far more than its {held} bytes hold; {mend}")
     free = free_memory()
