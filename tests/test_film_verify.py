@@ -1,5 +1,6 @@
 """A finished film proves what it is: what was written is read again, and `zoo verify` does it years later."""
 
+import errno
 import hashlib
 import json
 import os
@@ -354,3 +355,16 @@ def test_memory_does_not_grow_by_the_frame(tmp_path):
         made.close()
     assert len(told.pts) == 2_500
     assert (most[1] - most[0]) / 2_000 < 150, "bytes a frame"
+
+
+def test_a_folder_that_the_system_keeps_is_said_and_goes_with_the_next_run(film, monkeypatch, capsys):
+    def refused(self):
+        raise OSError(errno.EIO, "Input/output error", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rmdir", refused)
+        assert restore(*WORDS) == 1
+    assert "out.mkv.part failed (Input/output error)" in capsys.readouterr().err
+    assert files(film / "out.mkv.part") == []
+    assert restore(*WORDS) == 0
+    assert files(film) == ["in.mkv", "out.mkv", "out.mkv.json"]

@@ -7,6 +7,7 @@ in here too, so that a kill leaves nothing beside them; MADE says which film it 
 
 import contextlib
 import dataclasses
+import errno
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -279,8 +280,11 @@ class Parts:
             _empty(self.folder, but=_LAST)
             for name in _LAST:
                 (self.folder / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
+        try:
             self.folder.rmdir()
+        except OSError as e:
+            if e.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):  # another process tidies up, or begins
+                raise
 
 
 def _taken(path: Path) -> bool:
