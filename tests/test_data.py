@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from tests.test_picture_facts import bombs
 from train import data
@@ -446,12 +446,15 @@ def test_a_picture_in_a_record_is_held_against_its_bytes(copied, monkeypatch):
         source[0]
 
 
-def test_a_picture_in_a_record_is_no_program(copied):
+def test_a_picture_in_a_record_is_no_program(copied, monkeypatch):
+    ran = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: ran.append(1))
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
     with Image.open(io.BytesIO(script)) as image:
         assert image.format == "EPS", "it is one that Pillow would run"
     with pytest.raises(InputError, match="picture 0 of tfds:mine:train is damaged"):
         TfdsSource("mine", data_dir=copied.parents[1])._decode([{"image": script}], 0, "image")
+    assert not ran
 
 
 def test_damaged_records_are_said(copied):
