@@ -36,8 +36,9 @@ def raising(problem: BaseException):
     ],
 )
 def test_what_the_system_will_not_do_is_a_sentence(number, words, capsys):
-    assert raising(OSError(number, os.strerror(number), "a.mkv"))([]) == 1
-    assert f"error: {words}" in capsys.readouterr().err
+    for name in ("a.mkv", b"a.mkv", "file:a.mkv"):  # the last as FFmpeg says it
+        assert raising(OSError(number, os.strerror(number), name))([]) == 1
+        assert f"error: {words}" in capsys.readouterr().err
 
 
 def test_what_a_library_will_not_write_is_a_sentence(capsys):

@@ -138,12 +138,13 @@ def _signals() -> Iterator[None]:
 
 def _of_the_system(problem: OSError) -> str:
     """What the system would not do, and the mend."""
-    name, why = problem.filename or "the output", problem.strerror or str(problem) or type(problem).__name__
-    if isinstance(name, bytes):
-        name = os.fsdecode(name)
+    name, why = problem.filename, problem.strerror or str(problem) or type(problem).__name__
+    if isinstance(name, str | bytes):
+        name = os.fsdecode(name).removeprefix("file:")  # as FFmpeg is told that it is one
+    full, name = name or "no more space", name or "the output"
     match problem.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return f"the disk is full ({problem.filename or 'no more space'}); free some space and run again"
+            return f"the disk is full ({full}); free some space and run again"
         case errno.ENAMETOOLONG:
             return f"the name {name} is too long for this system; choose a shorter one"
         case errno.EACCES | errno.EPERM | errno.EROFS:
