@@ -8,7 +8,7 @@ from typing import Any
 from av.error import FFmpegError
 
 from zoo.errors import FlagError
-from zoo.film import encode, pyav, streams
+from zoo.film import encode, pyav, recast, streams
 from zoo.film.encode import Encoding
 from zoo.film.source import Film
 
@@ -18,9 +18,10 @@ _IN_TRANSPORT_STREAMS = {
 }  # fmt: skip
 
 
-def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) -> None:
-    """Writes a header to nowhere. Raises FlagError, naming the stream, where the output's kind cannot hold a stream or
-    the encoder's pictures."""
+def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) -> list[str]:
+    """Writes a header to nowhere. Returns what becomes of the streams that do not stay as they are, in words. Raises
+    FlagError, naming the stream, where the output's kind cannot hold a stream or the encoder's pictures."""
+    becomes = []
     with streams.everything(film) as source:
         kept = streams.kept(source, film, drop)
         if output.suffix.lower() == ".avi":
@@ -46,6 +47,9 @@ def check(film: Film, encoding: Encoding, output: Path, drop: frozenset[str]) ->
                 if not _read_back(out, stream):
                     raise FlagError(fault)
                 _begin(out, fault)
+                if codec := recast.text(out, stream):
+                    becomes.append(f"{_named(stream)} becomes {recast.kept(codec)}")
+    return becomes
 
 
 def _check_beginnings(film: Film, kept: list[Any]):

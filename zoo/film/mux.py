@@ -15,7 +15,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from zoo.errors import OutputError, ZooError
-from zoo.film import formats, matroska, presentation, pyav, streams, timecode
+from zoo.film import formats, matroska, presentation, pyav, recast, streams, timecode
 from zoo.film.encode import Encoding
 from zoo.film.formats import Tags
 from zoo.film.packets import Sums
@@ -67,7 +67,9 @@ def join(
                     target = _pictures(out, first.streams.video[0], stream, film)
                     _set_timecode(target, source, film, times)
                 elif stream.index in kept:
-                    copies[stream.index] = streams.copied(out, stream)
+                    copies[stream.index] = copy = streams.copied(out, stream)
+                    if copy.type == "attachment" and recast.is_cover(stream):
+                        put.add_data(copy.index, "cover", recast.cover(stream))
             if source:
                 _tag(out, source, film, times, drop)
             out.start_encoding()
@@ -208,7 +210,7 @@ def _indexed(segments: list[Path]) -> Iterator[tuple[int, Any]]:
 def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stretch) -> Iterator[tuple[float, Any]]:
     """(decoding time in seconds, packet) of the streams that are copied; of a cut film those within its stretch, and
     subtitles that last into it. Where the file breaks off, so do they."""
-    held = [s for s in source.streams if s.index in copies and s.type != "attachment"]
+    held = [s for s in source.streams if s.index in copies and copies[s.index].type != "attachment"]
     begin, end = times.bounds(film)
     latest, clock = 0.0, film.clock()
     packets = source.demux(held) if held else iter(())
@@ -220,7 +222,15 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
         if packet is None:
             return
         clock.set(packet)
-        if packet.size == 0 or (packet.dts is None and packet.pts is None):
+        if packet.size == 0:
+            continue
+        copy = copies[packet.stream_index]
+        if recast.is_cover(packet.stream):
+            packet.pts = packet.dts = 0  # it has no time
+            packet.stream = copy
+            yield 0.0, packet
+            continue
+        if packet.dts is None and packet.pts is None:
             continue
         if times.cut and packet.stream.type == "subtitle" and packet.pts is not None:
             _begin_within(packet, begin)
@@ -233,8 +243,11 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
             packet.pts, packet.dts = (None if t is None else t - shift for t in (packet.pts, packet.dts))
             at -= begin
         latest = max(latest, float(at))
-        packet.stream = copies[packet.stream_index]
-        yield latest, packet
+        if recast.text(copy.container, packet.stream):
+            packet = recast.again(packet, copy)
+        if packet is not None:
+            packet.stream = copy
+            yield latest, packet
 
 
 def _begin_within(subtitle: Any, begin: Fraction):

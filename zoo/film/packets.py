@@ -18,8 +18,11 @@ class Sums:
         self.pictures += hashlib.md5(bytes(packet), usedforsecurity=False).digest()
 
     def add(self, packet: Any):
-        kind, index = packet.stream.type, packet.stream_index
-        data = _payload(bytes(packet), kind)
+        self.add_data(packet.stream_index, packet.stream.type, bytes(packet))
+
+    def add_data(self, index: int, kind: str, data: bytes):
+        """What lies in a stream, whole or in part."""
+        data = _payload(data, kind)
         if data:
             _, digest = self._streams.setdefault(index, (kind, hashlib.md5(usedforsecurity=False)))
             digest.update(data)

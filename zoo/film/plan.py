@@ -82,9 +82,9 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         raise InputError(reason)
     chosen = dict(options.encoder_options)
     encoding, losses = encode.choose(film, output, options.encoder, options.pixel_format, chosen)
-    if encoding.encoder not in (encode.Y4M, sequence.CONTAINER):
-        containers.check(film, encoding, output, options.drop)
     notes = [f"{name} {moved}" for moved in clock.notes(film.joints)]
+    if encoding.encoder not in (encode.Y4M, sequence.CONTAINER):
+        notes += containers.check(film, encoding, output, options.drop)
     if guess := guessed(film):
         notes.append(f"{guess}. --colorspace, --color-range say better")
     if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := streams.others(film)):

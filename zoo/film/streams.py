@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from zoo.film import recast
 from zoo.film.source import Film, opened
 
 KINDS = ("audio", "subtitle", "attachment", "data", "video", "chapters")  # what can be left out; video: covers
@@ -46,8 +47,17 @@ def timecode(stream: Any) -> str | None:
 
 
 def copied(out: Any, stream: Any) -> Any:
-    """A stream of the output that takes the packets of `stream` as they are."""
-    copy = out.add_stream_from_template(stream, opaque=True)  # no encoder of its codec is needed
+    """A stream of the output that holds what `stream` does. Raises ValueError where it has no place for it."""
+    if recast.is_cover(stream) and not recast.takes_cover(out, stream):
+        raise ValueError("no place for this cover")
+    if recast.is_cover(stream) and out.format.name == "matroska":
+        copy = recast.attached(out, stream)
+        copy.metadata.update(tags(stream, out) | dict(copy.metadata))
+        return copy
+    if codec := recast.text(out, stream):
+        copy = recast.encoder(out, stream, codec)
+    else:
+        copy = out.add_stream_from_template(stream, opaque=True)  # no encoder of its codec is needed
     copy.metadata.update(tags(stream, out))
     copy.disposition = stream.disposition
     if out.format.name in ("mp4", "mov") and stream.type == "audio" and stream.codec_context:
