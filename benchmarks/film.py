@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import processes
 from benchmarks.measure import TINY, Rounds, compare, reason, rounded
-from zoo import Restorer, color, leaves
+from zoo import color, leaves
 from zoo.color import Layout
 from zoo.errors import ZooError
 from zoo.film import encode, formats, job, plan, source
@@ -26,6 +26,8 @@ from zoo.film.engine import Engine
 from zoo.film.plan import Options
 from zoo.film.source import Losses
 from zoo.memory import keep_freed
+from zoo.presets import model_chain
+from zoo.restorer import Budget
 
 MODELS = ("fast-gaussian", "resnet-gaussian-photos")  # for speed; the best of the shipped
 SIZES = {(720, 576): 12, (1920, 1080): 6, (2048, 1556): 4, (4096, 3112): 2}  # frames of a film, at most
@@ -99,20 +101,19 @@ def _planes(picture: np.ndarray, width: int, height: int, k: int, layout: Layout
 
 def passes(path: Path, model: str, count: int) -> dict[str, Any]:
     """The contenders: each passes over the first frames of the film."""
-    restorer = Restorer(model)
-    options, output = Options(frames=count), path.with_name("restored.mkv")
+    budget = Budget()
+    options, output = Options(frames=count, steps=model_chain(model, fuse=True)), path.with_name("restored.mkv")
     planned = plan.plan(str(path), output, options)
     film, encoding = planned.film, planned.encoding
-    options = plan.settled(options, film, restorer)
+    options = plan.settled(options, film, budget)
     frames = list(job.stretch(film, options, job.Count()))
-    fuse = options.temporal == "auto"
-    engine = Engine(restorer, film.layout, encoding.layout, batch=options.batch, fuse=fuse)
+    engine = Engine(options.chain, budget, film.layout, encoding.layout)
     through = lambda: [item.planes for item in engine.run(enumerate(frames))]
     restored = through()
 
     def whole(k: int) -> None:
         shutil.rmtree(path.with_name("restored.mkv.part"), ignore_errors=True)
-        job.run(planned, options, restorer, "", lambda frame, of: None)
+        job.run(planned, options, budget, _about(options), lambda frame, of: None)
 
     def decode(k: int) -> None:
         for _ in zip(range(count), source.read(film, Losses()), strict=False):
@@ -155,14 +156,19 @@ def memory(count: int, size: tuple[int, int], batch: int) -> dict[str, Any]:
             return facts | {"failed": reason(e)}
 
 
+def _about(options: Options) -> dict[str, Any]:
+    """What a log says of a run beside what the run finds."""
+    return {"sha256": {"weights": options.chain.weights}}
+
+
 def _restore_one(path: Path, batch: int) -> dict[str, Any]:
     """In the process of its own."""
-    options = Options(batch=batch)
+    options = Options(batch=batch, steps=model_chain(MODELS[0], fuse=True))
     planned = plan.plan(str(path), path.with_name("restored.mkv"), options)
     keep_freed(planned.film.height * planned.film.width)  # as the command
-    restorer = Restorer(MODELS[0])
-    options = plan.settled(options, planned.film, restorer)
-    report = job.run(planned, options, restorer, "", lambda frame, of: None)
+    budget = Budget()
+    options = plan.settled(options, planned.film, budget)
+    report = job.run(planned, options, budget, _about(options), lambda frame, of: None)
     return {"peak_bytes": processes.most_bytes(), "restored": report.frames}
 
 

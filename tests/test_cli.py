@@ -356,7 +356,8 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(folder, capsys):
     draw(folder / "a.png")
     assert cli.main(["restore", "a.png", "-m", MODEL, "--tile", "512", "--dry-run"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    asked = {"model": MODEL, "sha256": "0" * 64, "tile": 512, "precision": "float32"}
+    sums = {"sha256": {"weights": {MODEL: "0" * 64}}}
+    asked = {"steps": f"denoise=model={MODEL},fuse", "tile": 512, "precision": "float32"} | sums
     assert plan == {**asked, "files": {"a.png": "a_restored.png"}}
     assert files(folder) == ["a.png"]
 

@@ -207,19 +207,23 @@ def test_out_of_memory_while_shots_are_measured_does_it_again(film, monkeypatch,
     )
 
 
-@pytest.mark.parametrize(("stage", "at_once", "then"), [("_rgb", (4,), (1,)), ("_changed", (), ())])
+@pytest.mark.parametrize(
+    ("place", "stage", "at_once", "then"),
+    [(engine, "_rgb", (), ()), (Restorer, "on_device", (4,), (1,)), (engine, "_changed", (), ())],
+)
 def test_out_of_memory_beside_the_network_does_the_same_frames_again_fewer_at_once(
-    film, monkeypatch, caplog, stage, at_once, then
+    film, monkeypatch, caplog, place, stage, at_once, then
 ):
-    work, sizes = getattr(engine, stage), []
+    work, sizes = getattr(place, stage), []
 
-    def full(planes, *rest, **options):
-        sizes.append(planes[0].shape[:-2])
+    def full(*given, **options):
+        planes = given[0] if place is engine else given[1][..., 0]
+        sizes.append((planes[0] if place is engine else planes).shape[:-2])
         if len(sizes) == 1:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return work(planes, *rest, **options)
+        return work(*given, **options)
 
-    monkeypatch.setattr(engine, stage, full)
+    monkeypatch.setattr(place, stage, full)
     monkeypatch.setattr(Restorer, "at_once", lambda self, height, width: 4 if self.tile > 512 else 1)
     assert restore("in.mkv", "-o", "out.mkv", "--segment", "4") == 0
     assert sizes[0] == at_once

@@ -9,12 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.chain import Chain
     from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
     from zoo.registry import SPECS, Spec, build, card, load, names
     from zoo.restorer import Restorer
 
 __all__ = [
     "SPECS",
+    "Chain",
     "FlagError",
     "InputError",
     "OutOfMemory",
@@ -34,5 +36,6 @@ def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used, so that `filmzoo --help` need not wait for JAX and Flax."""
     if name not in __all__:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    home = "errors" if name in _ERRORS else "restorer" if name == "Restorer" else "registry"
+    homes = {"Restorer": "restorer", "Chain": "chain"} | dict.fromkeys(_ERRORS, "errors")
+    home = homes.get(name, "registry")
     return getattr(importlib.import_module(f"zoo.{home}"), name)

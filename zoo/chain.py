@@ -1,13 +1,24 @@
 """Steps in a row: moments of a film in, moments out, in one pass."""
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+from jaxtyping import Array, Float
 
 from zoo.errors import FlagError
+from zoo.restorer import Budget, restored
+from zoo.steps import grammar
+from zoo.steps.denoise import Denoise
+from zoo.steps.filter import Enhance, Filter
+from zoo.steps.fuse import Fuse
 from zoo.steps.step import Aside, Kind, Moment, Step, Window, windows
+
+STEPS: dict[str, type] = {"filter": Filter, "enhance": Enhance, "denoise": Denoise, "fuse": Fuse}
+Retried = Callable[[Callable[[], Any]], Any]
 
 
 class Reach(NamedTuple):
@@ -18,14 +29,31 @@ class Reach(NamedTuple):
 
 
 class Chain:
-    """`steps`, one after the other. `batch`: how many moments a network sees at once on each device.
+    """`steps`, one after the other, or the text that describes them (see `zoo.steps.grammar`).
+
+    `batch`: how many moments a network sees at once on each device. Raises FlagError for steps that cannot be.
 
     The moment at place n of its row stands at place n % batch of a batch, whatever was done before: a compiled program
     may round one place otherwise than another. So what comes out is the same to the bit in one run or in many.
     """
 
-    def __init__(self, steps: Sequence[Step], *, batch: int = 1):
-        self.steps, self.batch = tuple(steps), batch
+    def __init__(self, steps: str | Sequence[Step], *, batch: int = 1):
+        self.steps = tuple(grammar.parse(steps, STEPS) if isinstance(steps, str) else steps)
+        self.batch = batch
+
+    def __call__(self, picture: Any, *, budget: Budget | None = None) -> Any:
+        """One picture [h w c] restored, NumPy or JAX, of the kinds that `zoo.Restorer` takes; the same kind comes back.
+
+        `budget`: networks that are loaded already. Raises what `Restorer` does, and FlagError for a step that needs
+        more than a still."""
+        budget = budget or Budget()
+        return restored(picture, lambda rgb: self._still(rgb, budget))
+
+    def _still(self, rgb: Float[Array, "h w 3"], budget: Budget) -> Float[Array, "_ _ 3"]:
+        self.kinds(Kind(rgb.shape[0], rgb.shape[1], still=True))
+        one = Chain(self.steps)
+        (made,) = one.run([Moment(0, True, (), rgb)], Aside(network=budget.network), budget.retried)
+        return made.rgb
 
     def kinds(self, kind: Kind) -> list[Kind]:
         """What goes into each step, and what comes out of the last. Raises FlagError where a step cannot be there."""
@@ -53,44 +81,85 @@ class Chain:
         """The most pictures that wait in the chain at once, each as large as its step has it."""
         return sum(sum(step.reach) + 1 + step.together * self.batch * jax.local_device_count() for step in self.steps)
 
+    def at_once(self, kind: Kind, aside: Aside) -> int:
+        """How many pictures may go through every network on one device at once."""
+        networks: list[tuple[Any, Kind]] = [*zip(self.steps, self.kinds(kind), strict=False)]
+        return min((step.at_once(seen, aside) for step, seen in networks if step.together), default=1)
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """sha256 of the weights of each of its models."""
+        return {name: digest for part in self.identity() for name, digest in part.get("weights", {}).items()}
+
+    def __str__(self) -> str:
+        """The chain as `parse` reads it."""
+        return ",".join(grammar.written(step, name_of(step)) for step in self.steps)
+
     def identity(self) -> list[dict[str, Any]]:
         """All that the result depends on beside the film, as JSON."""
         return [{"step": name_of(step), **step.identity()} for step in self.steps]
 
-    def run(self, moments: Iterable[Moment], aside: Aside = Aside()) -> Iterator[Moment]:  # noqa: B008
-        """What becomes of the moments, in their order. Where numbers are missing, windows end."""
+    def run(
+        self,
+        moments: Iterable[Moment],
+        aside: Aside = Aside(),  # noqa: B008
+        retried: Retried = lambda work: work(),
+    ) -> Iterator[Moment]:
+        """What becomes of the moments, in their order. Where numbers are missing, windows end. Each step is called
+        within `retried`, which may do it again where memory runs out."""
         for step in self.steps:
             for need in sorted(step.needs):
                 if not aside.has(need):
                     raise FlagError(f"{name_of(step)} needs a {need}: give {name_of(step)}={need}=FILE")
         row = iter(moments)
         for step in self.steps:
-            row = self._through(step, row, aside)
+            row = self._through(step, row, aside, retried)
         return row
 
-    def _through(self, step: Step, moments: Iterator[Moment], aside: Aside) -> Iterator[Moment]:
-        row = windows(moments, *step.reach)
-        for places in self._batches(row) if step.together else ([window] for window in row):
-            like = next(window for window in places if window)  # what fills the empty places: one shape, one program
-            made = step([window or like for window in places], aside)
-            for window, after in zip(places, made, strict=True):
-                if window:
-                    yield from after
+    def _through(self, step: Step, moments: Iterator[Moment], aside: Aside, retried: Retried) -> Iterator[Moment]:
+        """No variable here holds a picture while the next is made: they are large."""
+        row = windows(moments, *step.reach, bare=step.on == "rgb")
+        alone: Iterator[list[Window | None]] = map(lambda window: [window], row)
+        groups = self._batches(row) if step.together else alone
+        return itertools.chain.from_iterable(map(partial(_stepped, step, aside, retried), groups))
 
     def _batches(self, row: Iterator[Window]) -> Iterator[list[Window | None]]:
         """As many batches as there are devices, each window at its place."""
         devices = jax.local_device_count()
-        places, batches, last = [], 0, None
+        places: list[Window | None] = []
+        last = None
         for window in row:
             which, place = divmod(window.now.place, self.batch)
             if which != last:
-                if batches == devices:
-                    yield places
-                    places, batches = [], 0
-                places, batches, last = [*places, *[None] * self.batch], batches + 1, which
-            places[place - self.batch] = window
-        if batches:
-            yield places + [None] * self.batch * (devices - batches)
+                if len(places) == devices * self.batch:
+                    yield _taken(places)
+                places += [None] * self.batch
+            places[place - self.batch], last = window, which
+            del window
+            if place == self.batch - 1 and len(places) == devices * self.batch:
+                yield _taken(places)
+                last = None
+        if places:
+            yield places + [None] * (devices * self.batch - len(places))
+
+
+def _taken(places: list[Any]) -> list[Any]:
+    taken = [*places]
+    places.clear()
+    return taken
+
+
+def _stepped(step: Step, aside: Aside, retried: Retried, places: list[Window | None]) -> Iterator[Moment]:
+    """What a step makes of the windows. Others of them fill the empty places: one shape, one program."""
+    like = next(window for window in places if window)
+    made = retried(partial(step, [window or like for window in places], aside))
+    return _emptied([moment for window, after in zip(places, made, strict=True) if window for moment in after])
+
+
+def _emptied(moments: list[Moment]) -> Iterator[Moment]:
+    moments.reverse()
+    while moments:
+        yield moments.pop()
 
 
 def name_of(step: Step) -> str:

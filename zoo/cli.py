@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from zoo import bounds
-from zoo.errors import FlagError, command
+from zoo.errors import FlagError, choose, command
 from zoo.flags import Precision, check_names
 
 
@@ -33,7 +33,11 @@ class Restore(_Reads):
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE")]
     """Files, folders (searched to their depths) or quoted globs."""
     model: Annotated[str | None, tyro.conf.arg(aliases=["-m"], metavar="NAME|RUN")] = None
-    """A model's name (see `models`) or the folder of a training run."""
+    """A model's name (see `models`) or the folder of a training run: short for --steps denoise=NAME,fuse."""
+    steps: Annotated[str | None, tyro.conf.arg(metavar="STEP,...")] = None
+    """What is done, step by step, such as denoise=fast-gaussian:strength=0.7,fuse (see `steps`)."""
+    preset: str | None = None
+    """Steps under a name (see `presets`)."""
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FILE|FOLDER")] = None
     """A file for one picture, else a folder; left out: NAME_restored beside each picture."""
     yes: Annotated[bool, tyro.conf.arg(aliases=["-y"])] = False
@@ -63,11 +67,12 @@ class Restore(_Reads):
     force_hdr: bool = False
     """Films: restore PQ and HLG as if they were SDR."""
     strength: float = 1.0
-    """Films: how much of the network's change is applied, 0 to 1."""
+    """Films: how much of the change is applied, 0 to 1."""
     keep_grain: float = 0.0
     """Films: the share of the removed grain that flat areas get back, 0 to 1."""
     temporal: Literal["auto", "off"] = "auto"
-    """Films: auto fuses restored frames with their neighbours where these differ as grain does; off does not."""
+    """Films, with -m: auto fuses restored frames with their neighbours where these differ as grain does; off does
+    not."""
     batch: str = "auto"
     """Films: frames that go through the device at once."""
     start: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
@@ -170,6 +175,19 @@ class Doctor:
 
 
 @dataclasses.dataclass(frozen=True)
+class Steps:
+    """List the steps of `restore --steps`, or the options of one."""
+
+    step: Annotated[str | None, tyro.conf.Positional] = None
+    """The one whose options are shown."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Presets:
+    """List the presets of `restore --preset`, with the steps that each stands for."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Models:
     """List the models of the zoo."""
 
@@ -180,8 +198,8 @@ class Models:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code (see zoo.errors)."""
-    check_names(argv, Restore, Probe, Preview, Compare, Verify, Doctor, Models)
-    commands: Any = Restore | Probe | Preview | Compare | Verify | Doctor | Models
+    check_names(argv, Restore, Probe, Preview, Compare, Verify, Doctor, Steps, Presets, Models)
+    commands: Any = Restore | Probe | Preview | Compare | Verify | Doctor | Steps | Presets | Models
     chosen = tyro.cli(commands, args=argv, prog="filmzoo", config=(tyro.conf.FlagCreatePairsOff,))
     bounds.allow(getattr(chosen, "max_pixels", None))
     if isinstance(chosen, Probe):
@@ -205,15 +223,17 @@ def main(argv: list[str] | None = None) -> int:
 
         print(json.dumps(doctor.report(), indent=1))
         return 0
+    if isinstance(chosen, Presets):
+        return presets()
+    if isinstance(chosen, Steps):
+        return steps(chosen)
     return restore(chosen) if isinstance(chosen, Restore) else models(chosen)
 
 
 def restore(args: Restore) -> int:
-    from zoo import registry
+    from zoo.presets import chain_of
 
-    if not args.model:
-        denoisers = ", ".join(name for name, spec in registry.SPECS.items() if spec.task == "denoise")
-        raise FlagError(f"name a model or a training run's folder with -m; the models are: {denoisers}")
+    chain_of(args)  # what is wrong with it is said before all else
     if films := [name for name in args.inputs if _is_film(name, args.output)]:
         if len(args.inputs) > 1:
             raise FlagError(f"{films[0]} is a film; restore films one at a time")
@@ -243,6 +263,26 @@ def _is_film(name: str, output: str | None) -> bool:
 
         return numbered(output) or Path(output).suffix.lower() in encode.SUFFIXES
     return path.suffix.lower() not in ("", *pictures.SUFFIXES)
+
+
+def steps(args: Steps) -> int:
+    from zoo.chain import STEPS
+    from zoo.steps import grammar
+
+    if args.step is None:
+        width = max(map(len, STEPS))
+        print("\n".join(f"{name:{width}}  {grammar.about(step)}" for name, step in STEPS.items()))
+    else:
+        print(grammar.described(args.step, STEPS[choose("step", args.step, STEPS)]))
+    return 0
+
+
+def presets() -> int:
+    from zoo.presets import PRESETS
+
+    for name, preset in PRESETS.items():
+        print(f"{name}: {preset.about}\n    --steps {preset.steps}")
+    return 0
 
 
 def models(args: Models) -> int:

@@ -67,6 +67,7 @@ class Restorer:
         # (state, pictures) -> (restored, all finite?); tests put theirs here
         self._forward = _compiled(graphdef, precision, compiler_options())
         self._placed: dict[int, tuple[Any, NamedSharding]] = {}
+        self._tried: _Plan | None = None  # the last
 
     def __call__(self, picture: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
         """Restores one picture [h w c] or several [n h w c], NumPy or JAX; what comes back is of the same kind.
@@ -85,14 +86,14 @@ class Restorer:
             first = min(picture.devices(), key=lambda device: device.id)
             picture = jax.device_put(picture, SingleDeviceSharding(first))
             frames = _frames_of_colour(picture)
-            restored = self.retried(lambda: self.on_device(frames, progress, bands=True), *frames.shape[:3], bands=True)
+            restored = self.retried(lambda: self.on_device(frames, progress, bands=True))
             colour = restored.astype(picture.dtype).reshape(*picture.shape[:-1], -1)
             return jnp.concatenate([colour, picture[..., colour.shape[-1] :]], axis=-1)
         has_alpha = picture.shape[-1] in (2, 4)
         out = picture.copy() if has_alpha else np.empty_like(picture)  # alpha is then in its place
         frames, restored = (_frames_of_colour(a) for a in (picture, out))
         held, size = OnHost(frames, restored), frames.shape[:3]
-        self.retried(lambda: self._run(self._plan(*size, bands=True), held, progress), *size, bands=True)
+        self.retried(lambda: self._run(self._plan(*size, bands=True), held, progress))
         return out
 
     def on_device(
@@ -117,17 +118,10 @@ class Restorer:
         plan = self._plan(1, height, width, bands=False)
         return 1 if len(plan.pieces) > 1 else max(1, self.tile**2 // math.prod(plan.window))
 
-    def retried(self, work: Callable[[], T], count: int, height: int, width: int, *, bands: bool = False) -> T:
-        """What `work` gives, which restores so many frames; where it runs out of memory the tile is halved and it is
-        done again. `bands`: as `work` has it. Raises OutOfMemory when even the smallest tile is too large."""
-        while True:
-            plan = self._plan(count, height, width, bands=bands)
-            try:
-                return work()
-            except (jax.errors.JaxRuntimeError, MemoryError) as e:
-                if not is_out_of_memory(e):
-                    raise
-            self._shrink(plan)  # what was tried is let go of first
+    def retried(self, work: Callable[[], T]) -> T:
+        """What `work` gives, which restores pictures; where it runs out of memory the tile is halved and it is done
+        again. Raises OutOfMemory when even the smallest tile is too large."""
+        return retried(work, self.shrink)
 
     def shrink_to(self, tile: int):
         """Goes on in tiles of at most so many pixels, as one does that ran out of memory."""
@@ -169,6 +163,7 @@ class Restorer:
 
     def _run(self, plan: "_Plan", held: OnHost | OnDevice, progress: Callable[[int, int], None] | None):
         """Restores the frames that are held, one group of windows after another."""
+        self._tried = plan
         state, sharding = self._on(plan.devices)
         group = plan.devices * plan.per_device
         for start in range(0, len(plan.pieces), group):
@@ -193,13 +188,15 @@ class Restorer:
             self._placed[devices] = state, NamedSharding(mesh, PartitionSpec("data"))
         return self._placed[devices]
 
-    def _shrink(self, plan: "_Plan"):
-        """Halves the tile after `plan` ran out of memory, or gives up."""
-        height, width = plan.window
-        used = math.isqrt(plan.per_device * height * width)  # less than the tile where the pictures are small
+    def shrink(self):
+        """Halves what goes through a device at once, after memory ran out. Raises OutOfMemory where it cannot."""
+        used = self.tile  # less where the pictures are small
+        if self._tried:
+            height, width = self._tried.window
+            used = math.isqrt(self._tried.per_device * height * width)
         if self.config.halo is None:
-            if plan.per_device == 1:
-                raise OutOfMemory(self._too_large(height, width))
+            if self._tried and self._tried.per_device == 1:
+                raise OutOfMemory(self._too_large(*self._tried.window))
             self.tile = used // 2
         else:
             if self.tile == self._smallest:
@@ -215,6 +212,85 @@ class Restorer:
             f"{height}x{width} px is more than the memory holds for {self.name}, which cannot work in tiles; "
             f"use a model that can: {', '.join(others)}"
         )
+
+
+def restored(picture: Any, restore: Callable[[Array], Array]) -> Any:
+    """What `restore` makes of a picture's colour, RGB float32 [h w 3] in [0, 1], as the picture was: of its type, grey
+    where it is, its alpha untouched. Raises as `Restorer` does."""
+    if not isinstance(picture, np.ndarray | jax.Array):
+        raise FlagError(f"a picture must be a NumPy or JAX array, not {type(picture).__name__}")
+    _check(picture)
+    if picture.ndim != 3:
+        raise FlagError(f"steps take one picture [h w c] at a time, not {list(picture.shape)}")
+    colour = jnp.asarray(_frames_of_colour(picture)[0])
+    top = jnp.iinfo(colour.dtype).max if jnp.issubdtype(colour.dtype, jnp.integer) else None
+    x = colour.astype(jnp.float32) / (top or 1)
+    y = restore(jnp.broadcast_to(x, (*x.shape[:2], 3)))
+    y = y.mean(axis=-1, keepdims=True) if colour.shape[-1] == 1 else y
+    clipped = jnp.clip(y, 0, 1)
+    out = (jnp.round(clipped * top) if top else clipped).astype(picture.dtype)
+    if picture.shape[-1] > colour.shape[-1]:
+        out = jnp.concatenate([out, jnp.asarray(picture[..., colour.shape[-1] :])], axis=-1)
+    return out if isinstance(picture, jax.Array) else np.asarray(out)
+
+
+def retried(work: Callable[[], T], shrink: Callable[[], None]) -> T:
+    """What `work` gives; where it runs out of memory, `shrink` is called and it is done again."""
+    while True:
+        try:
+            return work()
+        except OutOfMemory:  # nothing smaller is left to try
+            raise
+        except (jax.errors.JaxRuntimeError, MemoryError) as e:
+            if not is_out_of_memory(e):
+                raise
+        shrink()  # what was tried is let go of first
+
+
+class Budget:
+    """The networks of a run, each loaded once, and the memory that they share.
+
+    `tile`, `precision`: as `Restorer` has them. `shrunk`: how often memory ran out.
+    """
+
+    def __init__(self, *networks: Restorer, tile: int | None = None, precision: str = "float32"):
+        self._networks = {network.name: network for network in networks}
+        self._tile, self.precision, self.shrunk = tile, precision, 0
+
+    def network(self, name: str) -> Restorer:
+        """A model of the zoo or a run's folder, ready to restore."""
+        if name not in self._networks:
+            self._networks[name] = Restorer(name, tile=self._tile, precision=self.precision)
+        return self._networks[name]
+
+    @property
+    def tile(self) -> int:
+        """The smallest of its networks'; 1 where there are none."""
+        return min(self.tiles.values(), default=1)
+
+    def shrink_to(self, tile: int):
+        """Goes on in tiles of at most so many pixels, as after memory ran out."""
+        for network in self._networks.values():
+            network.shrink_to(tile)
+
+    @property
+    def tiles(self) -> dict[str, int]:
+        return {name: network.tile for name, network in self._networks.items()}
+
+    def retried(self, work: Callable[[], T]) -> T:
+        """What `work` gives, again with smaller tiles where memory runs out. Raises OutOfMemory after the smallest."""
+        return retried(work, self._shrink)
+
+    def _shrink(self):
+        refused = []
+        for network in self._networks.values():
+            try:
+                network.shrink()
+            except OutOfMemory as e:
+                refused.append(e)
+        if len(refused) == len(self._networks):
+            raise refused[0] if refused else OutOfMemory("out of memory; free some, or restore a smaller picture")
+        self.shrunk += 1
 
 
 class _Plan(NamedTuple):

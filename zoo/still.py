@@ -14,29 +14,37 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 
-from zoo import files, flags, pictures, registry
+from zoo import files, flags, pictures
+from zoo.chain import Chain
 from zoo.errors import FlagError, InputError, ZooError, say, visible
 from zoo.memory import keep_freed
 from zoo.pictures import Picture
-from zoo.restorer import Restorer
+from zoo.presets import chain_of
+from zoo.restorer import Budget
+from zoo.steps.step import Kind
 
-_FLAGS = {"inputs", "model", "output", "yes", "tile", "precision", "dry_run", "max_pixels"}  # all others are for films
+Restore = Callable[..., np.ndarray]  # (samples, progress=...)
+# All others are for films.
+_FLAGS = {"inputs", "model", "steps", "preset", "output", "yes", "tile", "precision", "dry_run", "max_pixels"}
 
 
 def restore(args: Any) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
     flags.refuse(args, {*flags.given(args)} - _FLAGS, "still pictures")
-    card = registry.card(args.model)
+    chain = Chain(chain_of(args))
+    chain.kinds(Kind(1, 1, still=True))  # what a still cannot have is said before any work
     jobs = plan(args)
     if args.dry_run:
         planned = {str(source): str(target) for source, target in jobs}
-        about = {"model": args.model, "sha256": card["sha256"], "tile": args.tile, "precision": args.precision}
-        print(json.dumps(about | {"files": planned}, indent=1))
+        weights = {"sha256": {"weights": chain.weights}, "tile": args.tile, "precision": args.precision}
+        print(json.dumps({"steps": str(chain)} | weights | {"files": planned}, indent=1))
         return 0
 
     keep_freed()
-    restorer = Restorer(args.model, tile=args.tile, precision=args.precision)
-    failed = _restore_all(restorer, jobs)
+    budget = Budget(tile=args.tile, precision=args.precision)
+    in_steps = lambda samples, progress: chain(samples, budget=budget)
+    restore = budget.network(args.model) if args.model else in_steps  # a network shares one picture among the devices
+    failed = _restore_all(restore, jobs)
     if failed and len(jobs) == 1:
         raise failed[0]
     for problem in failed:
@@ -110,7 +118,7 @@ def _check_targets(targets: dict[Path, Path], overwrite: bool) -> None:
         taken[target] = source
 
 
-def _restore_all(restorer: Restorer, jobs: list[tuple[Path, Path]]) -> list[ZooError]:
+def _restore_all(restore: Restore, jobs: list[tuple[Path, Path]]) -> list[ZooError]:
     """Restores every picture that can be; returns what went wrong with the others."""
     failed, console = [], Console(stderr=True)
     bar = Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console)
@@ -120,7 +128,7 @@ def _restore_all(restorer: Restorer, jobs: list[tuple[Path, Path]]) -> list[ZooE
         for i, (source, target) in enumerate(jobs):
             bar.update(line, completed=i, description=escape(visible(source.name)))
             try:
-                _restore_one(restorer, source, target, lambda n, of, i=i: bar.update(line, completed=i + n / of))
+                _restore_one(restore, source, target, lambda n, of, i=i: bar.update(line, completed=i + n / of))
             except ZooError as e:
                 failed.append(type(e)(str(e) if str(source) in str(e) else f"{source}: {e}"))
             else:
@@ -130,7 +138,7 @@ def _restore_all(restorer: Restorer, jobs: list[tuple[Path, Path]]) -> list[ZooE
     return failed
 
 
-def _restore_one(restorer: Restorer, source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+def _restore_one(restore: Restore, source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
     try:
         picture = pictures.read(source)
     except PermissionError:
@@ -138,7 +146,7 @@ def _restore_one(restorer: Restorer, source: Path, target: Path, progress: Calla
     pictures.check_writable(target, picture)  # before the long work
     for note in _notes(picture, target):
         say(f"note: {source}: {note}")
-    picture = dataclasses.replace(picture, samples=_restored(restorer, picture.samples, progress))
+    picture = dataclasses.replace(picture, samples=_restored(restore, picture.samples, progress))
     files.make_folder(target.parent)
     pictures.write(target, picture)
 
@@ -151,17 +159,15 @@ def _notes(picture: Picture, target: Path) -> Iterator[str]:
         yield f"{share:.1%} of its samples lie outside [0, 1] and are kept as they are; white is 1"
 
 
-def _restored(
-    restorer: Callable[..., np.ndarray], samples: np.ndarray, progress: Callable[[int, int], None]
-) -> np.ndarray:
+def _restored(restore: Restore, samples: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
     """What lies outside [0, 1] is moved by as much as the network moves what lies at its edge, and not cut."""
     outside = _outside(samples)
     if not outside.any():
-        return restorer(samples, progress=progress)
+        return restore(samples, progress=progress)
     inside = samples.copy()
     colour = inside[..., : outside.shape[-1]]
     np.clip(colour, 0, 1, out=colour)
-    restored = restorer(inside, progress=progress)
+    restored = restore(inside, progress=progress)
     changed = restored[..., : outside.shape[-1]]
     changed[outside] = samples[..., : outside.shape[-1]][outside] + (changed - colour)[outside]
     return restored

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from zoo import files, flags, numbers, registry
+from zoo import files, flags, numbers, presets, registry
 from zoo.errors import FlagError, ZooError, say, visible
 from zoo.film import encode, job, plan, sequence, streams
 from zoo.film import probe as look
@@ -17,6 +17,7 @@ from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
 from zoo.film.source import PIPE, Film
 from zoo.memory import keep_freed
+from zoo.restorer import Budget
 
 
 def restore(args: Any, name: str) -> int:
@@ -36,26 +37,24 @@ def restore(args: Any, name: str) -> int:
         flags.refuse(args, ("codec", "pix_fmt", "e"), "pictures or y4m, which have no encoder")
     if str(output) == PIPE:
         options = dataclasses.replace(options, drop=frozenset(streams.KINDS))
-    weights = {str(args.model): registry.card(args.model)["sha256"]}
     planned = plan.plan(name, output, options)
     encoding = planned.encoding
     if plan.is_sequence(name) and (encoding.layout.family != "yuv" or encoding.encoder == encode.Y4M):
         flags.refuse(args, ("colorspace",), f"pictures that become {encoding.pixel_format}, where it chooses nothing")
     job.mask_of(planned.film, options)  # what is wrong with it is said before the work
+    options.chain.kinds(plan.kind(planned.film))
 
     keep_freed(planned.film.height * planned.film.width)
-    from zoo.restorer import Restorer
-
-    restorer = Restorer(args.model, tile=args.tile, precision=args.precision)
-    options = plan.settled(options, planned.film, restorer)
+    budget = Budget(tile=args.tile, precision=args.precision)
+    options = plan.settled(options, planned.film, budget)
     if args.dry_run:
-        print(json.dumps(_described(planned, args, weights, options), indent=1, default=str))
+        print(json.dumps(_described(planned, args, options), indent=1, default=str))
         return 0
     for note in planned.notes:
         say(f"note: {note}")
 
     with Progress(args.progress, output.name) as shown:
-        report = job.run(planned, options, restorer, _described(planned, args, weights, options), shown)
+        report = job.run(planned, options, budget, _described(planned, args, options), shown)
     if report.waiting:
         say(f"{report.waiting} segments are left to other shards; the last one joins {output}")
         return 0
@@ -219,7 +218,7 @@ def _options(args: Any) -> Options:
         gaps=args.gaps,
         strength=args.strength,
         keep_grain=args.keep_grain,
-        temporal=args.temporal,
+        steps=presets.chain_of(args),
         batch=0 if args.batch == "auto" else int(args.batch),
         segment=args.segment,
         shard=_shard(args.shard, output=args.output),
@@ -327,10 +326,10 @@ def _beside(source: Path) -> Path:
     return usual.with_stem(f"{usual.stem}_restored")
 
 
-def _described(plan: Plan, args: Any, weights: dict[str, str], options: Options) -> dict[str, Any]:
+def _described(plan: Plan, args: Any, options: Options) -> dict[str, Any]:
     return {
-        "model": args.model,
-        "sha256": {"weights": weights},
+        "steps": str(options.chain),
+        "sha256": {"weights": options.chain.weights},
         "precision": args.precision,
         "film": dataclasses.asdict(plan.film),
         "output": str(plan.output),

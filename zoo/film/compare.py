@@ -22,10 +22,10 @@ from zoo import color
 from zoo.color import Layout
 from zoo.errors import FlagError, InputError, OutputError, ZooError
 from zoo.film import display, formats, job, plan, sequence
-from zoo.film.flicker import flicker
 from zoo.film.plan import Options
 from zoo.film.source import PIPE, Film, Frame, opened
 from zoo.film.threads import ahead
+from zoo.flicker import flicker
 from zoo.metrics import MEASURES, METRICS, summarise
 
 PROTOCOL = f"{MEASURES}; RGB by each film's own tags, clipped; flicker: median of 16 px blocks, codes of 255"

@@ -1,10 +1,6 @@
-"""Planes of integers through a restorer: converted on the device, restored as RGB, given back as planes.
+"""Planes of integers through a chain: on the device as moments, given back as planes."""
 
-Frame n stands at place n % batch of a batch, whatever was done before: a compiled program may round one place otherwise
-than another, and a batch otherwise than a smaller one. So a film comes out the same to the bit in one run or in many.
-"""
-
-import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -15,16 +11,16 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from zoo import color
-from zoo.color import Layout, Planes
-from zoo.film import temporal
-from zoo.film.motion import blurred
+from zoo.chain import Chain
+from zoo.color import Layout
+from zoo.cuts import is_cut
 from zoo.film.source import Frame
-from zoo.film.temporal import Seen
-from zoo.restorer import Restorer
+from zoo.motion import blurred
+from zoo.restorer import Budget
+from zoo.steps.step import Aside, Moment
 
 T = TypeVar("T")
-Numbered = tuple[int, Frame]
-Batch = list[Numbered | None]  # None: a place whose frame is not wanted
+Own = tuple[Shaped[Array, "_ _"], ...]  # a film's planes
 _FLAT_PX = 5  # side of the square in which flatness is judged
 _FLAT_LEVEL = 0.02  # deviation of restored luma at which half the grain comes back
 
@@ -40,118 +36,75 @@ class Smaller(Exception):
 
 
 class Engine:
-    """Restores frames of one layout into another.
+    """Restores frames of one layout into another by a chain.
 
-    `batch`: how many of them go through a device at once. `strength`: how much of the network's change is applied, 0 to
-    1. `keep_grain`: the share of what it took off that flat areas get back, 0 to 1. `masks(number of a frame)`: float32
-    [h w] in [0, 1]; where it is 0 no code changes. `fuse`: whether a frame is fused with its neighbours (see
-    `zoo.film.temporal`). `anew`: where the device runs out of memory, Smaller is raised once it is known which tiles
-    fit; else the work goes on with these, and the frames before keep what larger ones made of them.
+    `strength`: how much of the chain's change is applied, 0 to 1. `keep_grain`: the share of what it took off that flat
+    areas get back, 0 to 1. `masks(number of a frame)`: float32 [h w] in [0, 1]; where it is 0 no code changes. `anew`:
+    where the device runs out of memory, Smaller is raised once it is known which tiles fit; else the work goes on with
+    these, and the frames before keep what larger ones made of them.
     """
 
     def __init__(
         self,
-        restorer: Restorer,
+        chain: Chain,
+        budget: Budget,
         source: Layout,
         target: Layout,
         *,
-        batch: int = 1,
         strength: float = 1.0,
         keep_grain: float = 0.0,
         masks: Callable[[int], np.ndarray] | None = None,
-        fuse: bool = False,
         anew: bool = False,
     ):
-        self.restorer, self.source, self.target = restorer, source, target
+        self.chain, self.source, self.target = chain, source, target
         self.strength, self.keep_grain = strength, keep_grain
-        self.tile, self._batch, self._anew = restorer.tile, batch, anew
-        self._masks, self._fuse = masks, fuse
+        self.tile = budget.tile
+        self._budget, self._shrunk, self._masks, self._anew = budget, budget.shrunk, masks, anew
 
-    def run(self, frames: Iterable[Numbered]) -> Iterator[Restored]:
+    def run(self, frames: Iterable[tuple[int, Frame]]) -> Iterator[Restored]:
         """Restores frames, which come with their numbers in the film."""
-        seen = (one for batches in self._batches(frames) for one in self._seen(batches))
-        windows = temporal.windows(seen) if self._fuse else ((None, one, None) for one in seen)
-        yield from itertools.starmap(self._finished, windows)  # which holds no frame while the next is made
+        waiting: deque[tuple[int, Frame]] = deque()  # in the chain
 
-    def _batches(self, frames: Iterable[Numbered]) -> Iterator[list[Batch]]:
-        """As many batches as there are devices, at the film's end and before a gap in it fewer."""
-        batches: list[Batch] = []
-        last, devices = None, jax.local_device_count()
-        for numbered in frames:
-            which, place = divmod(numbered[0], self._batch)
-            if which != last and len(batches) == devices:
-                yield batches
-                batches = []
-            if which != last:
-                batches.append([None] * self._batch)
-            batches[-1][place], last = numbered, which
-            if place == self._batch - 1 and len(batches) == devices:
-                yield batches
-                batches, last = [], None
-        if batches:
-            yield batches
+        def moments() -> Iterator[Moment]:
+            for number, frame in frames:
+                waiting.append((number, frame))
+                yield self.retried(partial(self._up, number, frame))
 
-    def retried(self, work: Callable[[], T], count: int, frame: Frame) -> T:
-        """What `work` gives with so many frames like `frame`; see `Restorer.retried`."""
-        done = self.restorer.retried(work, count, *frame.planes[0].shape)
-        if self._anew and self.restorer.tile < self.tile:
+        def finished(moment: Moment) -> Restored:
+            while waiting[0][0] != moment.number:
+                waiting.popleft()
+            return Restored(*waiting[0], self.retried(partial(self._down, moment)))
+
+        yield from map(finished, self.chain.run(moments(), Aside(network=self._budget.network), self.retried))
+
+    def retried(self, work: Callable[[], T]) -> T:
+        """What `work` gives; see `Budget.retried`."""
+        done = self._budget.retried(work)
+        if self._anew and self._budget.shrunk > self._shrunk:
             raise Smaller
         return done
 
-    def _seen(self, batches: list[Batch]) -> list[Seen]:
-        """The batches' frames, restored; where the device runs out of memory the same frames again, in smaller tiles
-        and fewer at once."""
-        devices = jax.local_device_count()
-        places = list(itertools.chain(*batches, [None] * self._batch * (devices - len(batches))))
-        _, like = next(filter(None, places))
-        return self.retried(lambda: list(self._through_the_network(places, like, devices)), len(places), like)
+    def _up(self, number: int, frame: Frame) -> Moment:
+        """Integers go to the device once."""
+        planes = tuple(jnp.asarray(plane) for plane in frame.planes)
+        return Moment(number, is_cut(frame.new), planes, _rgb(planes, layout=self.source))
 
-    def _through_the_network(self, places: Batch, like: Frame, devices: int) -> Iterator[Seen]:
-        fit = self.restorer.at_once(*like.planes[0].shape)
-        at_once = max(k for k in range(1, min(fit, self._batch) + 1) if self._batch % k == 0)
-        for k in range(0, len(places), devices * at_once):
-            part = places[k : k + devices * at_once]
-            if any(part):
-                yield from self._on_device(part, like, at_once)
-
-    def _on_device(self, places: Batch, like: Frame, at_once: int) -> Iterator[Seen]:
-        """Integers go to the device once. Empty places are filled up: one shape, one program."""
-        frames = [place[1] if place else like for place in places]
-        parts = [_planes(frames[k : k + at_once]) for k in range(0, len(frames), at_once)]
-        rgb = [_rgb(planes, layout=self.source) for planes in parts]
-        rgb = rgb[0] if len(rgb) == 1 else jnp.concatenate(rgb)
-        restored = self.restorer.on_device(rgb)
-        for k, place in enumerate(places):
-            if place:
-                planes = tuple(p[k % at_once] for p in parts[k // at_once])
-                yield Seen(*place, planes, rgb[k], restored[k])
-
-    def _finished(self, before: Array | None, now: Seen, after: Array | None) -> Restored:
-        planes = self.retried(partial(self._given_back, before, now, after), 1, now.source)
-        return Restored(now.number, now.source, planes)
-
-    def _given_back(self, before: Array | None, now: Seen, after: Array | None) -> tuple[np.ndarray, ...]:
-        """The frame's planes, which come back from the device once. `before`, `after`: what was restored there."""
-        restored = now.restored
-        if before is not None and after is not None:
-            restored = temporal.fused(now.rgb, before, restored, after)
-        mask = self._masks and jnp.asarray(self._masks(now.number))
+    def _down(self, moment: Moment) -> tuple[np.ndarray, ...]:
+        """The moment's planes, which come back from the device once."""
+        mask = self._masks and jnp.asarray(self._masks(moment.number))
         control = {"strength": self.strength, "keep_grain": self.keep_grain}
-        out = _changed(now.planes, now.rgb, restored, mask, source=self.source, target=self.target, **control)
+        before = _rgb(moment.planes, layout=self.source)
+        out = _changed(moment.planes, before, moment.rgb, mask, source=self.source, target=self.target, **control)
         return jax.device_get(out)
 
 
-def _planes(frames: list[Frame]) -> Planes:
-    return tuple(jnp.asarray(np.stack(planes)) for planes in zip(*(frame.planes for frame in frames), strict=True))
-
-
 @partial(jax.jit, static_argnames="layout")
-def _rgb(planes: Planes, *, layout: Layout) -> Float[Array, "n h w 3"]:
-    return jnp.clip(color.to_rgb(planes, layout=layout), 0, 1)
+def _rgb(planes: Own, *, layout: Layout) -> Float[Array, "h w 3"]:
+    return jnp.clip(color.to_rgb(tuple(plane[None] for plane in planes), layout=layout)[0], 0, 1)
 
 
 @partial(jax.jit, static_argnames=("source", "target", "strength", "keep_grain"))
-def _changed(planes, rgb, restored, mask, *, source, target, strength, keep_grain) -> tuple[Shaped[Array, "_ _"], ...]:
+def _changed(planes, rgb, restored, mask, *, source, target, strength, keep_grain) -> Own:
     """The planes plus the network's change of their RGB, less the grain that comes back."""
     delta = restored - rgb
     if (strength, keep_grain) != (1, 0):

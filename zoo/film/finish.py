@@ -103,7 +103,7 @@ def finished(
         "changes": counted.changes,
         "verified": options.verify,
         "tiles": told.tiles,
-        "flicker": told.shots.flicker,  # in 8-bit codes, see zoo.film.flicker; null where there is one frame
+        "flicker": told.shots.flicker,  # in 8-bit codes, see zoo.flicker; null where there is one frame
         "shots": told.shots.listed,
     }
     report = make(plan, options, parts, segments, counted.first, told, found, report)

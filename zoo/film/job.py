@@ -19,25 +19,24 @@ from zoo.film.shots import Noted
 from zoo.film.source import PIPE, Film, Frame
 from zoo.film.sums import of_pictures
 from zoo.film.threads import ahead, behind
-from zoo.restorer import Restorer
+from zoo.restorer import Budget
 
 _TRIES = 3  # to have all segments there at once
 _AHEAD = 2  # frames that wait between two stages
-_BEFORE, _AFTER = 2, 1  # frames around a segment that it depends on, at most: see `_wanted`
 
 
 def run(
-    plan: Plan, options: Options, restorer: Restorer, about: dict[str, Any], progress: Callable[[int, int | None], None]
+    plan: Plan, options: Options, budget: Budget, about: dict[str, Any], progress: Callable[[int, int | None], None]
 ) -> Report:
-    """Restores the whole film. `options`: as `settled` gives them. `about`: what its log says beside what is found,
-    with the sums of the weights. `progress(done, of)` is called after each frame.
+    """Restores the whole film. `options`: as `settled` gives them. `budget`: its networks. `about`: what its log says
+    beside what is found, with the sums of the weights. `progress(done, of)` is called after each frame.
 
     Raises Interrupted on Ctrl-C; what is finished by then is kept, and the same call goes on from there.
     """
     if plan.encoding.encoder == encode.Y4M:
-        return _piped(plan, options, _engine(plan, options, restorer), progress)
+        return _piped(plan, options, _engine(plan, options, budget), progress)
     piped, begun = plan.film.name == PIPE, time.monotonic()
-    depends = settings(plan, options, restorer, about["sha256"]["weights"])
+    depends = settings(plan, options, budget, about["sha256"]["weights"])
     whence = _whence(plan, options)
     try:
         with contextlib.closing(
@@ -47,7 +46,7 @@ def run(
                 return report
             with plan.original.summed(whole=not options.cut):
                 for _ in range(1 if piped else _TRIES):
-                    counted = _work(plan, options, restorer, parts, progress)
+                    counted = _work(plan, options, budget, parts, progress)
                     with parts.joining():
                         about |= {"seconds": round(time.monotonic() - begun, 3)}
                         if report := _joined(plan, options, parts, counted, about):
@@ -58,30 +57,29 @@ def run(
         raise Interrupted(f"interrupted; {then}") from None
 
 
-def _engine(plan: Plan, options: Options, restorer: Restorer, *, anew: bool = False) -> Engine:
+def _engine(plan: Plan, options: Options, budget: Budget, *, anew: bool = False) -> Engine:
     return Engine(
-        restorer,
+        options.chain,
+        budget,
         plan.film.layout,
         plan.encoding.layout,
-        batch=options.batch,
         strength=options.strength,
         keep_grain=options.keep_grain,
         masks=mask_of(plan.film, options),
-        fuse=options.temporal == "auto",
         anew=anew,
     )
 
 
-def _work(plan: Plan, options: Options, restorer: Restorer, parts: Parts, progress: Callable) -> Count:
+def _work(plan: Plan, options: Options, budget: Budget, parts: Parts, progress: Callable) -> Count:
     """Restores what is not finished, segment by segment."""
 
     def written(restored: Iterator[Noted]):
         for done in _segments(plan, parts, restored, counted, options.segment, engine.tile):
             progress(done, expected(plan.film, options))
 
-    restorer.shrink_to(parts.smallest_tile(restorer.tile))
+    budget.shrink_to(parts.smallest_tile(budget.tile))
     while True:
-        counted, engine = Count(), _engine(plan, options, restorer, anew=plan.film.name != PIPE)
+        counted, engine = Count(), _engine(plan, options, budget, anew=plan.film.name != PIPE)
         with contextlib.suppress(Smaller):
             behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
             return counted
@@ -115,10 +113,12 @@ def _whence(plan: Plan, options: Options) -> Callable[[int], str | None]:
     InputError where the film changes while it is restored."""
     original = plan.original
 
+    before, after = _around(options)
+
     def whence(segment: int) -> str | None:
         if plan.film.container != sequence.CONTAINER:
             return original.check()
-        first, last = segment * options.segment - _BEFORE, (segment + 1) * options.segment + _AFTER
+        first, last = segment * options.segment - before, (segment + 1) * options.segment + after
         original.check(max(0, first), last)
         return of_pictures(original.paths[max(0, first) : last])
 
@@ -150,15 +150,21 @@ def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None,
             yield one if one.number > counted.first else one._replace(flicker=None)  # it is not shown after another
 
 
+def _around(options: Options) -> tuple[int, int]:
+    """How many frames before and after one it depends on: the chain's reach, and once more the one before, with which
+    it is compared."""
+    before, after = options.chain.reach
+    return 1 + before, after
+
+
 def _wanted(
     film: Film, options: Options, parts: Parts | None, counted: Count
 ) -> Generator[tuple[int, Frame], None, None]:
-    """(number, frame) of the frames whose segments are not finished, and of those around them that they depend on:
-    the one before, with which each is compared, and, where frames are fused, the neighbours of both."""
-    reach = int(options.temporal == "auto")
-    recent, owed = collections.deque(maxlen=1 + reach), 0  # those before, not given yet; those after, still to come
+    """(number, frame) of the frames whose segments are not finished, and of those `_around` them."""
+    before, after = _around(options)
+    recent, owed = collections.deque(maxlen=before), 0  # those before, not given yet; those after, still to come
     which, missing = None, True
-    with contextlib.closing(_numbered(film, options, counted, 1 + reach, reach)) as frames:
+    with contextlib.closing(_numbered(film, options, counted, before, after)) as frames:
         for number, frame in frames:
             if parts and not frame.context and number // options.segment != which:
                 which = number // options.segment
@@ -166,7 +172,7 @@ def _wanted(
             if missing and not frame.context:
                 yield from recent
                 recent.clear()
-                owed = reach
+                owed = after
                 yield number, frame
             elif owed:
                 owed -= 1

@@ -1,6 +1,7 @@
 """What is to be done with a film: known, and everything that stands against it said, before any work."""
 
 import dataclasses
+import functools
 import glob
 import hashlib
 import uuid
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import pictures
+from zoo.chain import Chain
 from zoo.errors import InputError
 from zoo.film import clock, containers, encode, formats, probe, sequence, source, streams
 from zoo.film.encode import Encoding
@@ -17,7 +19,8 @@ from zoo.film.original import Original
 from zoo.film.source import Film
 from zoo.film.sums import fingerprint, of_pictures
 from zoo.pictures import SUFFIXES
-from zoo.restorer import Restorer
+from zoo.restorer import Budget
+from zoo.steps.step import Aside, Kind
 
 _MOST_AT_ONCE = 16  # frames: more of them only wait for one another
 
@@ -39,7 +42,7 @@ class Options:
     gaps: str = "fail"  # of a sequence: "copy" or "fail"
     strength: float = 1.0
     keep_grain: float = 0.0
-    temporal: str = "auto"  # "auto" fuses neighbouring frames, "off" does not
+    steps: str = ""  # the chain that restores: see `zoo.steps.grammar`
     batch: int = 0  # frames that go through a device at once; 0: see `settled`
     segment: int = 100  # frames; a run that is killed loses at most so many
     start: Fraction | None = None  # seconds from the first frame
@@ -49,6 +52,10 @@ class Options:
     shard: tuple[int, int] = (1, 1)  # this process does a run of the segments: (which, of how many)
     restart: bool = False
     verify: bool = True  # whether what was written is read again and compared
+
+    @functools.cached_property
+    def chain(self) -> Chain:
+        return Chain(self.steps, batch=max(1, self.batch))
 
     @property
     def cut(self) -> bool:
@@ -105,16 +112,24 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     return Plan(film, output, encoding, tuple(notes), Original(film))
 
 
-def settled(options: Options, film: Film, restorer: Restorer) -> Options:
+def settled(options: Options, film: Film, budget: Budget) -> Options:
     """The options with the batch and the segment as they will be, on which the last bit of a code may depend.
 
     A batch is at most what the tile lets through a device, and what the film has; where nothing was said also at most
     16 frames and a segment. A segment is rounded up to whole batches. Raises OutOfMemory for frames too large for a
     network that cannot be tiled.
     """
-    most = [restorer.at_once(film.height, film.width), film.expected or _MOST_AT_ONCE]
+    networks = options.chain.at_once(kind(film), Aside(network=budget.network))
+    most = [networks, film.expected or _MOST_AT_ONCE]
     batch = min(most + ([options.batch] if options.batch else [_MOST_AT_ONCE, options.segment]))
     return dataclasses.replace(options, batch=batch, segment=-(-options.segment // batch) * batch)
+
+
+def kind(film: Film) -> Kind:
+    """What goes into a chain."""
+    fields: Any = film.field_order if "first" in film.field_order else "none"
+    colour = "grey" if film.layout.family == "grey" else "rgb"
+    return Kind(film.height, film.width, film.aspect or Fraction(1), fields, colour)
 
 
 def describe(name: str, options: Options) -> Film:
@@ -155,7 +170,7 @@ def hdr(film: Film) -> str | None:
     )
 
 
-def settings(plan: Plan, options: Options, restorer: Restorer, weights: Any) -> dict[str, Any]:
+def settings(plan: Plan, options: Options, budget: Budget, weights: Any) -> dict[str, Any]:
     """Everything that the restored frames depend on, and nothing else: what is copied may be chosen anew."""
     film, encoding = plan.film, plan.encoding
     return {
@@ -167,12 +182,12 @@ def settings(plan: Plan, options: Options, restorer: Restorer, weights: Any) -> 
         "encoder options": dict(encoding.options),
         "colour": dataclasses.asdict(film.layout),
         "colour written": dataclasses.asdict(encoding.layout),
-        "tile": restorer.tile,
-        "precision": restorer.precision,
+        "steps": options.chain.identity(),
+        "tile": budget.tiles,
+        "precision": budget.precision,
         "batch": options.batch,
         "strength": options.strength,
         "keep grain": options.keep_grain,
-        "temporal": options.temporal,
         "segment": options.segment,
         "cut": [None if t is None else str(t) for t in (options.start, options.end)] + [options.frames],
         "mask": options.mask and of_pictures(pictures.find_frames(options.mask)),

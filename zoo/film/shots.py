@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from zoo import color
 from zoo.color import Layout
+from zoo.cuts import cut_score, is_cut
 from zoo.film.engine import Engine, Restored
-from zoo.film.flicker import flicker
-from zoo.film.scenes import cut_score, is_cut
 from zoo.film.source import Frame
+from zoo.flicker import flicker
 
 Lumas = tuple[Array, Array]  # of the input and of the output
 Flicker = Sequence[float] | None  # of the input and of the output; None for the first frame of a shot
@@ -32,7 +32,7 @@ def compared(frames: Iterable[tuple[int, Frame]], engine: Engine) -> Iterator[tu
     before, last = None, None
     for number, frame in frames:
         follows = before if last == number - 1 else None
-        luma, new = engine.retried(partial(_seen, frame, follows, engine.source), 1, frame)
+        luma, new = engine.retried(partial(_seen, frame, follows, engine.source))
         yield number, frame._replace(new=new)
         before, last = luma, number
 
@@ -48,7 +48,7 @@ def noted(restored: Iterable[Restored], engine: Engine) -> Iterator[Noted]:
     before = None
     for one in restored:
         follows = before if before and not is_cut(one.source.new) else None
-        before, flickers = engine.retried(partial(_flickers, one, follows, engine), 1, one.source)
+        before, flickers = engine.retried(partial(_flickers, one, follows, engine))
         if not one.source.context:
             yield Noted(*one, flickers)
 

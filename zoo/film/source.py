@@ -27,7 +27,7 @@ from zoo.film.presentation import Presentation
 
 class Frame(NamedTuple):
     """`planes`: [h w] each. `pts`, `duration`: in units of the film's time base; duration 0 where the file has none.
-    `new`: how new the picture is after the frame before (see `zoo.film.scenes`). `context`: whether it is restored only
+    `new`: how new the picture is after the frame before (see `zoo.cuts`). `context`: whether it is restored only
     for the sake of its neighbours."""
 
     planes: tuple[np.ndarray, ...]

@@ -46,6 +46,22 @@ def options(step: type) -> list[Option]:
     return found
 
 
+def about(step: type) -> str:
+    """What a step does, in a line."""
+    return (step.__doc__ or "").partition("\n")[0]
+
+
+def described(name: str, step: type) -> str:
+    """A step and its options, as a user is shown them."""
+    lines = [f"{name}: {about(step)}"]
+    for option in options(step):
+        given = option.default is dataclasses.MISSING
+        default = "must be given" if given else "" if option.default is None else f"default: {_text(option.default)}"
+        lines.append(f"  {option.name}={option.values}")
+        lines += [f"      {line}" for line in (option.about, default) if line]
+    return "\n".join(lines)
+
+
 def parse(text: str, steps: dict[str, type]) -> list[Any]:
     """The steps that `text` names, of those in a table. Raises FlagError for what is unknown or cannot be, by name."""
     chain = [_step(part, steps) for part in _parted(text, ",") if part.strip()]
@@ -57,7 +73,7 @@ def parse(text: str, steps: dict[str, type]) -> list[Any]:
 def written(step: Any, name: str) -> str:
     """The step as `parse` reads it, with every option that is not as by default."""
     given = [
-        f"{option.name}={_escaped(_text(value))}"
+        f"{option.name}={escaped(_text(value))}"
         for option in options(type(step))
         if (value := getattr(step, option.name)) != option.default
     ]
@@ -127,7 +143,8 @@ def _plain(text: str) -> str:
     return "".join(out)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """A value as `parse` reads it."""
     return "".join(f"\\{c}" if c in "\\',:" else c for c in text)
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
 from jaxtyping import Array, Float
 
-Picture = Float[Array | np.ndarray, "h w _"]  # on the device, or waiting in the host's memory
+Picture = Float[Array, "h w _"]
+NOISY = "noisy"  # aside: the picture before noise was taken off
 Fields = Literal["none", "top first", "bottom first"]
 
 
@@ -42,7 +42,7 @@ class Moment(NamedTuple):
 
     `number`: of the film's frame; `part`: which of the `of` pictures that came from it. `new`: begins a shot.
     `planes`: codes [h w] each, the film's own or what a step on planes made of them. `rgb`: float32 in [0, 1], of the
-    planes until a step changes it. `aside`: what steps give one another: "mask" and "confidence" [h w 1], "noisy".
+    planes until a step changes it. `aside`: what steps give one another: "mask" and "confidence" [h w 1], NOISY.
     """
 
     number: int
@@ -68,8 +68,10 @@ class Window(NamedTuple):
 
 
 class Aside(NamedTuple):
-    """What lies beside a film. `mask(number of a frame)`: float32 [h w 1] in [0, 1]. `survey`: of the whole film."""
+    """What lies beside a film. `network(name)`: a model, ready to restore. `mask(number of a frame)`: float32 [h w 1]
+    in [0, 1]. `survey`: of the whole film."""
 
+    network: Callable[[str], Any] | None = None
     mask: Callable[[int], Float[Array, "h w 1"]] | None = None
     survey: Any = None
 
@@ -83,7 +85,8 @@ class Step(Protocol):
 
     `on`: "planes", before any conversion, or "rgb". `reach`: how many moments before and after it looks at. `rate`:
     moments out for one in. `needs`: of `Aside`, what must be there. `gives`: of `Moment.aside`, what it lays there.
-    `together`: whether windows go through in batches, as networks want them.
+    `together`: whether windows go through in batches, as networks want them; such a step also has
+    `at_once(kind, aside)`, how many pictures may go through one device at once.
     """
 
     on: ClassVar[str]
@@ -115,23 +118,30 @@ def successors(now: Moment, pictures: Sequence[Picture], **aside: Picture) -> li
     ]
 
 
-def windows(moments: Iterable[Moment], before: int, after: int) -> Iterator[Window]:
-    """Each moment with as many before and after it, as far as its shot and the numbers go on."""
+def windows(moments: Iterable[Moment], before: int, after: int, *, bare: bool = False) -> Iterator[Window]:
+    """Each moment with as many before and after it, as far as its shot and the numbers go on.
+
+    `bare`: those before come without their planes and NOISY, which only their own place needs."""
     held, coming = deque[Moment](maxlen=before), deque[Moment]()
 
     def given() -> Window:
         now = coming.popleft()
         earlier = tuple(_unbroken(now, reversed(held), backwards=True))[::-1]
         window = Window(earlier, now, tuple(_unbroken(now, itertools.islice(coming, after))))
-        held.append(now)
+        held.append(_bare(now) if bare else now)
         return window
 
     for moment in moments:
         coming.append(moment)
+        del moment  # large, and not to be held while the next is made
         if len(coming) > after:
             yield given()
     while coming:
         yield given()
+
+
+def _bare(moment: Moment) -> Moment:
+    return moment._replace(planes=(), aside={key: x for key, x in moment.aside.items() if key != NOISY})
 
 
 def _unbroken(first: Moment, others: Iterable[Moment], *, backwards: bool = False) -> Iterator[Moment]:

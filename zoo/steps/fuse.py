@@ -1,6 +1,6 @@
 """Neighbouring restored frames of a shot, fused: the grain that a network leaves is another in each of them.
 
-Both neighbours are laid over the frame (`zoo.film.motion`); `earlier` and `later` are what they then differ by. Grain
+Both neighbours are laid over the frame (`zoo.motion`); `earlier` and `later` are what they then differ by. Grain
 of variance n gives mean squares of 2n and, as both differ from the same frame, a mean product of +n. Movement that was
 not undone, by m, adds m^2 to the squares and takes it from the product. So the product tells one from the other, with
 no level of noise known before. The frame stays as it is where the product is not that of grain; where the difference is
@@ -11,18 +11,17 @@ fits only here and there does so by chance, and does not count. What is added is
 The first and the last frame of a shot have one neighbour, which cannot tell, and stay as they are.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
-from zoo.film.flicker import means
-from zoo.film.motion import BLOCK_PX, blurred, compensated
-from zoo.film.scenes import is_cut
-from zoo.film.source import Frame
+from zoo.flicker import means
+from zoo.motion import BLOCK_PX, blurred, compensated
+from zoo.steps.step import NOISY, Aside, Kind, Moment, Window, successors
 
 _CELL_PX = 2  # frames are judged by squares of 2x2 pixels; in such squares are
 _AROUND, _FINE = 5, 3  # the sides of the surroundings that are looked at, and of what counts as fine
@@ -39,27 +38,30 @@ Picture = Float[Array, "_ _ c"]
 Map = Float[Array, "_ _"]
 
 
-class Seen(NamedTuple):
-    """A frame on the device: its planes [h w], its RGB and the restored RGB [h w 3]."""
+@dataclasses.dataclass(frozen=True)
+class Fuse:
+    """Takes off more of the grain that `denoise` leaves, by the frames before and after."""
 
-    number: int
-    source: Frame
-    planes: tuple[Shaped[Array, "_ _"], ...]
-    rgb: Float[Array, "h w 3"]
-    restored: Float[Array, "h w 3"]
+    on: ClassVar[str] = "rgb"
+    reach: ClassVar[tuple[int, int]] = (1, 1)
+    rate: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset()
+    gives: ClassVar[frozenset[str]] = frozenset()
+    together: ClassVar[bool] = False
 
+    def kind(self, kind: Kind) -> Kind:
+        return kind
 
-def windows(
-    frames: Iterable[Seen],
-) -> Iterator[tuple[Float[Array, "h w 3"] | None, Seen, Float[Array, "h w 3"] | None]]:
-    """Each frame with what was restored of the one before and of the one after, None where there is none in the same
-    shot. (Nothing else of the one before is kept: a frame of 4096x3112 would hold 200 MB.)"""
-    before, now = None, None
-    for after in itertools.chain(frames, [None]):
-        follows = now and after and after.number == now.number + 1 and not is_cut(after.source.new)
-        if now:
-            yield before, now, after.restored if after and follows else None
-        before, now = now.restored if now and follows else None, after
+    def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
+        return [self._fused(*window) for window in windows]
+
+    def _fused(self, before: tuple[Moment, ...], now: Moment, after: tuple[Moment, ...]) -> list[Moment]:
+        if not (before and after and NOISY in now.aside):  # one neighbour cannot tell; without grain there is nothing
+            return successors(now, [now.rgb])
+        return successors(now, [fused(now.aside[NOISY], before[-1].rgb, now.rgb, after[0].rgb)])
+
+    def identity(self) -> dict[str, Any]:
+        return {}
 
 
 def fused(

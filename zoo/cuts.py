@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zoo.film.flicker import means
-from zoo.film.motion import every_step
+from zoo.flicker import means
+from zoo.motion import every_step
 
 CUT = 0.33  # a score above it is a cut
 _SMALL_PX = 128  # longest side of the small pictures, at most

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from zoo.film.flicker import means
+from zoo.flicker import means
 
 BLOCK_PX = 16  # side of a block; sides of pictures are multiples of it
 _REACH_PX = 16  # of the search, a multiple of 4

@@ -1,0 +1,180 @@
+"""What every step promises: one test body over all of them, each in a chain as a user writes it."""
+
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import zoo
+from tests import clips
+from zoo import cli, color, filters, pictures
+from zoo.chain import STEPS, Chain
+from zoo.errors import FlagError
+from zoo.restorer import Budget
+from zoo.steps import grammar
+from zoo.steps.step import NOISY, Aside, Kind, Moment
+
+CHAINS = {
+    "denoise": "denoise=model=fast-gaussian:strength=0.7",
+    "fuse": "denoise=fast-gaussian,fuse",
+    "filter": "filter=bilateral:sigma=0.1:luma=on",
+    "enhance": "enhance=sharpen:amount=0.3",
+}
+SIZE = (40, 50)
+EVERY = pytest.mark.parametrize("name", STEPS)
+
+
+@pytest.fixture(scope="module")
+def budget():
+    return Budget()
+
+
+@pytest.fixture(scope="module")
+def film() -> list[Moment]:
+    """Nine noisy frames of a slow pan, with a cut at the sixth."""
+    rng = np.random.default_rng(0)
+    wide = np.kron(rng.random((8, 12, 3)), np.ones((8, 8, 1)))
+    frames = [wide[: SIZE[0], k : k + SIZE[1]][:: -1 if k > 5 else 1] for k in range(9)]
+    noisy = [np.clip(frame + rng.normal(0, 0.03, frame.shape), 0, 1) for frame in frames]
+    return [Moment(k, k in (0, 6), (), jnp.asarray(x, jnp.float32)) for k, x in enumerate(noisy)]
+
+
+def through(name: str, budget: Budget, moments, batch: int = 2) -> dict[int, np.ndarray]:
+    chain = Chain(CHAINS[name], batch=batch)
+    return {m.number: np.asarray(m.rgb) for m in chain.run(moments, Aside(network=budget.network), budget.retried)}
+
+
+def test_every_step_is_tested():
+    assert CHAINS.keys() == STEPS.keys()
+
+
+@EVERY
+def test_each_does_something_and_gives_the_kind_that_it_says(name, budget, film):
+    kind = Chain(CHAINS[name]).kinds(Kind(*SIZE))[-1]
+    out = through(name, budget, film)
+    assert [*out] == [m.number for m in film]
+    for moment in film:
+        assert out[moment.number].shape == (kind.height, kind.width, 3)
+        assert 0 <= out[moment.number].min() <= out[moment.number].max() <= 1
+        assert not np.array_equal(out[moment.number], moment.rgb)
+
+
+@EVERY
+@pytest.mark.parametrize("length", [2, 4])
+def test_segments_are_the_whole(name, length, budget, film, as_shipped):
+    whole = through(name, budget, film)
+    before, after = Chain(CHAINS[name]).reach
+    for first in range(0, len(film), length):
+        part = through(name, budget, film[max(0, first - before) : first + length + after])
+        for k in range(first, min(first + length, len(film))):
+            assert np.array_equal(part[k], whole[k]), k
+
+
+@EVERY
+def test_what_is_written_is_the_same_chain(name):
+    chain = Chain(CHAINS[name])
+    again = Chain(str(chain))
+    assert again.steps == chain.steps
+    assert again.identity() == chain.identity()
+
+
+@EVERY
+def test_a_still_of_any_kind_comes_back_as_it_was(name, budget):
+    rng = np.random.default_rng(1)
+    for channels, dtype in ((1, np.uint8), (4, np.uint16), (3, np.float32)):
+        picture = rng.random((33, 20, channels))
+        picture = (picture * np.iinfo(dtype).max).astype(dtype) if dtype != np.float32 else picture.astype(dtype)
+        out = zoo.Chain(CHAINS[name])(picture, budget=budget)
+        assert (out.shape, out.dtype, type(out)) == (picture.shape, picture.dtype, type(picture))
+        assert channels != 4 or np.array_equal(out[..., 3], picture[..., 3])
+        assert not np.array_equal(out, picture)
+
+
+def test_a_still_is_what_the_restorer_makes_of_it(budget):
+    picture = np.random.default_rng(2).integers(0, 256, (40, 40, 3), np.uint8)
+    assert np.array_equal(zoo.Chain("denoise=fast-gaussian")(picture), zoo.Restorer("fast-gaussian")(picture))
+
+
+@EVERY
+def test_fields_are_shown_and_documented(name):
+    shown = grammar.described(name, STEPS[name])
+    assert all(option.about for option in grammar.options(STEPS[name])), shown
+    page = (Path(__file__).parents[1] / "docs" / "steps.md").read_text()
+    assert shown in page, "docs/steps.md shows other options than the step has"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("denoise=fast-gaussian:strength=2", "strength=2 must be from 0 to 1"),
+        ("filter=gaussian", "filter=gaussian needs sigma_px"),
+        ("filter=median:radius_px=1:sigma=0.1", "filter=median has no sigma; its options are: radius_px"),
+        ("filter=gaussian:sigma_px=-1", "sigma_px=-1 must be above 0"),
+        ("filter=nonesuch", "unknown filter of filter 'nonesuch'"),
+    ],
+)
+def test_options_that_cannot_be_are_named(text, said):
+    with pytest.raises(FlagError) as problem:
+        Chain(text)
+    assert said in str(problem.value)
+
+
+def test_every_filter_is_a_step():
+    offered = {option.values for step in ("filter", "enhance") for option in grammar.options(STEPS[step])[:1]}
+    assert {name for text in offered for name in text.split("|")} == filters.FILTERS.keys()
+
+
+def test_a_filter_of_the_luma_keeps_the_colours(film, budget):
+    rgb = film[3].rgb * 0.5 + 0.25  # nothing is cut off
+    (made,) = Chain("filter=gaussian:sigma_px=1:luma=on").run([film[3]._replace(rgb=rgb)])
+    apart = lambda x: x - color.grey(x)
+    np.testing.assert_allclose(apart(made.rgb), apart(rgb), atol=1e-5)
+    np.testing.assert_allclose(color.grey(made.rgb), filters.gaussian(color.grey(rgb), sigma_px=1.0), atol=1e-5)
+
+
+def test_what_denoise_took_off_lies_aside(film, budget):
+    (made,) = Chain("denoise=fast-gaussian").run(film[:1], Aside(network=budget.network))
+    assert np.array_equal(made.aside[NOISY], film[0].rgb)
+
+
+def test_films_go_through_steps(tmp_path, monkeypatch):
+    """A median on a film of numbered pictures: as on each; -m is short for a chain."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (34, 36, 3), np.uint8) for _ in range(5)]
+    for k, frame in enumerate(frames):
+        pictures.write(tmp_path / f"in{k:02}.png", pictures.Picture(frame))
+    words = ["restore", "in%02d.png", "--progress", "off"]
+    assert cli.main([*words, "-o", "out%02d.png", "--steps", "filter=median:radius_px=1"]) == 0
+    for k, frame in enumerate(frames):
+        wanted = 255 * np.asarray(filters.median(jnp.asarray(frame, jnp.float32) / 255, radius_px=1))
+        assert np.array_equal(pictures.read(tmp_path / f"out{k:02}.png").samples, np.rint(wanted))
+    assert cli.main([*words, "-o", "a.mkv", "-m", "fast-gaussian"]) == 0
+    assert cli.main([*words, "-o", "b.mkv", "--steps", "denoise=fast-gaussian,fuse"]) == 0
+    assert clips.same(tmp_path / "a.mkv", tmp_path / "b.mkv")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-m", "fast-gaussian", "--steps", "fuse"], "--model and --steps both say what is to be done"),
+        (["--steps", "fuse", "--temporal", "off"], "--temporal belongs to --model"),
+        (["--preset", "nonesuch"], "unknown preset 'nonesuch'; choose one of: film-noise"),
+        (["--steps", "sharpen"], "unknown step 'sharpen'; choose one of: denoise, enhance, filter, fuse"),
+    ],
+)
+def test_flags_that_contradict_are_refused(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    clips.write(tmp_path / "in.mkv")
+    assert cli.main(["restore", "in.mkv", "-o", "out.mkv", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_steps_and_presets_are_listed(capsys):
+    assert cli.main(["steps"]) == 0
+    assert cli.main(["presets"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in [*STEPS, "film-noise"])
+    assert cli.main(["steps", "denoise"]) == 0
+    assert "strength=NUMBER" in capsys.readouterr().out

@@ -1,0 +1,59 @@
+"""Noise and grain taken off by a network of the zoo, each picture by itself."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from zoo import registry
+from zoo.errors import FlagError
+from zoo.steps.step import NOISY, Aside, Kind, Moment, Window, successors
+
+
+@dataclasses.dataclass(frozen=True)
+class Denoise:
+    """Takes off noise and grain with a network, picture by picture."""
+
+    model: Annotated[str, "a model of `zoo models`, or a training run's folder"]
+    strength: Annotated[float, "share of the network's change that is applied, 0 to 1"] = 1.0
+
+    on: ClassVar[str] = "rgb"
+    reach: ClassVar[tuple[int, int]] = (0, 0)
+    rate: ClassVar[int] = 1
+    needs: ClassVar[frozenset[str]] = frozenset({"network"})
+    gives: ClassVar[frozenset[str]] = frozenset({NOISY})
+    together: ClassVar[bool] = True
+
+    def __post_init__(self):
+        if not 0 <= self.strength <= 1:
+            raise FlagError(f"denoise: strength={self.strength:g} must be from 0 to 1")
+
+    def kind(self, kind: Kind) -> Kind:
+        registry.card(self.model)  # an unknown one, before any work
+        return kind
+
+    def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
+        assert aside.network
+        network, devices = aside.network(self.model), jax.local_device_count()
+        batch, fit = len(windows) // devices, network.at_once(*windows[0].now.rgb.shape[:2])
+        at_once = devices * max(k for k in range(1, min(fit, batch) + 1) if batch % k == 0)
+        made = []
+        for k in range(0, len(windows), at_once):
+            noisy = [window.now.rgb for window in windows[k : k + at_once]]
+            restored = network.on_device(jnp.stack(noisy))
+            if self.strength < 1:
+                restored = jnp.stack(noisy) + self.strength * (restored - jnp.stack(noisy))
+            made += [
+                successors(window.now, [restored[i]], **{NOISY: noisy[i]})
+                for i, window in enumerate(windows[k : k + at_once])
+            ]
+        return made
+
+    def at_once(self, kind: Kind, aside: Aside) -> int:
+        assert aside.network
+        return aside.network(self.model).at_once(kind.height, kind.width)
+
+    def identity(self) -> dict[str, Any]:
+        return {"weights": {self.model: registry.card(self.model)["sha256"]}, "strength": self.strength}
