@@ -128,7 +128,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
     config = registry.configure(registry.SPECS[NAME].config, width=8, blocks=1)
     params = {"a": {"b": np.array([1, value], np.float32)}}
     registry.save(tmp_path, "run", config, params, {}, {})
-    with pytest.raises(InputError, match=r"no finite numbers, in a\.b; take another"):
+    with pytest.raises(InputError, match=r"no finite numbers, in a\.b; take others"):
         zoo.load(tmp_path)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests import clips
 from zoo import cli, pictures, registry
+from zoo.film import threads
 
 RNG = np.random.default_rng(0)
 
@@ -32,7 +33,7 @@ def restore(*words: str) -> int:
 
 
 def _coded(name: str, codec: str, kind: str, pixel_format: str, samples: np.ndarray | None = None, **options: str):
-    with av.open(name, "w", format=kind) as out:
+    with threads.ordinary(), av.open(name, "w", format=kind) as out:  # of which SVT-AV1 would make this one real-time
         stream = out.add_stream(codec, rate=1, options=options)
         frame = clips.frame(pixel_format, 0, 64, 64)
         if samples is not None:
