@@ -146,7 +146,7 @@ def test_a_run_that_made_nothing_leaves_its_folder_to_the_next(tmp_path):
     with pytest.raises(FlagError, match="seed: 1 there, 0 here"):
         workdir.refuse_another(tmp_path, {"seed": 0})
     (tmp_path / "settings.json").write_text("[1]")
-    with pytest.raises(FlagError, match="settings.json: it must be an object.*; give another --workdir"):
+    with pytest.raises(FlagError, match=r"settings\.json: it must be an object.*; give another --workdir"):
         workdir.refuse_another(tmp_path, {"seed": 0})
 
 
