@@ -13,6 +13,7 @@ import pytest
 
 from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
+from zoo import cli
 from zoo.film import clock, source
 from zoo.film.clock import Clock
 
@@ -206,3 +207,21 @@ def test_the_end_of_a_joined_film_is_known(folder):  # noqa: F811
     film = source.describe("in.ts")
     assert film.expected == 24
     assert film.ends - film.begins == Fraction(24, 25)
+
+
+def test_a_time_that_goes_back_is_said_and_the_film_comes_into_step_again(folder, capsys):  # noqa: F811
+    """One bit of a time: without a word all that follows would be half a second behind its sound."""
+    path = clips.write(folder / "in.mkv", count=30)
+    with av.open(str(path)) as film:
+        at = [p.pos for p in film.demux(video=0) if p.size][1] + 1
+    data = bytearray(path.read_bytes())
+    assert data[at : at + 2] == (40).to_bytes(2, "big")
+    data[at] = 2
+    path.write_bytes(data)
+    assert restore("in.mkv", "-o", "out.mkv") == 0
+    assert "24 frames of in.mkv have no later time than the one before, the first is frame 2" in capsys.readouterr().err
+    times = [round(f.time * 1000) for f in clips.read(folder / "out.mkv")]
+    assert times == [0, *range(552, 1033, 20), *range(1040, 1200, 40)]
+    assert json.loads((folder / "out.mkv.json").read_text())["times_turned_back"] == 24
+    assert cli.main(["compare", "in.mkv", "in.mkv"]) == 0
+    assert "24 frames of in.mkv have no later time" in capsys.readouterr().err

@@ -61,7 +61,7 @@ def restore(args: Any, name: str) -> int:
     say(f"{report.frames} frames -> {output}")
     if report.tiles > 1:
         say("note: memory ran out on the way; the log says from which frame on tiles are smaller and round otherwise")
-    for note in plan.changes(name, report.changes):
+    for note in plan.changes(name, report.changes, report.losses):
         say(f"note: {note}")
     if older := list(report.older):
         more = f" and {len(older) - 1} more" if len(older) > 1 else ""
@@ -167,7 +167,7 @@ def compare(args: Any) -> int:
                 write(one.frame, other.frame)
             shown(k + 1, job.expected(found.films[0], options))
     for film, counted in zip(found.films, found.counts, strict=True):
-        for note in plan.changes(film.name, counted.changes):
+        for note in plan.changes(film.name, counted.changes, counted.losses):
             say(f"note: {note}")
     text = numbers.text(comparison.result(found))
     if plot:

@@ -100,6 +100,7 @@ def finished(
         "lost_frames": lost,
         "damaged_packets": losses.packets,
         "damaged_frames": losses.frames,
+        "times_turned_back": losses.turned,
         "changes": counted.changes,
         "verified": options.verify,
         "tiles": told.tiles,

@@ -16,7 +16,7 @@ from zoo.errors import InputError
 from zoo.film import clock, containers, encode, formats, probe, sequence, source, streams
 from zoo.film.encode import Encoding
 from zoo.film.original import Original
-from zoo.film.source import Film
+from zoo.film.source import Film, Losses
 from zoo.film.sums import fingerprint, of_pictures
 from zoo.pictures import SUFFIXES
 from zoo.restorer import Budget
@@ -152,12 +152,18 @@ def guessed(film: Film) -> str | None:
     return f"{film.name} does not say its colour; guessed: {', '.join(film.guesses)}" if film.guesses else None
 
 
-def changes(name: str, found: Sequence[str]) -> list[str]:
+def changes(name: str, found: Sequence[str], losses: Losses) -> list[str]:
     """What changed within a film that was read, in sentences without their full stops."""
-    if not found:
-        return []
-    more = f", and at {len(found) - 1} more frames" if len(found) > 1 else ""
-    return [f"{name} changes at {found[0]}{more}; it is taken for what it began with"]
+    said = []
+    if found:
+        more = f", and at {len(found) - 1} more frames" if len(found) > 1 else ""
+        said.append(f"{name} changes at {found[0]}{more}; it is taken for what it began with")
+    if losses.turned:
+        said.append(
+            f"{losses.turned} frames of {name} have no later time than the one before, the first is frame "
+            f"{losses.first_turned}; they follow it in short steps until the film's own times are reached"
+        )
+    return said
 
 
 def hdr(film: Film) -> str | None:

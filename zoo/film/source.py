@@ -256,6 +256,8 @@ class Losses:
     frames: int = 0  # that came, but of which the decoder had to make up a part
     cut: int = 0  # frames in the middle of which the file ends
     first: int | None = None  # of `frames`
+    turned: int = 0  # frames whose time is not after that of the frame before, which are no loss
+    first_turned: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self.packets or self.frames or self.cut)
@@ -270,6 +272,11 @@ class Losses:
         """Takes in the number of a frame that was decoded in part."""
         self.frames += 1
         self.first = frame if self.first is None else self.first
+
+    def turn(self, frame: int):
+        """Takes in the number of a frame whose time goes back."""
+        self.turned += 1
+        self.first_turned = frame if self.first_turned is None else self.first_turned
 
 
 class Changed(InputError):
@@ -299,7 +306,11 @@ def read(film: Film, losses: Losses, changes: list[str] | None = None) -> Iterat
             duration = frame.duration or 0
             pts = frame.pts
             if pts is None or (last is not None and pts <= last):  # some files have none: frames follow one another
-                pts = 0 if last is None else last + (duration or max(1, round(1 / (film.rate * film.time_base))))
+                length = duration or max(1, round(1 / (film.rate * film.time_base)))
+                if pts is not None:
+                    losses.turn(k)
+                    length = max(1, length // 2)  # until those that the file says are reached again
+                pts = 0 if last is None else last + length
             last, at = pts, pts * film.time_base - film.begins
             if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
                 raise Changed(
