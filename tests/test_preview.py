@@ -16,7 +16,7 @@ def models(monkeypatch, tmp_path):
     monkeypatch.setattr(registry, "load", lambda name: known[name]())
     monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64} if name in known else registry._find(name))
     monkeypatch.chdir(tmp_path)
-    clips.write(tmp_path / "in.mkv", "yuv444p", 5)
+    clips.write(tmp_path / "in.mkv", "gray", 5, tags=(1, 2, 1, 1))  # no codes below black
     return tmp_path
 
 
@@ -37,9 +37,22 @@ def test_the_sheet_shows_input_and_models_side_by_side(models):
     assert not np.array_equal(paper[TITLE : TITLE + height], paper[first : first + height])  # two frames, not one twice
 
 
+def test_the_sheet_shows_what_restore_gives(models):
+    """Of a frame with neighbours in time too, and of a chain."""
+    assert preview("-m", "lighter", "--steps", "denoise=lighter,filter=median:radius_px=1", "--at", "0.08") == 0
+    paper = pictures.read(models / "in_preview.png").samples
+    height, width = FRAME
+    for column, words in ((1, ["-m", "lighter"]), (2, ["--steps", "denoise=lighter,filter=median:radius_px=1"])):
+        assert cli.main(["restore", "in.mkv", "-o", f"{column}/%d.png", *words]) == 0
+        shown = paper[TITLE : TITLE + height, column * (width + GAP) :][:, :width]
+        given = pictures.read(models / f"{column}" / "2.png").samples  # grey
+        assert np.abs(shown.astype(int) - given).max() <= 1  # the sheet rounds once more
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (["--steps", "nonesuch"], 2, "unknown step 'nonesuch'"),
         ([], 2, "name the models"),
         (["-m", "sam"], 2, "sam"),
         (["-m", "same", "--frames", "0"], 2, "--frames"),

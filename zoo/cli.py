@@ -111,12 +111,14 @@ class Probe(_Reads):
 
 @dataclasses.dataclass(frozen=True)
 class Preview(_Reads):
-    """Make one picture of frames as they are and as each model restores them, with the place that changes most."""
+    """Make one picture of frames as they are and as models or chains restore them, with the place that changes most."""
 
     film: Annotated[str, tyro.conf.Positional]
     """A film, or numbered pictures such as frame.%%06d.dpx."""
     models: Annotated[str, tyro.conf.arg(aliases=["-m"], metavar="NAME|RUN,...")] = ""
-    """Models to see, with commas between."""
+    """Models to see, with commas between; each restores as `restore -m` does."""
+    steps: Annotated[str | None, tyro.conf.arg(metavar="STEP,...")] = None
+    """A chain to see, beside the models."""
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """The PNG to write; left out: NAME_preview.png here."""
     at: Annotated[str, tyro.conf.arg(metavar="TIME")] = "0"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, flags, numbers, presets, registry
+from zoo.chain import Chain
 from zoo.errors import FlagError, ZooError, say, visible
 from zoo.film import encode, job, plan, sequence, streams
 from zoo.film import probe as look
@@ -108,8 +109,9 @@ def preview(args: Any) -> int:
     """Writes the sheet; returns the exit code. `args`: the flags of `preview` in zoo.cli."""
     from zoo.film.preview import sheet
 
-    if not (models := [name for name in args.models.split(",") if name]):
-        raise FlagError("name the models to see with -m, with commas between; `models` lists them")
+    models = [name for name in args.models.split(",") if name]
+    if not (models or args.steps):
+        raise FlagError("name the models to see with -m, with commas between, or --steps; `models` lists them")
     if args.frames < 1:
         raise FlagError(f"--frames must be 1 or more, not {args.frames}")
     stem = _named(Path(args.film)).stem
@@ -120,15 +122,18 @@ def preview(args: Any) -> int:
     files.check_free(output, {path.resolve() for path in sequence.files(args.film)}, overwrite=args.yes)
     for model in models:
         registry.card(model)  # an unknown one, before any work
+    Chain(args.steps or "fuse")  # likewise
     options = Options(start=_seconds("at", args.at), frames=args.frames)
     film = plan.describe(args.film, options)
     for note in (plan.guessed(film), plan.hdr(film)):
         if note:
             say(f"note: {note}")
-    drawn = sheet(film, models, options)
+    chains = {model: presets.model_chain(model, fuse=True) for model in models}
+    chains |= {args.steps: args.steps} if args.steps else {}
+    drawn = sheet(film, chains, options)
     with files.whole(output) as part:
         drawn.save(part, format="PNG")
-    say(f"{args.frames} x {', '.join(models)} -> {output}")
+    say(f"{args.frames} x {', '.join(chains)} -> {output}")
     return 0
 
 

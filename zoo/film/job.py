@@ -81,7 +81,7 @@ def _work(plan: Plan, options: Options, budget: Budget, parts: Parts, progress: 
     while True:
         counted, engine = Count(), _engine(plan, options, budget, anew=plan.film.name != PIPE)
         with contextlib.suppress(Smaller):
-            behind(_restored(plan, options, engine, parts, counted), _AHEAD, written)
+            behind(restored(plan.film, options, engine, parts, counted), _AHEAD, written)
             return counted
 
 
@@ -137,14 +137,16 @@ def _piped(plan: Plan, options: Options, engine: Engine, progress: Callable) -> 
             told.add(record)
             progress(item.number - counted.first + 1, expected(plan.film, options))
 
-    behind(_restored(plan, options, engine, None, counted), _AHEAD, written)
+    behind(restored(plan.film, options, engine, None, counted), _AHEAD, written)
     writer.close()
     return Report(counted.frames, counted.losses.cut, counted.losses, told.varies, changes=tuple(counted.changes))
 
 
-def _restored(plan: Plan, options: Options, engine: Engine, parts: Parts | None, counted: Count) -> Iterator[Noted]:
-    """The frames whose segments are not finished, restored and measured."""
-    frames = ahead(shots.compared(_wanted(plan.film, options, parts, counted), engine), _AHEAD)
+def restored(
+    film: Film, options: Options, engine: Engine, parts: Parts | None, counted: Count
+) -> Generator[Noted, None, None]:
+    """The frames that `options` ask for, but those of finished segments, restored and measured."""
+    frames = ahead(shots.compared(_wanted(film, options, parts, counted), engine), _AHEAD)
     with contextlib.closing(frames):
         for one in shots.noted(engine.run(frames), engine):
             yield one if one.number > counted.first else one._replace(flicker=None)  # it is not shown after another

@@ -1,7 +1,9 @@
-"""A sheet to choose by: frames of a film as they are and as models restore them, side by side, and below each the place
+"""A sheet to choose by: frames of a film as they are and as chains restore them, side by side, and below each the place
 that changes most, enlarged.
 """
 
+import contextlib
+import dataclasses
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -10,11 +12,13 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo import color
+from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import display, job
+from zoo.film import display, job, plan
+from zoo.film.engine import Engine
 from zoo.film.plan import Options
 from zoo.film.source import Film
-from zoo.restorer import Restorer
+from zoo.restorer import Budget
 
 _CELL_PX = 640  # width of a frame on the sheet, at most
 _PLACE = 6  # a frame's width over that of the place that is enlarged
@@ -24,18 +28,30 @@ AS_IT_IS = "input"
 Frames = Float[np.ndarray, "n h w 3"]
 
 
-def sheet(film: Film, models: Sequence[str], options: Options) -> Image.Image:
-    """The sheet: a column for the input and each model, two rows for each frame that `options` ask for."""
+def sheet(film: Film, chains: dict[str, str], options: Options) -> Image.Image:
+    """The sheet: a column for the input and each of the chains, given as {title: steps}; two rows for each frame that
+    `options` ask for."""
     frames = [frame.planes for frame in job.stretch(film, options, job.Count())]
     if not frames:
         raise FlagError(f"no frame of {film.name} lies at --at; `probe` says how long it is")
     planes = tuple(jnp.asarray(np.stack(p)) for p in zip(*frames, strict=True))
     before = np.asarray(jnp.clip(color.to_rgb(planes, layout=film.layout), 0, 1))
-    columns = {AS_IT_IS: before} | {model: np.asarray(Restorer(model)(before)) for model in models}
+    columns = {AS_IT_IS: before}
+    columns |= {title: _restored(film, dataclasses.replace(options, steps=steps)) for title, steps in chains.items()}
     columns = {name: display.shown(pictures, film.display) for name, pictures in columns.items()}
-    places = [_place([columns[m][k] for m in models], columns[AS_IT_IS][k]) for k in range(len(before))]
+    places = [_place([columns[title][k] for title in chains], columns[AS_IT_IS][k]) for k in range(len(before))]
     aspect = float(film.aspect or 1)
     return _drawn(columns, places, 1 / aspect if display.is_sideways(film.display) else aspect)
+
+
+def _restored(film: Film, options: Options) -> Frames:
+    """As `restore` makes them, of the frames around them too."""
+    budget = Budget()
+    options = plan.settled(options, film, budget)
+    engine = Engine(options.chain, budget, film.layout, Layout("rgb", 16, full=True))
+    with contextlib.closing(job.restored(film, options, engine, None, job.Count())) as frames:
+        codes = [np.stack([frame.planes[k] for k in (2, 0, 1)], -1) for frame in frames]
+    return np.stack(codes).astype(np.float32) / 65535
 
 
 def _place(restored: Sequence[Float[np.ndarray, "h w 3"]], before: Float[np.ndarray, "h w 3"]) -> tuple[slice, slice]:
