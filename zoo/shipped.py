@@ -31,6 +31,7 @@ SHA256: dict[str, str] = {
     "fast-gaussian": "42c1f19f21763d4426b9c7632f84e7d1a747132a999494a047a0abaead5b3751",
     "fast-gaussian-photos": "bfc9ac994b63fe78b25b888b8c8120e33ee4b8d72a91addf0f5954bc54978d79",
     "fast-grain": "cbca9356914e1e5b9a49524c2d5e179554538877a25d62d2ae8889ab988bd020",
+    "fast-grain-photos": "5bc30542a6d0c714acc6f6ab4c1423e13be310b8c898e2e06b92d93f3680a20e",
     "fast-salt-and-pepper": "e01f4ab55ba0162adc02d50612867d8dcb51d40f247a9419d05411ad8d386d6c",
     "fast-salt-and-pepper-photos": "38d7752783fc240a75023a3151ecb93fa045ac64b63a2df4d9bbc4160af728e3",
     "gan-gaussian": "bc603cf66918d26f233ef97dd85caee5611626fdc61100247531cf45078ae212",
