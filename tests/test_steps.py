@@ -160,7 +160,7 @@ def test_films_go_through_steps(tmp_path, monkeypatch):
     [
         (["-m", "fast-gaussian", "--steps", "fuse"], "--model and --steps both say what is to be done"),
         (["--steps", "fuse", "--temporal", "off"], "--temporal belongs to --model"),
-        (["--preset", "nonesuch"], "unknown preset 'nonesuch'; choose one of: film-noise"),
+        (["--preset", "nonesuch"], "unknown preset 'nonesuch'; choose one of: film-grain-fast, film-noise"),
         (["--steps", "sharpen"], "unknown step 'sharpen'; choose one of: denoise, enhance, filter, fuse"),
     ],
 )
