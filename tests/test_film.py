@@ -720,7 +720,8 @@ def test_a_new_size_on_the_way_is_named(folder, capsys):
         clips.write(folder / name, codec="mpeg2video", size=size)
     (folder / "in.ts").write_bytes((folder / "a.ts").read_bytes() + (folder / "b.ts").read_bytes())
     assert restore("in.ts", "-o", "out.mkv") == 3
-    assert "is 96x80 yuv420p after 64x64 yuv420p; cut the film there" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "is 96x80 yuv420p after 64x64 yuv420p; restore each part as a film of its own, --on-change split" in message
     assert not (folder / "out.mkv").exists()
 
 

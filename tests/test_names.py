@@ -10,7 +10,7 @@ import pytest
 
 from tests import clips
 from zoo import cli, pictures, registry
-from zoo.film import command
+from zoo.film import outputs
 
 EVIL = "a\x1b]0;owned\x07\x9b31m\u202egnp"  # sets a terminal's title and colour, turns the direction of writing
 
@@ -120,4 +120,4 @@ def test_a_folder_that_is_called_a_dot_has_a_name(folder):
     assert cli.main(["probe", "."]) == 0
     assert cli.main(["preview", ".", "-m", "any"]) == 0
     assert Path(f"{folder.name}_preview.png").exists()
-    assert command._beside(Path("/")) == Path("/film_restored.mkv")
+    assert outputs.beside(Path("/")) == Path("/film_restored.mkv")

@@ -61,9 +61,10 @@ class Restore(_Reads):
     """Films: their range of codes: tv (limited) or pc (full)."""
     strict_color: bool = False
     """Films: refuse one that does not say its colour, rather than guess."""
-    on_change: Literal["fail", "first"] = "fail"
+    on_change: Literal["fail", "first", "split"] = "fail"
     """Films whose shape of samples, colour tags or order of fields change in the middle: fail refuses them there; first
-    goes on under what the first frame says."""
+    goes on under what the first frame says; split writes NAME.1.mkv, NAME.2.mkv and so on, also where the size or the
+    pixel format changes."""
     force_hdr: bool = False
     """Films: restore PQ and HLG as if they were SDR."""
     strength: float = 1.0

@@ -40,6 +40,16 @@ class Watch:
         before, self.said = self.said, self.said | now
         return [f"{k} from {before[k]} to {v}" for k, v in now.items() if before.get(k, v) != v]
 
+    @property
+    def shape(self) -> Fraction | None:
+        """Of the samples."""
+        return Fraction(self.said[_SHAPE]) if _SHAPE in self.said else None
+
+    @property
+    def order(self) -> str | None:
+        """Of the fields."""
+        return self.said.get(_FIELDS)
+
     def begun(self, frame: Any) -> list[str]:
         """What this frame is the first to carry; of the frames that are looked at before the work it was said then."""
         words = carried.of(frame)

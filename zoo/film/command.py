@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,77 @@ from typing import Any
 from zoo import files, flags, numbers, presets, registry
 from zoo.chain import Chain
 from zoo.errors import FlagError, ZooError, say, visible
-from zoo.film import encode, job, plan, sequence, streams
+from zoo.film import encode, job, outputs, plan, sequence, split, streams
 from zoo.film import probe as look
-from zoo.film.parts import folder_of, is_made, is_tidied
+from zoo.film.parts import folder_of, is_tidied
 from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
 from zoo.film.source import PIPE, Film
+from zoo.film.split import Piece
 from zoo.memory import keep_freed
 from zoo.restorer import Budget
 
 
 def restore(args: Any, name: str) -> int:
     """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
-    options = _options(args)
-    output = _output(args, Path(name))
-    if not args.yes and output.exists() and is_tidied(output):  # all but its folder, by a run that was killed then
-        folder_of(output).rmdir()
+    options, output = _options(args), outputs.chosen(args, Path(name))
+    if options.on_change != "split" and _is_finished(args, name, output):
         say(f"{output} is finished")
         return 0
+    _refuse(args, name, output)
+    if str(output) == PIPE:
+        options = dataclasses.replace(options, drop=frozenset(streams.KINDS))
+    budget = Budget(tile=args.tile, precision=args.precision)
+    pieces = _pieces(name, output, options)
+    works = [_work(args, piece, budget) for piece in pieces]
+    splits = options.on_change == "split"
+    if splits:
+        for work in works:  # what stands against one of them is said before the others
+            _is_there(args, name, work, budget)
+    if args.dry_run:
+        told = [_described(planned, args, own) for planned, own in works]
+        print(json.dumps(told if len(told) > 1 else told[0], indent=1, default=str))
+        return 0
+    notes = [split.note(name, pieces)] if len(pieces) > 1 else []
+    for note in dict.fromkeys(notes + [note for planned, _ in works for note in planned.notes]):
+        say(f"note: {note}")
+    faults = []
+    for k, work in enumerate(works):
+        if splits and _is_there(args, name, work, budget):  # by now also where another shard has made it
+            say(f"{work[0].output} is finished")
+            continue
+        planned, own = work
+        if k:  # each begins with large tiles
+            budget = Budget(tile=args.tile, precision=args.precision)
+            own = plan.settled(own, planned.film, budget)
+        faults += _restored(args, name, planned, own, budget)
+    if faults:
+        raise ZooError("; ".join(faults))
+    return 0
+
+
+def _is_finished(args: Any, name: str, output: Path) -> bool:
+    """Whether all but its folder is there, by a run that was killed then. Raises FlagError where something else is."""
+    outputs.check(args, output, Path(name))
+    finished = not args.yes and output.exists() and is_tidied(output)
+    if finished:
+        folder_of(output).rmdir()
+    return finished
+
+
+def _is_there(args: Any, name: str, work: tuple[Plan, Options], budget: Budget) -> bool:
+    """Whether a piece of a film is finished, as its log says. Raises FlagError where something else is there."""
+    output = work[0].output
+    if output.exists() and is_tidied(output):
+        folder_of(output).rmdir()
+    made = not args.restart and not folder_of(output).exists() and split.is_made(*work, budget)
+    if not made:
+        outputs.check(args, output, Path(name))
+    return made
+
+
+def _refuse(args: Any, name: str, output: Path):
+    """Raises FlagError for flags that the film or the output would ignore."""
     if plan.is_sequence(name):
         words = ("color_range", "strict_color", "on_change", "drop")
         flags.refuse(args, words, "pictures, which are RGB or grey and nothing else")
@@ -36,29 +88,38 @@ def restore(args: Any, name: str) -> int:
         flags.refuse(args, ("rate", "gaps"), "a film that has times of its own")
     if str(output) == PIPE or sequence.is_pattern(output):
         flags.refuse(args, ("codec", "pix_fmt", "e"), "pictures or y4m, which have no encoder")
-    if str(output) == PIPE:
-        options = dataclasses.replace(options, drop=frozenset(streams.KINDS))
-    planned = plan.plan(name, output, options)
+
+
+def _pieces(name: str, output: Path, options: Options) -> list[Piece]:
+    """The films to write: one, unless it is to be split where it changes."""
+    if options.on_change != "split":
+        return [Piece(plan.describe(name, options), options, output)]
+    split.check(name, output)
+    film = plan.describe(name, options)
+    say(f"{name} is looked through for changes")
+    return split.pieces(film, output, options)
+
+
+def _work(args: Any, piece: Piece, budget: Budget) -> tuple[Plan, Options]:
+    """What is to be done, with the options as they will be. Raises what stands against it."""
+    planned, options = plan.of(piece.film, piece.output, piece.options), piece.options
     encoding = planned.encoding
-    if plan.is_sequence(name) and (encoding.layout.family != "yuv" or encoding.encoder == encode.Y4M):
+    if plan.is_sequence(planned.film.name) and (encoding.layout.family != "yuv" or encoding.encoder == encode.Y4M):
         flags.refuse(args, ("colorspace",), f"pictures that become {encoding.pixel_format}, where it chooses nothing")
     job.mask_of(planned.film, options)  # what is wrong with it is said before the work
     options.chain.kinds(plan.kind(planned.film))
-
     keep_freed(planned.film.height * planned.film.width)
-    budget = Budget(tile=args.tile, precision=args.precision)
-    options = plan.settled(options, planned.film, budget)
-    if args.dry_run:
-        print(json.dumps(_described(planned, args, options), indent=1, default=str))
-        return 0
-    for note in planned.notes:
-        say(f"note: {note}")
+    return planned, plan.settled(options, planned.film, budget)
 
+
+def _restored(args: Any, name: str, planned: Plan, options: Options, budget: Budget) -> list[str]:
+    """Does the work and says what was done. Returns what is damaged, as sentences without their full stops."""
+    output = planned.output
     with Progress(args.progress, output.name) as shown:
         report = job.run(planned, options, budget, _described(planned, args, options), shown)
     if report.waiting:
         say(f"{report.waiting} segments are left to other shards; the last one joins {output}")
-        return 0
+        return []
     say(f"{report.frames} frames -> {output}")
     if report.tiles > 1:
         say("note: memory ran out on the way; the log says from which frame on tiles are smaller and round otherwise")
@@ -69,12 +130,10 @@ def restore(args: Any, name: str) -> int:
         say(f"note: {older[0]}{more} were there before and are not of this run")
     if report.varies and (str(output) == PIPE or sequence.is_pattern(output)):
         say(f"note: the rate of {name} varies, which pictures and y4m cannot hold")
-    if report.lost or report.losses:
-        raise ZooError(
-            f"{name} is damaged: {report.losses}, about {report.lost} frames are lost; {output} holds the "
-            f"{report.frames} that came at their times"
-        )
-    return 0
+    if not (report.lost or report.losses):
+        return []
+    damage = f"{name} is damaged: {report.losses}, about {report.lost} frames are lost; {output} holds the"
+    return [f"{damage} {report.frames} that came at their times"]
 
 
 def probe(name: str) -> int:
@@ -87,7 +146,7 @@ def probe(name: str) -> int:
 
 def _intended(film: Film) -> dict[str, Any]:
     """What `restore` would do with a film if nothing else were asked for, or why it would refuse."""
-    output = Path(PIPE) if film.name == PIPE else _beside(Path(film.name))
+    output = Path(PIPE) if film.name == PIPE else outputs.beside(Path(film.name))
     try:
         planned = plan.of(film, output, Options())
     except ZooError as e:
@@ -114,7 +173,7 @@ def preview(args: Any) -> int:
         raise FlagError("name the models to see with -m, with commas between, or --steps; `models` lists them")
     if args.frames < 1:
         raise FlagError(f"--frames must be 1 or more, not {args.frames}")
-    stem = _named(Path(args.film)).stem
+    stem = outputs.named(Path(args.film)).stem
     stem = stem.partition("%")[0] if sequence.is_pattern(args.film) else stem
     output = Path(args.output or f"{stem}_preview.png")
     if output.suffix.lower() != ".png":
@@ -123,7 +182,7 @@ def preview(args: Any) -> int:
     for model in models:
         registry.card(model)  # an unknown one, before any work
     Chain(args.steps or "fuse")  # likewise
-    options = Options(start=_seconds("at", args.at), frames=args.frames)
+    options = Options(start=_seconds("at", args.at), frames=args.frames, on_change="first")
     film = plan.describe(args.film, options)
     for note in (plan.guessed(film), plan.hdr(film)):
         if note:
@@ -144,7 +203,7 @@ def compare(args: Any) -> int:
 
     if args.difference < 0:
         raise FlagError(f"--difference must be 0 or more, not {args.difference:g}")
-    options = _cut(args, Options(rate=_rate(args.rate), gaps=args.gaps))
+    options = _cut(args, Options(rate=_rate(args.rate), gaps=args.gaps, on_change="first"))
     output, plot, clip = (None if path is None else Path(path) for path in (args.output, args.plot, args.clip))
     _check_results([path for path in (output, plot, clip) if path], (args.a, args.b), args.yes)
     if plot:
@@ -242,21 +301,6 @@ def _cut(args: Any, options: Options) -> Options:
     return dataclasses.replace(options, start=start, end=end, frames=args.frames)
 
 
-def _pattern(args: Any, output: Path, source: Path) -> Path:
-    """A sequence to write: none of its pictures is an original, or exists unless it may be overwritten or a run goes
-    on."""
-    files.check_name(output, ".json")
-    there = sequence.files(str(output))
-    originals = {path.resolve() for path in sequence.files(str(source))}
-    if source.resolve() == output.resolve() or originals & {path.resolve() for path in there}:
-        raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
-    going_on = output.with_name(f"{output.name}.part").is_dir()
-    if there and there[0].exists() and not (args.yes or going_on):
-        raise FlagError(f"{there[0]} exists; overwrite it with -y, or choose another output with -o")
-    files.check_folder(output.parent)
-    return output
-
-
 def _shard(text: str, output: str | None) -> tuple[int, int]:
     """`3/8`: the third of eight processes."""
     which, slash, of = text.partition("/")
@@ -287,48 +331,6 @@ def _seconds(flag: str, text: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise FlagError(f"--{flag} must be a time such as 90, 1:30 or 00:01:30.5, not {text!r}") from None
     return sum((part * 60**k for k, part in enumerate(reversed(parts))), Fraction(0))
-
-
-def _output(args: Any, source: Path) -> Path:
-    """The file to write: as said, or beside the film; as Matroska where the film's kind is not written."""
-    if args.output == PIPE:
-        return Path(PIPE)
-    if args.output is None and str(source) == PIPE:
-        raise FlagError("name the file to write with -o; - is standard output")
-    if args.output is None:
-        output = _beside(source)
-    elif Path(args.output).is_dir() or str(args.output).endswith(("/", os.sep)):
-        output = Path(args.output) / _usual(source).name
-    else:
-        output = Path(args.output)
-    if sequence.is_pattern(output):
-        return _pattern(args, output, source)
-    files.check_name(output, ".json")  # no shorter than ".part"
-    made = is_made(output) and not args.restart  # the same command goes on, which has only to tidy up
-    files.check_free(output, {source.resolve()}, overwrite=args.yes or made)
-    return output
-
-
-def _named(source: Path) -> Path:
-    """A path with a name to call others after, which "." and "/" do not have."""
-    source = source if source.name.strip(".") else source.resolve()
-    return source if source.name else source / "film"
-
-
-def _usual(source: Path) -> Path:
-    """The film's own name, with the suffix of a kind that is written."""
-    source = _named(source)
-    written = sequence.is_pattern(source) or source.suffix.lower() in encode.SUFFIXES
-    return source if written else source.with_suffix(".mkv")
-
-
-def _beside(source: Path) -> Path:
-    """Where a film goes if nothing is said: beside it; a sequence into a folder beside its own, under its own names."""
-    if sequence.is_pattern(source):
-        folder = source.resolve().parent
-        return folder.with_name(f"{folder.name}_restored") / source.name
-    usual = _usual(source)
-    return usual.with_stem(f"{usual.stem}_restored")
 
 
 def _described(plan: Plan, args: Any, options: Options) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import array
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,8 @@ def finished(
     for segment in segments:
         told.add(parts.known(segment))
     count, lost = len(told.pts), losses.cut
-    if not (options.cut or film.alone):
-        lost = film.lost(Frame((), told.pts[-1], told.durations[-1]), count, losses)
+    if options.to_its_end and not film.alone:
+        lost = film.lost(Frame((), told.pts[-1], told.durations[-1]), counted.first + count, losses)
     changes = tuple(counted.changes)
     report = Report(count, lost, losses, told.varies, tiles=len(told.tiles), changes=changes)
     plan.original.check()
@@ -113,7 +114,9 @@ def finished(
 
 
 def _film(plan, options, parts, segments, first, told, about, report) -> Report:
-    times = Stretch(told.pts, told.durations, options.cut)
+    begins_within = options.start is not None or (options.cut and plan.film.until is None)
+    ends = math.inf if options.to_its_end else plan.film.until
+    times = Stretch(told.pts, told.durations, begins_within, ends)
     with parts.joined() as part:
         put = mux.join(plan.film, plan.encoding, [*map(parts.path, segments)], times, part, options.drop)
         if options.verify:

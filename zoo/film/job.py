@@ -37,6 +37,7 @@ def run(
         return _piped(plan, options, _engine(plan, options, budget), progress)
     piped, begun = plan.film.name == PIPE, time.monotonic()
     depends = settings(plan, options, budget, about["sha256"]["weights"])
+    about |= {"settings": depends, "dropped": sorted(options.drop)}
     whence = _whence(plan, options)
     try:
         with contextlib.closing(
@@ -215,7 +216,8 @@ def _numbered(
             if after < 1:
                 return
         elif at < start:
-            yield number, frame._replace(context=True)
+            if frame.planes:
+                yield number, frame._replace(context=True)
         else:
             counted.first = counted.first if counted.frames else number
             counted.frames += 1

@@ -29,20 +29,23 @@ _MUXER_OPTIONS = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
 @dataclasses.dataclass(frozen=True)
 class Stretch:
     """The times of the frames that are kept. `pts`, `durations`: of each, in the film's time base. `cut`: whether the
-    film was cut, so that the first frame becomes time 0 and other streams are cut alike."""
+    film was cut before the first of them, which becomes time 0 and with which other streams begin. `ends`: when those
+    end, in seconds; None: with the last frame."""
 
     pts: Sequence[int]
     durations: Sequence[int]
     cut: bool = False
+    ends: Fraction | float | None = math.inf
 
     @property
     def shift(self) -> int:
         return self.pts[0] if self.cut else 0
 
-    def bounds(self, film: Film) -> tuple[Fraction, Fraction]:
-        """When the first frame begins and the last one ends, in seconds."""
+    def bounds(self, film: Film) -> tuple[Fraction | float, Fraction | float]:
+        """When other streams begin and end, in seconds."""
         step = Fraction(self.durations[-1]) or 1 / (film.rate * film.time_base)
-        return self.pts[0] * film.time_base, (self.pts[-1] + step) * film.time_base
+        ends = (self.pts[-1] + step) * film.time_base if self.ends is None else self.ends
+        return self.pts[0] * film.time_base if self.cut else -math.inf, ends
 
 
 def join(
@@ -155,8 +158,8 @@ def _set_timecode(target: Any, source: Any, film: Film, times: Stretch):
 def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]):
     out.metadata.update(streams.own(source.metadata))
     chapters = [] if "chapters" in drop else [_later(chapter, film.lead) for chapter in source.chapters()]
-    if times.cut:
-        chapters = [c for c in (_cut(chapter, *times.bounds(film)) for chapter in chapters) if c]
+    shift = times.shift * film.time_base
+    chapters = [c for c in (_cut(chapter, *times.bounds(film), shift) for chapter in chapters) if c]
     if chapters:
         out.set_chapters(chapters)
 
@@ -166,11 +169,14 @@ def _later(chapter: dict[str, Any], seconds: Fraction) -> dict[str, Any]:
     return chapter | {key: chapter[key] + ticks for key in ("start", "end")}
 
 
-def _cut(chapter: dict[str, Any], first: Fraction, last: Fraction) -> dict[str, Any] | None:
-    """The chapter between two times in seconds, counted from the first; None where it lies outside."""
+def _cut(
+    chapter: dict[str, Any], first: Fraction | float, last: Fraction | float, shift: Fraction
+) -> dict[str, Any] | None:
+    """The chapter between two times in seconds, so much earlier; None where it lies outside."""
     base = pyav.exact(chapter["time_base"])
-    start, end = (min(max(chapter[k] * base, first), last) - first for k in ("start", "end"))
-    return chapter | {"start": round(start / base), "end": round(end / base)} if start < end else None
+    start, end = (Fraction(min(max(chapter[k] * base, first), last)) - shift for k in ("start", "end"))
+    outside = chapter["end"] * base <= first or chapter["start"] * base >= last
+    return None if outside else chapter | {"start": round(start / base), "end": round(end / base)}
 
 
 def _picture_packets(film: Film, segments: list[Path], times: Stretch, target: Any) -> Iterator[tuple[float, Any]]:
@@ -212,6 +218,7 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
     subtitles that last into it. Where the file breaks off, so do they."""
     held = [s for s in source.streams if s.index in copies and copies[s.index].type != "attachment"]
     begin, end = times.bounds(film)
+    shift = times.shift * film.time_base
     latest, clock = 0.0, film.clock()
     packets = source.demux(held) if held else iter(())
     while True:
@@ -233,15 +240,13 @@ def _other_packets(source: Any, copies: dict[int, Any], film: Film, times: Stret
         if packet.dts is None and packet.pts is None:
             continue
         if times.cut and packet.stream.type == "subtitle" and packet.pts is not None:
-            _begin_within(packet, begin)
+            _begin_within(packet, shift)
         tick = pyav.exact(packet.time_base)
         at = (packet.dts if packet.pts is None else packet.pts) * tick
-        if times.cut:
-            if not begin <= at < end:
-                continue
-            shift = round(begin / tick)
-            packet.pts, packet.dts = (None if t is None else t - shift for t in (packet.pts, packet.dts))
-            at -= begin
+        if not begin <= at < end:
+            continue
+        packet.pts, packet.dts = (None if t is None else t - round(shift / tick) for t in (packet.pts, packet.dts))
+        at -= shift
         latest = max(latest, float(at))
         if recast.text(copy.container, packet.stream):
             packet = recast.again(packet, copy)

@@ -36,7 +36,8 @@ class Options:
     matrix: str | None = None  # the film's, where its tags are wrong or missing
     range: str | None = None
     strict_color: bool = False
-    on_change: str = "first"  # of a film's tags within it: "first" goes on with those it began with, "fail" refuses
+    on_change: str = "fail"  # of a film's tags within it: "first" goes on with those it began with, "fail" refuses,
+    # "split" writes several films: see `zoo.film.split`
     force_hdr: bool = False
     rate: Fraction = Fraction(24)  # of a sequence
     gaps: str = "fail"  # of a sequence: "copy" or "fail"
@@ -60,6 +61,10 @@ class Options:
     @property
     def cut(self) -> bool:
         return (self.start, self.end, self.frames) != (None, None, None)
+
+    @property
+    def to_its_end(self) -> bool:
+        return (self.end, self.frames) == (None, None)
 
 
 @dataclasses.dataclass(frozen=True)

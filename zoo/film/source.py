@@ -6,7 +6,7 @@ import errno
 import hashlib
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from av.error import FFmpegError, InvalidDataError
 from zoo import bounds
 from zoo.color import Layout
 from zoo.errors import InputError
-from zoo.film import display, ffv1, formats, presentation, pyav
+from zoo.film import display, ffv1, formats, mpeg2, presentation, pyav
 from zoo.film.changes import ORDERS, Watch
 from zoo.film.clock import KINDS, Clock, Joint, moved, scan
 from zoo.film.formats import Tags
@@ -61,8 +61,16 @@ class Film:
     stream: int  # the index of the picture stream
     gaps: str = "fail"  # of a sequence: what a missing number means
     presentation: Presentation = dataclasses.field(default_factory=Presentation)
-    on_change: str = "first"  # of its tags within it: "first" keeps those of its beginning, "fail" refuses
+    on_change: str = "first"  # of its tags within it: "first" keeps those of its beginning, "fail" refuses; "split": of
+    # the pieces that `zoo.film.split` makes, none changes
+    first: int = 0  # the frame of its file from which on all have its size and pixel format
+    until: Fraction | None = None  # seconds: where the next piece of the same file begins
     joints: tuple[Joint, ...] = ()  # where all its streams are moved, to be on one clock
+
+    @property
+    def form(self) -> tuple[int, int, str]:
+        """Width, height and pixel format, which all its frames have."""
+        return self.width, self.height, self.pixel_format
 
     @property
     def alone(self) -> bool:
@@ -96,6 +104,7 @@ class Film:
 _PIXEL_BYTES = 6  # of RGB of 16 bits, which every frame becomes at most
 Y4M = "yuv4mpegpipe"  # FFmpeg's name
 PIPE = "-"  # standard input
+_MEND = "restore each part as a film of its own, --on-change split"
 _piped: list[Any] = []  # container, stream, first frame, the others, losses, bytes: it can be read only once
 FIELD_ORDERS = {0: "unknown", 1: "progressive"} | ORDERS
 
@@ -198,39 +207,62 @@ def picture_stream(container: Any, path: str | Path) -> Any:
 
 def _film(path, container, stream, frame, matrix, range_) -> Film:
     context = stream.codec_context
-    tags = Tags(
-        int(frame.colorspace) if int(frame.colorspace) != formats.UNTAGGED else int(context.colorspace),
-        int(frame.color_range) or int(context.color_range),
-        *(
-            int(f) if int(f) != formats.UNTAGGED else int(c)
-            for f, c in [(frame.color_primaries, context.color_primaries), (frame.color_trc, context.color_trc)]
-        ),
-    )
-    tags = formats.retagged(tags, matrix, range_)
-    told = presentation.of(stream, frame)
-    layout, guesses = formats.layout(frame.format.name, tags, frame.height, frame.width, told.siting)
+    unsaid = (context.colorspace, context.color_range, context.color_primaries, context.color_trc)
+    tags = formats.retagged(_tags(frame, Tags(*map(int, unsaid))), matrix, range_)
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
     return Film(
         name=str(path),
         container=container.format.name,
         codec=context.codec.name,
-        pixel_format=frame.format.name,
-        planar=formats.planar(frame.format.name),
-        layout=layout,
-        tags=tags,
-        guesses=tuple(guesses),
-        height=frame.height,
-        width=frame.width,
         rate=pyav.exact(stream.average_rate or stream.guessed_rate or 25),
         time_base=pyav.exact(stream.time_base),
         aspect=pyav.exact(aspect) if aspect else None,
-        display=display.of(frame),
         ends=_ends(container, stream),
         field_order=FIELD_ORDERS.get(context.field_order, "unknown"),
         begins=(frame.pts or 0) * pyav.exact(stream.time_base),
         stream=stream.index,
-        presentation=told,
+        **_shown(stream, frame, tags),
     )
+
+
+def _tags(frame: Any, unsaid: Tags) -> Tags:
+    """A frame's tags; where it says nothing, those of `unsaid`."""
+    return Tags(
+        int(frame.colorspace) if int(frame.colorspace) != formats.UNTAGGED else unsaid.matrix,
+        int(frame.color_range) or unsaid.range,
+        int(frame.color_primaries) if int(frame.color_primaries) != formats.UNTAGGED else unsaid.primaries,
+        int(frame.color_trc) if int(frame.color_trc) != formats.UNTAGGED else unsaid.transfer,
+    )
+
+
+def _shown(stream: Any, frame: Any, tags: Tags) -> dict[str, Any]:
+    """What a frame tells of its film."""
+    told = presentation.of(stream, frame)
+    layout, guesses = formats.layout(frame.format.name, tags, frame.height, frame.width, told.siting)
+    return {
+        "pixel_format": frame.format.name,
+        "planar": formats.planar(frame.format.name),
+        "layout": layout,
+        "tags": tags,
+        "guesses": tuple(guesses),
+        "height": frame.height,
+        "width": frame.width,
+        "display": display.of(frame),
+        "presentation": told,
+    }
+
+
+def form_of(frame: Any) -> tuple[int, int, str]:
+    """`Film.form` of a film with this frame."""
+    return frame.width, frame.height, frame.format.name
+
+
+def changed(film: Film, stream: Any, frame: Any, watch: Watch, matrix: str | None, range_: str | None) -> Film:
+    """What `film` is from a later frame on, which `watch` saw. What the frame leaves unsaid goes on as before."""
+    bounds.check_size(film.name, frame.width, frame.height, _PIXEL_BYTES)
+    tags = formats.retagged(_tags(frame, film.tags), matrix, range_)
+    aspect, order = watch.shape or film.aspect, watch.order or film.field_order
+    return dataclasses.replace(film, aspect=aspect, field_order=order, **_shown(stream, frame, tags))
 
 
 def _ends(container: Any, stream: Any) -> Fraction | None:
@@ -288,14 +320,42 @@ class Changed(InputError):
 
 
 def read(film: Film, losses: Losses, changes: list[str] | None = None) -> Iterator[Frame]:
-    """Every frame of the film, in the order of display. Damaged packets are passed by and counted in `losses`.
-    `changes`: takes what changes within the film, with the frame.
+    """Every frame of the film, in the order of display; without planes those before `film.first`. Damaged packets are
+    passed by and counted in `losses`. `changes`: takes what changes within the film, with the frame.
 
     Raises Changed where the size or pixel format changes on the way, and, if the film says so, what it says of itself.
     """
+    watch = Watch()
+    with contextlib.closing(timed(film, losses)) as frames:
+        for k, (frame, pts, stream) in enumerate(frames):
+            if k < film.first:
+                yield Frame((), pts, frame.duration or 0)
+                continue
+            at = pts * film.time_base - film.begins
+            if form_of(frame) != film.form:
+                raise Changed(
+                    f"{film.name}: frame {k} is {frame.width}x{frame.height} {frame.format.name} after "
+                    f"{film.width}x{film.height} {film.pixel_format}; {_MEND}",
+                    at,
+                )
+            if stream:
+                found = [] if film.on_change == "split" else watch.changed(frame, stream.codec_context)
+                if found and film.on_change == "fail":
+                    raise Changed(
+                        f"{film.name} changes at frame {k}: {', '.join(found)}; go on with what it began with, "
+                        f"--on-change first, or {_MEND}",
+                        at,
+                    )
+                if changes is not None and (found := found + watch.begun(frame)):
+                    changes.append(f"frame {k}: {', '.join(found)}")
+            yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, frame.duration or 0)
+
+
+def timed(film: Film, losses: Losses) -> Generator[tuple[Any, int, Any], None, None]:
+    """(frame as PyAV gives it, its time in the film's time base, its stream) of every frame, whatever it is. The stream
+    is None for a pipe."""
     with contextlib.ExitStack() as held:
-        stream = None
-        last, watch = None, Watch()
+        stream, last = None, None
         if film.name == PIPE:
             frames = itertools.chain([_piped[2]], _piped[3])
         else:
@@ -303,32 +363,15 @@ def read(film: Film, losses: Losses, changes: list[str] | None = None) -> Iterat
             stream = container.streams[film.stream]
             frames = decoded(container, stream, losses, clock=film.clock())
         for k, frame in enumerate(frames):
-            duration = frame.duration or 0
             pts = frame.pts
             if pts is None or (last is not None and pts <= last):  # some files have none: frames follow one another
-                length = duration or max(1, round(1 / (film.rate * film.time_base)))
+                length = frame.duration or max(1, round(1 / (film.rate * film.time_base)))
                 if pts is not None:
                     losses.turn(k)
                     length = max(1, length // 2)  # until those that the file says are reached again
                 pts = 0 if last is None else last + length
-            last, at = pts, pts * film.time_base - film.begins
-            if (frame.width, frame.height, frame.format.name) != (film.width, film.height, film.pixel_format):
-                raise Changed(
-                    f"{film.name}: frame {k} is {frame.width}x{frame.height} {frame.format.name} after "
-                    f"{film.width}x{film.height} {film.pixel_format}; cut the film there and restore its parts",
-                    at,
-                )
-            if stream:
-                found = watch.changed(frame, stream.codec_context)
-                if found and film.on_change == "fail":
-                    raise Changed(
-                        f"{film.name} changes at frame {k}: {', '.join(found)}; go on with what it began with, "
-                        f"--on-change first, or cut the film there and restore its parts",
-                        at,
-                    )
-                if changes is not None and (found := found + watch.begun(frame)):
-                    changes.append(f"frame {k}: {', '.join(found)}")
-            yield Frame(formats.planes_of(frame, film.planar, film.layout), pts, duration)
+            last = pts
+            yield frame, pts, stream
         if film.name == PIPE:
             losses.__dict__.update(dataclasses.asdict(_piped[4]))
 
@@ -343,7 +386,7 @@ def decoded(
     """Every frame that decodes, if in part, as PyAV gives it. `size`: bytes of the whole, where it is no file.
     `clock`: what puts the packets on one, if they are not to be as they are."""
     stream.thread_type = "AUTO"
-    packets, end = container.demux(stream), 0
+    packets, end, sizes = container.demux(stream), 0, mpeg2.Sizes(stream)
     number, damaged = itertools.count(), set()  # of frames; times of those whose packets are not what they were
     while True:
         try:
@@ -359,12 +402,16 @@ def decoded(
         if packet is not None and packet.size and ffv1.is_damaged(packet, stream.codec_context):
             damaged.add(packet.pts)
         broken = packet is not None and packet.is_corrupt and not joint
+        frames = []
         try:
-            frames = stream.codec_context.decode(packet)
+            if sizes.changes(packet):
+                frames += stream.codec_context.decode(None)
+                stream.codec_context.flush_buffers()
+            frames += stream.codec_context.decode(packet)
         except EOFError:
             return
         except FFmpegError:
-            broken, frames = True, []
+            broken = True
         losses.packets += broken
         for frame in frames:
             k = next(number)
