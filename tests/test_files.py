@@ -74,6 +74,28 @@ def test_a_signal_interrupts_once_and_leaves_the_time_to_tidy_up(name, capsys):
     assert signal.getsignal(number) == before
 
 
+def test_an_interruption_that_a_destructor_swallows_comes_once_more():
+    """As PyAV's and NumPy's may be under way when Ctrl-C is pressed; Python drops what is raised there."""
+    code = """
+import os, signal, sys, time
+from zoo.errors import command
+
+class Freed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+
+def main(argv):
+    Freed()
+    for _ in range(200):
+        time.sleep(0.01)
+
+sys.exit(command(main)([]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
 def test_a_signal_that_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
 

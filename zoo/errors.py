@@ -5,6 +5,7 @@ Library calls raise these; commands print the sentence on standard error and lea
 failed, 130 interrupted.
 """
 
+import _thread
 import contextlib
 import errno
 import io
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+_AGAIN_S = 0.02  # until an interruption that was dropped comes once more
 # What a terminal would obey, what turns the direction of writing, and bytes of a name that are no UTF-8.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -116,15 +118,25 @@ def command(
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     """Within the block SIGTERM and SIGHUP interrupt as Ctrl-C does, if they would else end the process; what follows
-    the first of them is ignored, so that tidying up is not broken off."""
-    before = {}
+    the first of them is ignored, so that tidying up is not broken off.
+
+    Python drops what is raised in a destructor or a library's callback: an interruption there comes once more."""
+    before, hook = {}, sys.unraisablehook
 
     def interrupt(*_):
         for number in before:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
+    def dropped(what):
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            return hook(what)
+        for number in before:
+            signal.signal(number, interrupt)
+        threading.Timer(_AGAIN_S, _thread.interrupt_main).start()
+
     try:
+        sys.unraisablehook = dropped
         if threading.current_thread() is threading.main_thread():  # no other may ask
             for name in ("SIGINT", "SIGTERM", "SIGHUP"):
                 number = getattr(signal, name, None)  # Windows has no SIGHUP
@@ -132,6 +144,7 @@ def _signals() -> Iterator[None]:
                     before[number] = signal.signal(number, interrupt)
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
