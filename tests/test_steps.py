@@ -11,6 +11,7 @@ from tests import clips
 from zoo import cli, color, filters, pictures
 from zoo.chain import STEPS, Chain
 from zoo.errors import FlagError
+from zoo.presets import PRESETS
 from zoo.restorer import Budget
 from zoo.steps import grammar
 from zoo.steps.step import NOISY, Aside, Kind, Moment
@@ -178,3 +179,7 @@ def test_steps_and_presets_are_listed(capsys):
     assert all(name in listed for name in [*STEPS, "film-noise"])
     assert cli.main(["steps", "denoise"]) == 0
     assert "strength=NUMBER" in capsys.readouterr().out
+    page = (Path(__file__).parents[1] / "docs" / "steps.md").read_text()
+    for name, preset in PRESETS.items():
+        assert f"| `{name}` | {preset.about} | `{preset.steps}` |" in page
+        Chain(preset.steps).kinds(Kind(*SIZE))
