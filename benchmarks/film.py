@@ -21,10 +21,12 @@ from benchmarks.measure import TINY, Rounds, compare, reason, rounded
 from zoo import color, leaves
 from zoo.color import Layout
 from zoo.errors import ZooError
-from zoo.film import encode, formats, job, plan, source
+from zoo.film import formats, job, plan
 from zoo.film.engine import Engine
 from zoo.film.plan import Options
-from zoo.film.source import Losses
+from zoo.film.read import source
+from zoo.film.read.source import Losses
+from zoo.film.write import encode
 from zoo.memory import keep_freed
 from zoo.presets import model_chain
 from zoo.restorer import Budget

@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmarks.measure import TINY, Rounds, compare, rounded
 from benchmarks.train_step import Ours, make, random_batch
-from train import data, sharding
-from train.task import compiled
+from train.loop import data, sharding
+from train.loop.method import compiled
 from zoo import pictures
 from zoo.models import convolution
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import ratios
-from eval.plots import COLOURS, DPI, GREY, INK, STYLE
+from eval.pages.plots import COLOURS, DPI, GREY, INK, STYLE
 from zoo import files
 
 

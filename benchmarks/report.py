@@ -12,8 +12,8 @@ import tyro
 from benchmarks import tables
 from benchmarks.plot import draw
 from benchmarks.ratios import frames, steps
-from eval.plots import check_plots
-from eval.report import read_json, write_section
+from eval.pages.plots import check_plots
+from eval.pages.report import read_json, write_section
 from zoo.errors import InputError, command
 from zoo.flags import check_names
 

@@ -22,8 +22,8 @@ import tyro
 from benchmarks import film, memory, peers, pipeline, report, restore, scaling, start, train_step
 from benchmarks.measure import reason
 from benchmarks.ratios import kind_of
-from eval.plots import check_plots
-from eval.report import read_json, write_json
+from eval.pages.plots import check_plots
+from eval.pages.report import read_json, write_json
 from zoo.errors import FlagError, choose, command
 from zoo.flags import check_names
 from zoo.memory import keep_freed

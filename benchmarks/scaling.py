@@ -23,7 +23,7 @@ from flax import nnx
 from benchmarks import processes
 from benchmarks.measure import TINY, compare, rounded
 from benchmarks.train_step import Ours, make, random_batch
-from train import sharding
+from train.loop import sharding
 from zoo import Restorer
 from zoo.models.resnet import ResNetConfig
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import film
 from benchmarks.ratios import HALF_PEERS, OURS_HALF, PEERS, Row, best, frames, kind_of, ratio, rows, steps, title, wall
-from eval.report import markdown, read_json
+from eval.pages.report import markdown, read_json
 
 NONE = "-"
 HEADLINE_HEIGHT = 1080

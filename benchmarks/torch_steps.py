@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from benchmarks import peers
 from benchmarks.torch_networks import build, fill
-from train.settings import Settings
+from train.loop.settings import Settings
 
 Losses = dict[str, Tensor]
 

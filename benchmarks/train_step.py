@@ -12,9 +12,10 @@ import numpy as np
 from benchmarks import peers
 from benchmarks.measure import TINY, Rounds, compare, in_half, reason, rounded, timed
 from benchmarks.ratios import OURS_HALF
-from train import cyclegan, densenet, gan, sharding
-from train.settings import Settings, parse
-from train.task import Task, compiled
+from train import cyclegan, densenet, gan
+from train.loop import sharding
+from train.loop.method import Task, compiled
+from train.loop.settings import Settings, parse
 from zoo.errors import ZooError
 
 FULL = Rounds(5, 12.0)

@@ -21,17 +21,17 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eval import tables
-from eval.conditions import LEVELS, NOISES, QUICK_LEVELS, SHOWN, TEXTURE_IS, Condition, Material, conditions
-from eval.crops import crop_sheet
-from eval.datasets import open_pictures
-from eval.methods import choose_methods
-from eval.plots import check_plots, draw_all
-from eval.report import read_json, write_json, write_section
+from eval.comparison.conditions import LEVELS, NOISES, QUICK_LEVELS, SHOWN, TEXTURE_IS, Condition, Material, conditions
+from eval.comparison.datasets import open_pictures
+from eval.comparison.methods import choose_methods
+from eval.comparison.speed import machine, ms_per_megapixel
+from eval.comparison.summary import summarise
+from eval.comparison.values import Store, common_keys, measured
+from eval.pages import tables
+from eval.pages.crops import crop_sheet
+from eval.pages.plots import check_plots, draw_all
+from eval.pages.report import read_json, write_json, write_section
 from eval.run import check_settings
-from eval.speed import machine, ms_per_megapixel
-from eval.summary import summarise
-from eval.values import Store, common_keys, measured
 from zoo import files, pictures, registry
 from zoo.errors import FlagError, command
 from zoo.flags import check_names

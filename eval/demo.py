@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from eval.datasets import Pictures, open_pictures
-from eval.report import number, table, writable, write_json
+from eval.comparison.datasets import Pictures, open_pictures
+from eval.pages.report import number, table, writable, write_json
+from eval.pages.sheet import Cell, sheet
 from eval.run import (
     Image,
     check_settings,
@@ -23,7 +24,6 @@ from eval.run import (
     model_facts,
     restored_picture,
 )
-from eval.sheet import Cell, sheet
 from zoo import pictures
 from zoo.errors import ZooError, command
 from zoo.flags import LevelList, check_names

@@ -19,8 +19,8 @@ from jaxtyping import Array, Float
 from rich.console import Console
 from rich.progress import track
 
-from eval.datasets import fingerprint, open_pictures
-from eval.report import table, writable, write_json
+from eval.comparison.datasets import fingerprint, open_pictures
+from eval.pages.report import table, writable, write_json
 from zoo import registry
 from zoo.errors import FlagError, InputError, ZooError, choose, command, say
 from zoo.flags import LevelList, Precision, check_names

@@ -18,8 +18,8 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from eval.datasets import fingerprint, open_pictures
-from eval.report import number, writable, write_json
+from eval.comparison.datasets import fingerprint, open_pictures
+from eval.pages.report import number, writable, write_json
 from eval.run import Image, check_settings, degraded_picture, restored_picture
 from zoo import checked
 from zoo.errors import InputError, choose, command

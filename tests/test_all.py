@@ -10,7 +10,8 @@ import pytest
 import zoo
 from tests.runs import SHORT, TINY, flags, same, weights
 from train import all as everything
-from train import loop, resnet, unet
+from train import resnet, unet
+from train.loop import loop
 from zoo import registry, shipped
 from zoo.errors import InputError, ZooError
 
@@ -244,5 +245,5 @@ def test_the_code_of_the_training_is_the_commands(zoo_folder, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("train.loop.data.open_source", interrupted)
+    monkeypatch.setattr("train.loop.loop.data.open_source", interrupted)
     assert run(f"--name={NAME}") == 130

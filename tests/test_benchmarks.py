@@ -12,7 +12,7 @@ from flax import nnx
 
 from benchmarks import film, measure, peers, processes, report, restore, run, tables, train_step
 from benchmarks.ratios import kind_of
-from eval.report import marks, read_json, read_section
+from eval.pages.report import marks, read_json, read_section
 from tests import clips
 from zoo.errors import ZooError
 from zoo.models.cyclegan import PatchConfig, ResidualConfig

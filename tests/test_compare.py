@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from eval import compare, crops, goals, methods, plots, speed, statistics, tables, tune, values
-from eval.conditions import NOISES, Condition, Material, conditions, fineness
-from eval.datasets import open_pictures
-from eval.report import marks, read_section, write_section
+from eval import compare, tune
+from eval.comparison import goals, methods, speed, statistics, values
+from eval.comparison.conditions import NOISES, Condition, Material, conditions, fineness
+from eval.comparison.datasets import open_pictures
+from eval.comparison.summary import best_networks
+from eval.pages import crops, plots, tables
+from eval.pages.report import marks, read_section, write_section
 from eval.run import evaluate
-from eval.summary import best_networks
 from tests.test_eval import smooth
 from zoo import registry
 from zoo.errors import ZooError

@@ -13,8 +13,8 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from tests.test_picture_facts import bombs
-from train import data
-from train.data import FolderSource, LeavesSource, TfdsSource, View, batches, halves, hold_out, open_source
+from train.loop import data
+from train.loop.data import FolderSource, LeavesSource, TfdsSource, View, batches, halves, hold_out, open_source
 from zoo import bounds, pictures
 from zoo.errors import FlagError, InputError
 

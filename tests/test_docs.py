@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tyro
 
-from eval.report import table
+from eval.pages.report import table
 from zoo import cli, noise, registry
 from zoo.errors import FlagError
 from zoo.flags import check_names

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval import datasets, demo, report, run, sheet
-from eval.datasets import open_pictures
+from eval import demo, run
+from eval.comparison import datasets
+from eval.comparison.datasets import open_pictures
+from eval.pages import report, sheet
 from zoo.errors import FlagError, InputError, ZooError
 from zoo.metrics import METRICS, PROTOCOL
 

@@ -11,8 +11,10 @@ import pytest
 from tests import clips
 from zoo import cli, color, pictures, registry
 from zoo.errors import InputError
-from zoo.film import encode, formats, masks, source, streams, threads, timecode
+from zoo.film import formats, threads
 from zoo.film.progress import Progress
+from zoo.film.read import masks, source
+from zoo.film.write import encode, streams, timecode
 
 
 @pytest.fixture(autouse=True)

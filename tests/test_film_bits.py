@@ -15,9 +15,11 @@ from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
 from tests.test_film_resume import break_at
 from zoo import registry
-from zoo.film import encode, job, source
-from zoo.film.parts import Parts
+from zoo.film import job
 from zoo.film.plan import Options
+from zoo.film.read import source
+from zoo.film.write import encode
+from zoo.film.write.parts import Parts
 from zoo.restorer import Restorer
 
 WORDS = ["in.mkv", "--segment", "4", "--batch", "4"]

@@ -10,7 +10,8 @@ import pytest
 from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import cli
-from zoo.film import carried, pyav
+from zoo.film import pyav
+from zoo.film.read import carried
 
 CAPTIONS = b"\xb5\0\x31GA94\x03\x42\xff" + b"\xfc\x80\x80" * 2 + b"\xff"  # two pairs of ATSC A/53
 ACTIVE_FORMAT = b"\xb5\0\x31DTG1\x41\xf9"

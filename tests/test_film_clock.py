@@ -14,8 +14,8 @@ import pytest
 from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import cli
-from zoo.film import clock, source
-from zoo.film.clock import Clock
+from zoo.film.read import clock, source
+from zoo.film.read.clock import Clock
 
 WRAP = Fraction(2**33, 90000)  # seconds until an MPEG clock begins again
 

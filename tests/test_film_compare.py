@@ -13,9 +13,9 @@ from skimage.metrics import mean_squared_error, structural_similarity
 from tests import clips
 from tests.test_film import folder  # noqa: F401 (fixture)
 from zoo import cli, pictures
-from zoo.film.compare import time_code
-from zoo.film.encode import SUFFIXES
+from zoo.film.compare.comparison import time_code
 from zoo.film.formats import repacked
+from zoo.film.write.encode import SUFFIXES
 
 pytestmark = pytest.mark.usefixtures("folder")
 SIZE = (48, 32)

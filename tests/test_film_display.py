@@ -11,7 +11,8 @@ import pytest
 from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import cli, pictures
-from zoo.film import display, source
+from zoo.film import display
+from zoo.film.read import source
 
 ONE, LAST = 1 << 16, 1 << 30
 

@@ -7,7 +7,7 @@ import pytest
 from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import cli
-from zoo.film import ffv1, source
+from zoo.film.read import ffv1, source
 
 KINDS = {
     "as it comes": {},

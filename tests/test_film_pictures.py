@@ -14,7 +14,8 @@ from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import bounds, pictures
 from zoo.errors import InputError
-from zoo.film import job, sequence, source
+from zoo.film import job
+from zoo.film.read import sequence, source
 from zoo.pictures import Header, Picture
 from zoo.pictures.picture import Window
 

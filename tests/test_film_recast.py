@@ -11,7 +11,7 @@ import pytest
 
 from tests import clips
 from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
-from zoo.film import mux
+from zoo.film.write import mux
 
 TEXTS = ["<i>schräg</i> und <b>fett</b>\nzwei", "schlicht < & >"]
 MILLI = Fraction(1, 1000)

@@ -16,8 +16,10 @@ from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from tests.test_film_resume import break_at
 from zoo import cli
-from zoo.film import finish, job, mux, original, parts, sums
-from zoo.film.encode import Segment
+from zoo.film import job, sums
+from zoo.film.read import original
+from zoo.film.write import finish, mux, parts
+from zoo.film.write.encode import Segment
 
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
 

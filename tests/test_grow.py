@@ -1,4 +1,4 @@
-"""train.grow: a larger network with a smaller one's weights computes the same, and all of it learns."""
+"""train.loop.grow: a larger network with a smaller one's weights computes the same, and all of it learns."""
 
 import dataclasses
 
@@ -9,8 +9,9 @@ import pytest
 
 import zoo
 from tests.runs import SHORT, flags, same
-from train import grow, resnet, unet
-from train import state as st
+from train import resnet, unet
+from train.loop import grow
+from train.loop import state as st
 from zoo import draws, registry
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.resnet import ResNetConfig

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train import workdir
+from train.loop import workdir
 from zoo import cli, files, pictures
 from zoo.errors import FlagError, InputError
-from zoo.film import sequence
-from zoo.film.parts import Parts
+from zoo.film.read import sequence
+from zoo.film.write.parts import Parts
 
 
 def picture(path):

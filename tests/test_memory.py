@@ -7,7 +7,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from train import loop, resnet
+from train import resnet
+from train.loop import loop
 from zoo import memory
 
 pytestmark = pytest.mark.usefixtures("as_shipped")

@@ -10,7 +10,7 @@ import pytest
 
 from tests import clips
 from zoo import cli, pictures, registry
-from zoo.film import outputs
+from zoo.film.write import outputs
 
 EVIL = "a\x1b]0;owned\x07\x9b31m\u202egnp"  # sets a terminal's title and colour, turns the direction of writing
 

@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from benchmarks.train_step import SMALL, make
-from train.state import Net
+from train.loop.state import Net
 from zoo import Restorer
 from zoo.errors import FlagError
 from zoo.flags import Precision

@@ -16,9 +16,10 @@ import pytest
 import zoo
 from benchmarks.processes import devices
 from tests.runs import MAINS, finish, flags, outcome, same, start
-from train import densenet, loop
-from train.checkpoints import Checkpoints, Progress
-from train.state import TrainState
+from train import densenet
+from train.loop import loop
+from train.loop.checkpoints import Checkpoints, Progress
+from train.loop.state import TrainState
 from zoo.errors import InputError
 
 

@@ -11,8 +11,9 @@ import pytest
 
 import zoo
 from tests.runs import flags
-from train import cyclegan, degrade, densenet, gan, workdir
-from train import state as st
+from train import cyclegan, densenet, gan
+from train.loop import degrade, workdir
+from train.loop import state as st
 from zoo.errors import FlagError
 
 BAD = {
@@ -172,7 +173,7 @@ def test_too_little_memory_gets_one_sentence(problem, folder, tmp_path, monkeypa
     def large(*_):
         raise problem
 
-    monkeypatch.setattr("train.loop._Trainer.train", large)
+    monkeypatch.setattr("train.loop.loop._Trainer.train", large)
     assert densenet.main(flags("densenet", folder, tmp_path)) == 4
     assert capsys.readouterr().err.endswith("out of memory; make --batch, --crop or --network smaller\n")
 

@@ -11,9 +11,10 @@ import pytest
 
 import zoo
 from tests.runs import MAINS, TINY, flags
-from train import cyclegan, data, densenet, loop
-from train.settings import check
-from train.task import streams
+from train import cyclegan, densenet
+from train.loop import data, loop
+from train.loop.method import streams
+from train.loop.settings import check
 from zoo.pictures import Picture, read, write
 
 JUDGE = "--judge=width=4,depth=2"

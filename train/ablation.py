@@ -16,13 +16,13 @@ from typing import Literal
 
 import tyro
 
-from eval.conditions import Material
-from eval.datasets import open_pictures
-from eval.methods import choose_methods
-from eval.report import aligned, markdown, number, writable, write_json
+from eval.comparison.conditions import Material
+from eval.comparison.datasets import open_pictures
+from eval.comparison.methods import choose_methods
+from eval.comparison.speed import SPEED_IS, ms_per_megapixel
+from eval.pages.report import aligned, markdown, number, writable, write_json
 from eval.run import check_settings, evaluate, model_facts
-from eval.speed import SPEED_IS, ms_per_megapixel
-from train.log import say
+from train.loop.log import say
 from zoo import files
 from zoo.errors import FlagError, command
 from zoo.flags import LevelList, check_names

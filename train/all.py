@@ -16,7 +16,7 @@ from typing import Any
 
 import tyro
 
-from train.log import Note, notes, say
+from train.loop.log import Note, notes, say
 from zoo import registry
 from zoo.errors import FlagError, InputError, choose, command
 from zoo.flags import Precision, check_names

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Key
 
-from train import degrade, loop
-from train import state as st
-from train.losses import PIXEL_LOSSES, discriminator_loss, generator_loss
-from train.settings import Settings, overridden, refuse_ignored, shipped_config
-from train.task import Batch, Task
+from train.loop import degrade, loop
+from train.loop import state as st
+from train.loop.losses import PIXEL_LOSSES, discriminator_loss, generator_loss
+from train.loop.method import Batch, Task
+from train.loop.settings import Settings, overridden, refuse_ignored, shipped_config
 from zoo import draws, registry
 from zoo.errors import FlagError
 from zoo.models.densenet import DenseDiscriminatorConfig

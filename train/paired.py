@@ -7,11 +7,11 @@ from typing import Literal
 import jax
 from jaxtyping import Array, Key
 
-from train import degrade
-from train import state as st
-from train.losses import PIXEL_LOSSES
-from train.settings import Settings, refuse_ignored, shipped_config
-from train.task import Batch, Task
+from train.loop import degrade
+from train.loop import state as st
+from train.loop.losses import PIXEL_LOSSES
+from train.loop.method import Batch, Task
+from train.loop.settings import Settings, refuse_ignored, shipped_config
 
 
 @dataclasses.dataclass(frozen=True)

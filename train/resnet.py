@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 
-from train import loop
+from train.loop import loop
 from train.paired import Paired, PairedSettings
 
 PRESETS = {

@@ -20,7 +20,7 @@ from PIL import Image
 from tensorflow_datasets.core import read_only_builder
 from tensorflow_datasets.core.utils import error_utils
 
-from train import features
+from train.loop import features
 from zoo import pictures
 from zoo.errors import FlagError, InputError, command, say
 from zoo.files import check_folder, make_folder

@@ -262,7 +262,7 @@ def _is_film(name: str, output: str | None) -> bool:
     if path.is_dir() or glob.has_magic(name):
         if output is None:
             return False
-        from zoo.film import encode
+        from zoo.film.write import encode
 
         return numbered(output) or Path(output).suffix.lower() in encode.SUFFIXES
     return path.suffix.lower() not in ("", *pictures.SUFFIXES)

@@ -10,13 +10,15 @@ from typing import Any
 from zoo import files, flags, numbers, presets, registry
 from zoo.chain import Chain
 from zoo.errors import FlagError, ZooError, say, visible
-from zoo.film import encode, job, outputs, plan, sequence, split, streams
-from zoo.film import probe as look
-from zoo.film.parts import folder_of, is_tidied
+from zoo.film import job, plan, split
 from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
-from zoo.film.source import PIPE, Film
+from zoo.film.read import probe as look
+from zoo.film.read import sequence
+from zoo.film.read.source import PIPE, Film
 from zoo.film.split import Piece
+from zoo.film.write import encode, outputs, streams
+from zoo.film.write.parts import folder_of, is_tidied
 from zoo.memory import keep_freed
 from zoo.restorer import Budget
 
@@ -158,7 +160,7 @@ def _intended(film: Film) -> dict[str, Any]:
 
 def verify(name: str) -> int:
     """Says whether a result is what its log says was made; returns the exit code."""
-    from zoo.film import verify as check
+    from zoo.film.write import verify as check
 
     print(f"{name}: {check.again(Path(name))} frames, as they were written")
     return 0
@@ -198,8 +200,7 @@ def preview(args: Any) -> int:
 
 def compare(args: Any) -> int:
     """Prints or writes what two films differ in; returns the exit code. `args`: the flags of `compare` in zoo.cli."""
-    from zoo.film import beside, graph
-    from zoo.film import compare as comparison
+    from zoo.film.compare import beside, comparison, graph
 
     if args.difference < 0:
         raise FlagError(f"--difference must be 0 or more, not {args.difference:g}")

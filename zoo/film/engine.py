@@ -14,7 +14,7 @@ from zoo import color
 from zoo.chain import Chain
 from zoo.color import Layout
 from zoo.cuts import is_cut
-from zoo.film.source import Frame
+from zoo.film.read.source import Frame
 from zoo.motion import blurred
 from zoo.restorer import Budget
 from zoo.steps.step import Aside, Moment

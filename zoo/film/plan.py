@@ -13,11 +13,13 @@ from typing import Any
 from zoo import pictures
 from zoo.chain import Chain
 from zoo.errors import InputError
-from zoo.film import clock, containers, encode, formats, probe, sequence, source, streams
-from zoo.film.encode import Encoding
-from zoo.film.original import Original
-from zoo.film.source import Film, Losses
+from zoo.film import formats
+from zoo.film.read import clock, probe, sequence, source
+from zoo.film.read.original import Original
+from zoo.film.read.source import Film, Losses
 from zoo.film.sums import fingerprint, of_pictures
+from zoo.film.write import containers, encode, streams
+from zoo.film.write.encode import Encoding
 from zoo.pictures import SUFFIXES
 from zoo.restorer import Budget
 from zoo.steps.step import Aside, Kind

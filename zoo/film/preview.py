@@ -17,7 +17,7 @@ from zoo.errors import FlagError
 from zoo.film import display, job, plan
 from zoo.film.engine import Engine
 from zoo.film.plan import Options
-from zoo.film.source import Film
+from zoo.film.read.source import Film
 from zoo.restorer import Budget
 
 _CELL_PX = 640  # width of a frame on the sheet, at most

@@ -13,7 +13,7 @@ from zoo import color
 from zoo.color import Layout
 from zoo.cuts import cut_score, is_cut
 from zoo.film.engine import Engine, Restored
-from zoo.film.source import Frame
+from zoo.film.read.source import Frame
 from zoo.flicker import flicker
 
 Lumas = tuple[Array, Array]  # of the input and of the output

@@ -10,10 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from zoo.errors import FlagError, InputError
-from zoo.film import log, sequence, source, sums
-from zoo.film.changes import Watch
+from zoo.film import sums
 from zoo.film.plan import Options, Plan, settings
-from zoo.film.source import PIPE, Film, Losses
+from zoo.film.read import sequence, source
+from zoo.film.read.changes import Watch
+from zoo.film.read.source import PIPE, Film, Losses
+from zoo.film.write import log
 from zoo.restorer import Budget
 
 _MOST = 1000  # pieces, each of which is decoded from the film's beginning

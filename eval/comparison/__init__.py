@@ -1,0 +1,1 @@
+"""What is compared, under which conditions, and what is found."""

@@ -1,0 +1,1 @@
+"""What is found, drawn: tables, plots, sheets of crops, sections of the docs."""

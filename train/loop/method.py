@@ -1,0 +1,109 @@
+"""What a train command must say: its networks, and what one step does. The loop (loop.py) does the rest."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Key
+
+from train.loop import sharding
+from train.loop import state as st
+from train.loop.grow import grown
+from train.loop.settings import Settings
+from zoo import registry
+from zoo.models.convolution import compiler_options
+
+Batch = dict[str, Array]  # "clean", and "degraded" where pictures are unpaired: uint8 [n h w 3]
+Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
+
+
+def streams(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
+    """The keys of a run's first weights and of its steps. Neither meets a number of the other's, nor of the procedural
+    pictures', which fold small numbers into the seed's key."""
+    weights, steps = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2**32 - 1))
+    return weights, steps
+
+
+def compiled(
+    task: "Task", update: Update, *, mesh: Mesh
+) -> Callable[[st.TrainState, Batch], tuple[st.TrainState, Any]]:
+    """A step as the loop runs it, jitted: (state, batch) -> (state, losses), the state donated and the new one on every
+    device."""
+
+    def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
+        return update(state, batch, jax.random.fold_in(streams(task.settings.seed)[1], state.step))
+
+    replicated = sharding.replicated(mesh)
+    return jax.jit(step, donate_argnums=0, out_shardings=replicated, compiler_options=compiler_options())
+
+
+class Task:
+    """Base of the commands' tasks. `nets` are the networks, `optimisers` what trains each; `ships` names the one
+    whose moving average is validated and saved, `averaged` all that have an average."""
+
+    nets: dict[str, st.Net]
+    optimisers: dict[str, st.Adam]
+    ships: str
+    averaged: tuple[str, ...]
+    unpaired = False  # draws clean and degraded pictures from disjoint halves of the data
+    restores = True  # is validated by PSNR
+
+    def __init__(self, settings: Settings, steps: int):
+        self.settings, self.steps = settings, steps
+
+    def update(self, step: int) -> Update:
+        """The method that makes this step (a pure function); each is compiled once, under its name."""
+        raise NotImplementedError
+
+    def init(self, key: Key[Array, ""]) -> st.TrainState:
+        """The state before the first step."""
+        params, stats = {}, {}
+        for k, (name, net) in enumerate(sorted(self.nets.items())):
+            params[name], stats[name] = net.init(jax.random.fold_in(key, k))
+        if self.settings.weights:
+            fresh, trained = (params[self.ships], stats[self.ships]), st.arrays(registry.load(self.settings.weights))
+            params[self.ships], stats[self.ships] = grown(fresh, trained)
+        optimiser = {name: adam.init(params[name]) for name, adam in self.optimisers.items()}
+        average = {n: {"params": params[n], "stats": stats[n]} for n in self.averaged}
+        average = jax.tree.map(jnp.copy, average)  # a donated state must not hold an array twice
+        return st.TrainState(jnp.zeros((), jnp.int32), params, stats, optimiser, average, self.pools())
+
+    def optimiser(self, b1: float = 0.9) -> st.Adam:
+        """What trains the network that restores."""
+        s = self.settings
+        return st.OPTIMISERS[s.optimiser](b1=b1, b2=0.999, l2=s.l2, clip=s.clip)
+
+    def pools(self) -> dict[str, Array]:
+        return {}
+
+    def begun(self, done: int) -> bool:
+        """Whether the network that ships has trained in any of the first `done` steps."""
+        return done > 0
+
+    def progress(self, step: Array) -> Array:
+        return step / self.steps
+
+    def rate(self, step: Array, start: int = 0) -> Array:
+        """The learning rate."""
+        s = self.settings
+        warmup = min(100, self.steps // 20) if s.decay == "cosine" else 0
+        share = st.schedule(step, steps=self.steps, start=start, hold=s.hold, shape=s.decay, warmup=warmup)
+        return s.learning_rate * share
+
+    def apply(self, state: st.TrainState, name: str, gradient: Any, rate: Array) -> st.TrainState:
+        """The state after one update of the network `name`, its moving average included."""
+        params, optimiser = self.optimisers[name].update(gradient, state.optimiser[name], state.params[name], rate)
+        state = state._replace(params={**state.params, name: params}, optimiser={**state.optimiser, name: optimiser})
+        if name not in self.averaged:
+            return state
+        new = {"params": params, "stats": state.stats[name]}
+        average = st.follow(state.average[name], new, self.settings.average, state.step)
+        return state._replace(average={**state.average, name: average})
+
+    def restore(self, state: st.TrainState, degraded: Array) -> Array:
+        """What the network that ships makes of degraded pictures."""
+        average = state.average[self.ships]
+        restored, _ = self.nets[self.ships](average["params"], average["stats"], degraded, train=False)
+        return jnp.clip(restored, 0, 1)
