@@ -9,8 +9,8 @@ import pytest
 
 from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
-from zoo import cli, registry
-from zoo.film import job, pyav, sums
+from zoo import cli, registry, sums
+from zoo.film import job, pyav
 from zoo.film.read import source
 
 

@@ -19,10 +19,10 @@ from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixt
 from zoo import registry
 from zoo.errors import FlagError, ZooError
 from zoo.film import engine, shots
-from zoo.film.sums import of_pictures
 from zoo.film.write.encode import Segment
 from zoo.film.write.parts import Parts
 from zoo.restorer import Restorer
+from zoo.sums import of_pictures
 
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
 

@@ -15,8 +15,8 @@ import pytest
 from tests import clips
 from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from tests.test_film_resume import break_at
-from zoo import cli
-from zoo.film import job, sums
+from zoo import cli, sums
+from zoo.film import job
 from zoo.film.read import original
 from zoo.film.write import finish, mux, parts
 from zoo.film.write.encode import Segment

@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from zoo import sums
 from zoo.errors import FlagError, Interrupted, ZooError
-from zoo.film import shots, sums
+from zoo.film import shots
 from zoo.film.engine import Engine, Smaller
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.read import masks, sequence, source
 from zoo.film.read.source import PIPE, Film, Frame
 from zoo.film.shots import Noted
-from zoo.film.sums import of_pictures
 from zoo.film.threads import ahead, behind
 from zoo.film.write import encode, finish, y4m
 from zoo.film.write.finish import Count, Report, Told
 from zoo.film.write.parts import Parts, Record
 from zoo.restorer import Budget
+from zoo.sums import of_pictures
 
 _TRIES = 3  # to have all segments there at once
 _AHEAD = 2  # frames that wait between two stages

@@ -17,12 +17,12 @@ from zoo.film import formats
 from zoo.film.read import clock, probe, sequence, source
 from zoo.film.read.original import Original
 from zoo.film.read.source import Film, Losses
-from zoo.film.sums import fingerprint, of_pictures
 from zoo.film.write import containers, encode, streams
 from zoo.film.write.encode import Encoding
 from zoo.pictures import SUFFIXES
 from zoo.restorer import Budget
 from zoo.steps.step import Aside, Kind
+from zoo.sums import fingerprint, of_pictures
 
 _MOST_AT_ONCE = 16  # frames: more of them only wait for one another
 

@@ -9,8 +9,8 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+from zoo import sums
 from zoo.errors import FlagError, InputError
-from zoo.film import sums
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.read import sequence, source
 from zoo.film.read.changes import Watch

@@ -9,10 +9,10 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from zoo import color, files
+from zoo import color, files, sums
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import formats, sums
+from zoo.film import formats
 from zoo.film.presentation import Presentation
 from zoo.film.read import sequence
 from zoo.film.read.source import PIPE, Film, Frame

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo import checked
+from zoo import checked, sums
 from zoo.errors import InputError
-from zoo.film import shots, sums
+from zoo.film import shots
 from zoo.film.plan import Options, Plan
 from zoo.film.read import sequence
 from zoo.film.read.source import Frame, Losses

@@ -16,7 +16,7 @@ from typing import Any
 
 from zoo import checked, files
 from zoo.errors import FlagError, InputError, OutputError, ZooError
-from zoo.film.sums import sum_of
+from zoo.sums import sum_of
 
 MANIFEST = "manifest.json"
 SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256

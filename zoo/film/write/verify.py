@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from av.error import FFmpegError
 
-from zoo import pictures
+from zoo import pictures, sums
 from zoo.errors import InputError, OutputError
-from zoo.film import formats, pyav, sums
+from zoo.film import formats, pyav
 from zoo.film.read import ffv1, sequence
 from zoo.film.read.source import Film, opened, picture_stream
 from zoo.film.threads import ahead
