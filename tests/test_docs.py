@@ -45,6 +45,8 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def kinds(module) -> list[type]:
     """The dataclasses of a command's flags."""
+    if module is cli:
+        return [*cli.COMMANDS]
     return [kind for kind in vars(module).values() if dataclasses.is_dataclass(kind) and isinstance(kind, type)]
 
 

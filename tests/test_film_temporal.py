@@ -16,8 +16,8 @@ import pytest
 from tests import clips
 from zoo import Restorer, cli, color, pictures
 from zoo.color import Layout
+from zoo.commands.restore import film as command
 from zoo.cuts import cut_score, is_cut
-from zoo.film import command
 from zoo.flicker import flicker
 from zoo.steps import fuse
 from zoo.steps.fuse import fused

@@ -17,8 +17,8 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 # Inside zoo, from the ground up: each room imports only itself and what lies below. A room is a folder or a module;
 # modules that are not named here are the ground.
 GROUND = "ground"
-ROOMS = [GROUND, "models", "cards", "registry", "restorer", "steps", "chain", "presets", "still", "film", "cli"]
-ROOMS += ["__main__"]
+ROOMS = [GROUND, "models", "cards", "registry", "restorer", "steps", "chain", "presets", "film", "commands"]
+ROOMS += ["cli", "__main__"]
 
 
 RANDOM = [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.grain, noise.scan, noise.mixed]

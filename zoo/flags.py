@@ -1,13 +1,16 @@
 """Kinds of command-line values that several commands read."""
 
 import dataclasses
+import inspect
 import sys
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from tyro.constructors import PrimitiveConstructorSpec
 
 from zoo.errors import FlagError
+
+T = TypeVar("T")
 
 
 def _numbers(least: int, most: int, metavar: str) -> PrimitiveConstructorSpec:
@@ -31,7 +34,19 @@ def _numbers(least: int, most: int, metavar: str) -> PrimitiveConstructorSpec:
 
 Levels = Annotated[tuple[float, float], _numbers(2, 2, "LOW,HIGH")]
 LevelList = Annotated[tuple[float, ...], _numbers(1, 99, "LEVEL,LEVEL,...")]
-Precision = Literal["float32", "bfloat16"]  # of what networks compute: zoo.models.layers.PRECISIONS
+Precision = Literal["float32", "bfloat16"]  # of what networks compute
+OnChange = Literal["fail", "first", "split"]  # what to do where a film changes in the middle
+Gaps = Literal["fail", "copy"]  # what a missing number of a sequence means
+Progress = Literal["auto", "json", "off"]  # how it is shown
+
+
+def in_order(kind: type[T]) -> type[T]:
+    """A dataclass of flags that `--help` shows with its own first, then those of its bases, as they are named."""
+    flags: Any = kind
+    fields = flags.__dataclass_fields__
+    names = [name for base in kind.__mro__ for name in inspect.get_annotations(base)]
+    flags.__dataclass_fields__ = {name: fields[name] for name in names}
+    return kind
 
 
 def check_names(argv: Sequence[str] | None, *kinds: type) -> None:

@@ -1,8 +1,6 @@
 """Chains for what people mostly want, by name."""
 
-from typing import Any, NamedTuple
-
-from zoo.errors import FlagError, choose
+from typing import NamedTuple
 
 
 class Preset(NamedTuple):
@@ -15,25 +13,6 @@ PRESETS: dict[str, Preset] = {
     "film-noise-fast": Preset("the same, at three times the speed", "denoise=fast-gaussian,fuse"),
     "film-grain-fast": Preset("the grain of film stock, which is softer than noise", "denoise=fast-grain,fuse"),
 }
-
-
-def chain_of(args: Any) -> str:
-    """The chain that the flags --model, --steps and --preset ask for. Raises FlagError for none, and for several."""
-    asked = [flag for flag in ("model", "steps", "preset") if getattr(args, flag)]
-    if len(asked) > 1:
-        raise FlagError(f"--{asked[0]} and --{asked[1]} both say what is to be done; leave one of them out")
-    if args.temporal != "auto" and asked != ["model"]:
-        raise FlagError("--temporal belongs to --model; with --steps leave out fuse")
-    if args.steps:
-        return args.steps
-    if args.preset:
-        return PRESETS[choose("preset", args.preset, PRESETS)].steps
-    if not args.model:
-        from zoo import registry
-
-        denoisers = ", ".join(name for name, spec in registry.SPECS.items() if spec.task == "denoise")
-        raise FlagError(f"say what is to be done, with --preset, --steps, or -m and a model: {denoisers}")
-    return model_chain(args.model, fuse=args.temporal == "auto")
 
 
 def model_chain(model: str, *, fuse: bool) -> str:

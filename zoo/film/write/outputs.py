@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from zoo import files
 from zoo.errors import FlagError
@@ -12,30 +11,30 @@ from zoo.film.write import encode
 from zoo.film.write.parts import is_made
 
 
-def chosen(args: Any, source: Path) -> Path:
+def chosen(wanted: str | None, source: Path) -> Path:
     """The film or the pictures to write: as said, or beside the film; as Matroska where its kind is not written."""
-    if args.output == PIPE:
+    if wanted == PIPE:
         return Path(PIPE)
-    if args.output is None and str(source) == PIPE:
+    if wanted is None and str(source) == PIPE:
         raise FlagError("name the file to write with -o; - is standard output")
-    if args.output is None:
+    if wanted is None:
         return beside(source)
-    if Path(args.output).is_dir() or str(args.output).endswith(("/", os.sep)):
-        return Path(args.output) / _usual(source).name
-    return Path(args.output)
+    if Path(wanted).is_dir() or wanted.endswith(("/", os.sep)):
+        return Path(wanted) / _usual(source).name
+    return Path(wanted)
 
 
-def check(args: Any, output: Path, source: Path) -> None:
+def check(output: Path, source: Path, *, overwrite: bool, restart: bool) -> None:
     """Raises FlagError where a result must not be written."""
     if sequence.is_pattern(output):
-        _check_pattern(args, output, source)
+        _check_pattern(output, source, overwrite)
     elif str(output) != PIPE:
         files.check_name(output, ".json")  # no shorter than ".part"
-        made = is_made(output) and not args.restart  # the same command goes on, which has only to tidy up
-        files.check_free(output, {source.resolve()}, overwrite=args.yes or made)
+        made = is_made(output) and not restart  # the same command goes on, which has only to tidy up
+        files.check_free(output, {source.resolve()}, overwrite=overwrite or made)
 
 
-def _check_pattern(args: Any, output: Path, source: Path) -> None:
+def _check_pattern(output: Path, source: Path, overwrite: bool) -> None:
     """The same of a sequence: none of its pictures is an original, or exists unless it may be overwritten or a run goes
     on."""
     files.check_name(output, ".json")
@@ -44,7 +43,7 @@ def _check_pattern(args: Any, output: Path, source: Path) -> None:
     if source.resolve() == output.resolve() or originals & {path.resolve() for path in there}:
         raise FlagError(f"{output} is an original, which is never overwritten; choose another output with -o")
     going_on = output.with_name(f"{output.name}.part").is_dir()
-    if there and there[0].exists() and not (args.yes or going_on):
+    if there and there[0].exists() and not (overwrite or going_on):
         raise FlagError(f"{there[0]} exists; overwrite it with -y, or choose another output with -o")
     files.check_folder(output.parent)
 

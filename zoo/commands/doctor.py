@@ -1,24 +1,33 @@
-"""Whether this installation works: versions, devices, encoders, and one frame restored."""
+"""`filmzoo doctor`: whether this installation works."""
 
+import dataclasses
 import importlib.metadata
+import json
 import platform
 import time
-
-import av
-import jax
-import numpy as np
-from av.codec.codec import UnknownCodecError
-
-from zoo import registry
-from zoo.restorer import Restorer
 
 _PACKAGES = ("filmzoo", "jax", "jaxlib", "flax", "numpy", "av", "pillow", "OpenImageIO")
 _ENCODERS = ("ffv1", "libx265", "prores_ks", "libsvtav1", "libx264")
 _SIDE_PX = 256
 
 
+@dataclasses.dataclass(frozen=True)
+class Doctor:
+    """Say, as JSON, whether this installation works: versions, devices, encoders, and one frame restored."""
+
+
+def run(args: Doctor) -> int:
+    print(json.dumps(report(), indent=1))
+    return 0
+
+
 def report() -> dict[str, object]:
     """All of it, by name; takes the time of one small frame."""
+    import av
+    import jax
+
+    from zoo import registry
+
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -40,6 +49,9 @@ def _version(name: str) -> str:
 
 
 def _encodes(name: str) -> bool:
+    import av
+    from av.codec.codec import UnknownCodecError
+
     try:
         return av.Codec(name, "w").is_encoder
     except (UnknownCodecError, ValueError):
@@ -48,6 +60,11 @@ def _encodes(name: str) -> bool:
 
 def _one_frame() -> str:
     """Restores noise with the first denoiser whose weights ship."""
+    import numpy as np
+
+    from zoo import registry
+    from zoo.restorer import Restorer
+
     name = next((n for n, s in registry.SPECS.items() if s.task == "denoise" and registry.has_weights(n)), None)
     if name is None:
         return "no weights ship with this installation"

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -16,20 +15,20 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from zoo import files, flags, pictures
 from zoo.chain import Chain
+from zoo.commands.restore.flags import Restore, chain_of
 from zoo.errors import FlagError, InputError, ZooError, say, visible
 from zoo.memory import keep_freed
 from zoo.pictures import Picture
-from zoo.presets import chain_of
 from zoo.restorer import Budget
 from zoo.steps.step import Kind
 
-Restore = Callable[..., np.ndarray]  # (samples, progress=...)
+Restoring = Callable[..., np.ndarray]  # (samples, progress=...)
 # All others are for films.
 _FLAGS = {"inputs", "model", "steps", "preset", "output", "yes", "tile", "precision", "dry_run", "max_pixels"}
 
 
-def restore(args: Any) -> int:
-    """`args`: the flags of `restore` in zoo.cli. Returns the exit code."""
+def restore(args: Restore) -> int:
+    """Restores the pictures that `args` name; returns the exit code."""
     flags.refuse(args, {*flags.given(args)} - _FLAGS, "still pictures")
     chain = Chain(chain_of(args))
     chain.kinds(Kind(1, 1, still=True))  # what a still cannot have is said before any work
@@ -54,7 +53,7 @@ def restore(args: Any) -> int:
     return 0
 
 
-def plan(args: Any) -> list[tuple[Path, Path]]:
+def plan(args: Restore) -> list[tuple[Path, Path]]:
     """(source, target) for every picture. Raises, before any work is done, for whatever must not be written."""
     if not args.inputs:
         raise FlagError("name a picture, a folder or a glob to restore")
@@ -90,7 +89,7 @@ def _within(source: Path, root: Path, folder: Path) -> bool:
     return root.resolve() in folder.resolve().parents and folder.resolve() in source.resolve().parents
 
 
-def _is_folder(args: Any, count: int) -> bool:
+def _is_folder(args: Restore, count: int) -> bool:
     """Whether the output is a folder rather than a file."""
     output = Path(args.output or "")
     if output.is_dir() or str(args.output).endswith(("/", os.sep)):
@@ -118,7 +117,7 @@ def _check_targets(targets: dict[Path, Path], overwrite: bool) -> None:
         taken[target] = source
 
 
-def _restore_all(restore: Restore, jobs: list[tuple[Path, Path]]) -> list[ZooError]:
+def _restore_all(restore: Restoring, jobs: list[tuple[Path, Path]]) -> list[ZooError]:
     """Restores every picture that can be; returns what went wrong with the others."""
     failed, console = [], Console(stderr=True)
     bar = Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console)
@@ -138,7 +137,7 @@ def _restore_all(restore: Restore, jobs: list[tuple[Path, Path]]) -> list[ZooErr
     return failed
 
 
-def _restore_one(restore: Restore, source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+def _restore_one(restore: Restoring, source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
     try:
         picture = pictures.read(source)
     except PermissionError:
@@ -159,7 +158,7 @@ def _notes(picture: Picture, target: Path) -> Iterator[str]:
         yield f"{share:.1%} of its samples lie outside [0, 1] and are kept as they are; white is 1"
 
 
-def _restored(restore: Restore, samples: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
+def _restored(restore: Restoring, samples: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
     """What lies outside [0, 1] is moved by as much as the network moves what lies at its edge, and not cut."""
     outside = _outside(samples)
     if not outside.any():

@@ -1,0 +1,51 @@
+"""`filmzoo probe`: what a film is, and what `restore` would say to it."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from zoo.commands.shared import Reads
+from zoo.errors import ZooError, visible
+from zoo.flags import in_order
+
+if TYPE_CHECKING:
+    from zoo.film.read.source import Film
+
+
+@in_order
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Probe(Reads):
+    """Say what a film is, as JSON: size, rate, colour, fields, streams; and what `restore` would say to it."""
+
+    film: Annotated[str, tyro.conf.Positional]
+    """A film, or numbered pictures such as frame.%%06d.dpx."""
+
+
+def run(args: Probe) -> int:
+    """Prints what a film is; returns the exit code."""
+    from zoo.film import plan
+    from zoo.film.read import probe
+
+    film = plan.describe(args.film, plan.Options())
+    about = probe.facts(film) | {"restore": _intended(film)}
+    print(visible(json.dumps(about, indent=1, default=str, ensure_ascii=False), lines=True))
+    return 0
+
+
+def _intended(film: "Film") -> dict[str, Any]:
+    """What `restore` would do with a film if nothing else were asked for, or why it would refuse."""
+    from zoo.film import plan
+    from zoo.film.read.source import PIPE
+    from zoo.film.write import outputs
+
+    output = Path(PIPE) if film.name == PIPE else outputs.beside(Path(film.name))
+    try:
+        planned = plan.of(film, output, plan.Options())
+    except ZooError as e:
+        return {"refused": str(e)}
+    encoding = planned.encoding
+    how = {"encoder": encoding.encoder, "pixel_format": encoding.pixel_format, "options": dict(encoding.options)}
+    return {"output": str(output)} | how | {"notes": planned.notes}

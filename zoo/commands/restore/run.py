@@ -1,0 +1,41 @@
+"""Whether films or pictures are restored."""
+
+import glob
+from pathlib import Path
+
+from zoo.commands.restore.flags import Restore, chain_of
+from zoo.errors import FlagError
+
+
+def run(args: Restore) -> int:
+    """Restores what `args` name; returns the exit code."""
+    chain_of(args)  # what is wrong with it is said before all else
+    if films := [name for name in args.inputs if _is_film(name, args.output)]:
+        if len(args.inputs) > 1:
+            raise FlagError(f"{films[0]} is a film; restore films one at a time")
+        from zoo.commands.restore import film
+
+        return film.restore(args, films[0])
+    from zoo.commands.restore import stills
+
+    return stills.restore(args)
+
+
+def _is_film(name: str, output: str | None) -> bool:
+    """Whether an input is a film: a pipe, a numbered sequence, a file of another kind than the pictures', or pictures
+    that are to become a film."""
+    from zoo import pictures
+
+    numbered = lambda path: "%" in Path(path).name and Path(path).suffix.lower() in pictures.SUFFIXES
+    path = Path(name)
+    if path.is_file():  # whatever signs there are in its name
+        return not pictures.is_picture(path)
+    if name == "-" or numbered(name):
+        return True
+    if path.is_dir() or glob.has_magic(name):
+        if output is None:
+            return False
+        from zoo.film.write import encode
+
+        return numbered(output) or Path(output).suffix.lower() in encode.SUFFIXES
+    return path.suffix.lower() not in ("", *pictures.SUFFIXES)
