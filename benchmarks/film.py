@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks import processes
 from benchmarks.measure import TINY, Rounds, compare, reason, rounded
 from zoo import color, leaves
+from zoo.budget import Budget
 from zoo.color import Layout
 from zoo.errors import ZooError
 from zoo.film import formats, job, plan
@@ -29,7 +30,6 @@ from zoo.film.read.source import Losses
 from zoo.film.write import encode
 from zoo.memory import keep_freed
 from zoo.presets import model_chain
-from zoo.restorer import Budget
 
 MODELS = ("fast-gaussian", "resnet-gaussian-photos")  # for speed; the best of the shipped
 SIZES = {(720, 576): 12, (1920, 1080): 6, (2048, 1556): 4, (4096, 3112): 2}  # frames of a film, at most

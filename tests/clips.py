@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from zoo.models.network import OneToOne
+
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(OneToOne):
     task: str = "denoise"
     multiple: int = 2
     halo: int | None = 0

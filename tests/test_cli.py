@@ -16,6 +16,7 @@ from zoo import cli, pictures, registry
 from zoo.models.resnet import ResNetConfig
 from zoo.pictures import Picture
 from zoo.restorer import Restorer
+from zoo.tiles import Tiled
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MODEL = "gan-gaussian"
@@ -281,7 +282,7 @@ def test_control_c_leaves_nothing_half_written(folder, capsys, monkeypatch, wher
         raise KeyboardInterrupt
 
     if where == "the network":
-        monkeypatch.setattr(Restorer, "_run", interrupted)
+        monkeypatch.setattr(Tiled, "_run", interrupted)
     else:
         monkeypatch.setattr("PIL.Image.Image.save", interrupted)
     assert cli.main(["restore", "in", "-o", "out", "-m", MODEL]) == 130
@@ -295,7 +296,7 @@ def test_out_of_memory_is_code_4(folder, capsys, monkeypatch):
     def full(*_):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
-    monkeypatch.setattr(Restorer, "_run", full)
+    monkeypatch.setattr(Tiled, "_run", full)
     assert cli.main(["restore", "a.png", "-m", MODEL]) == 4
     assert "error: a.png: out of memory for gan-gaussian" in capsys.readouterr().err
 

@@ -20,7 +20,7 @@ from zoo.film.plan import Options
 from zoo.film.read import source
 from zoo.film.write import encode
 from zoo.film.write.parts import Parts
-from zoo.restorer import Restorer
+from zoo.tiles import Tiled
 
 WORDS = ["in.mkv", "--segment", "4", "--batch", "4"]
 COUNT = 14
@@ -58,13 +58,13 @@ def film(folder, monkeypatch):  # noqa: F811
 @pytest.fixture
 def places(monkeypatch):
     """How many frames each call of the network was given, filled-up places with them."""
-    work, given = Restorer.on_device, []
+    work, given = Tiled.on_device, []
 
     def counted(self, rgb):
         given.append(len(rgb))
         return work(self, rgb)
 
-    monkeypatch.setattr(Restorer, "on_device", counted)
+    monkeypatch.setattr(Tiled, "on_device", counted)
     return given
 
 
@@ -149,7 +149,7 @@ def test_a_run_goes_on_with_its_batch_or_not_at_all(film, monkeypatch, capsys):
 
 def test_a_film_for_which_memory_runs_out_is_of_one_tile(film):
     """In the middle of a segment, after frames of it were restored: these too are restored anew."""
-    run, ran = Restorer._run, []
+    run, ran = Tiled._run, []
 
     def full(self, plan, *rest):
         ran.append(self.tile)
@@ -159,17 +159,17 @@ def test_a_film_for_which_memory_runs_out_is_of_one_tile(film):
 
     words = ["in.mkv", "--segment", "8", "--batch", "4", "-o"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Restorer, "_run", full)
-        patch.setattr(Restorer, "at_once", lambda self, height, width: 8 if self.tile > 512 else 3)
+        patch.setattr(Tiled, "_run", full)
+        patch.setattr(Tiled, "at_once", lambda self, height, width: 8 if self.tile > 512 else 3)
         assert restore(*words, "smaller.mkv") == 0
-        patch.setattr(Restorer, "at_once", lambda self, height, width: 2)
+        patch.setattr(Tiled, "at_once", lambda self, height, width: 2)
         assert restore(*words, "two.mkv") == 0
     assert sums(film, "smaller.mkv") == sums(film, "two.mkv") != sums(film, "whole.mkv"), "two at once, half of four"
 
 
 def test_a_run_goes_on_in_the_tiles_that_it_came_to(film, monkeypatch, capsys):
     """What was finished in larger ones is kept, and said."""
-    run, ran = Restorer._run, []
+    run, ran = Tiled._run, []
 
     def full(self, plan, *rest):
         ran.append(self.tile)
@@ -184,7 +184,7 @@ def test_a_run_goes_on_in_the_tiles_that_it_came_to(film, monkeypatch, capsys):
             raise KeyboardInterrupt
 
     keep, stopped = Parts.finish, []
-    monkeypatch.setattr(Restorer, "_run", full)
+    monkeypatch.setattr(Tiled, "_run", full)
     monkeypatch.setattr(Parts, "finish", killed)
     assert restore(*WORDS, "-o", "out.mkv") == 130
     assert restore(*WORDS, "-o", "out.mkv") == 0

@@ -21,8 +21,8 @@ from zoo.errors import FlagError, ZooError
 from zoo.film import engine, shots
 from zoo.film.write.encode import Segment
 from zoo.film.write.parts import Parts
-from zoo.restorer import Restorer
 from zoo.sums import of_pictures
+from zoo.tiles import Tiled
 
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
 
@@ -172,7 +172,7 @@ def test_a_place_where_nothing_can_be(film, capsys):
 
 
 def test_out_of_memory_halves_the_tile_and_does_the_same_frames_again(film, monkeypatch, caplog):
-    run, failed = Restorer._run, []
+    run, failed = Tiled._run, []
 
     def full(self, plan, *rest):
         if self.tile > 512:
@@ -180,7 +180,7 @@ def test_out_of_memory_halves_the_tile_and_does_the_same_frames_again(film, monk
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         run(self, plan, *rest)
 
-    monkeypatch.setattr(Restorer, "_run", full)
+    monkeypatch.setattr(Tiled, "_run", full)
     assert restore(*WORDS) == 0
     assert failed == [1024]
     assert "out of memory" in caplog.text
@@ -209,7 +209,7 @@ def test_out_of_memory_while_shots_are_measured_does_it_again(film, monkeypatch,
 
 @pytest.mark.parametrize(
     ("place", "stage", "at_once", "then"),
-    [(engine, "_rgb", (), ()), (Restorer, "on_device", (4,), (1,)), (engine, "_changed", (), ())],
+    [(engine, "_rgb", (), ()), (Tiled, "on_device", (4,), (1,)), (engine, "_changed", (), ())],
 )
 def test_out_of_memory_beside_the_network_does_the_same_frames_again_fewer_at_once(
     film, monkeypatch, caplog, place, stage, at_once, then
@@ -224,7 +224,7 @@ def test_out_of_memory_beside_the_network_does_the_same_frames_again_fewer_at_on
         return work(*given, **options)
 
     monkeypatch.setattr(place, stage, full)
-    monkeypatch.setattr(Restorer, "at_once", lambda self, height, width: 4 if self.tile > 512 else 1)
+    monkeypatch.setattr(Tiled, "at_once", lambda self, height, width: 4 if self.tile > 512 else 1)
     assert restore("in.mkv", "-o", "out.mkv", "--segment", "4") == 0
     assert sizes[0] == at_once
     assert set(sizes[1:]) == {then}
@@ -236,7 +236,7 @@ def test_out_of_memory_after_all_is_code_4(film, monkeypatch, capsys):
     def full(*_):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
-    monkeypatch.setattr(Restorer, "_run", full)
+    monkeypatch.setattr(Tiled, "_run", full)
     assert restore(*WORDS) == 4
     assert "error: out of memory" in capsys.readouterr().err
     assert not (film / "out.mkv").exists()

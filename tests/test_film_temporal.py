@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from tests import clips
-from zoo import Restorer, cli, color, pictures
+from zoo import cli, color, pictures
 from zoo.color import Layout
 from zoo.commands.restore import film as command
 from zoo.cuts import cut_score, is_cut
 from zoo.flicker import flicker
 from zoo.steps import fuse
 from zoo.steps.fuse import fused
+from zoo.tiles import Tiled
 
 FILM = Path(__file__).parents[2] / "shared" / "data" / "film"
 REAL = pytest.mark.skipif(not FILM.is_dir(), reason=f"no films in {FILM}")
@@ -222,14 +223,14 @@ def test_segments_and_batches_change_no_code(reel, words):
 
 
 def test_freed_memory_is_kept_and_of_the_frames_before_little(reel, monkeypatch):
-    work, held, kept = Restorer.on_device, [], []
+    work, held, kept = Tiled.on_device, [], []
 
     def watched(self, rgb):
         held.append(sum(one.size == rgb.size for one in jax.live_arrays()))
         return work(self, rgb)
 
     others = sum(one.size == 80 * 96 * 3 for one in jax.live_arrays())
-    monkeypatch.setattr(Restorer, "on_device", watched)
+    monkeypatch.setattr(Tiled, "on_device", watched)
     monkeypatch.setattr(command, "keep_freed", kept.append)
     assert restore(reel, "out.mkv", "--batch", "1") == 0
     assert kept == [80 * 96], "told how large a frame is"

@@ -84,7 +84,7 @@ def test_float32_is_all_of_it_on_accelerators():
     """Where by default they round the factors of its products."""
 
     def said(precision):
-        restore = Restorer(network(DENOISERS[0]), precision=precision)
+        restore = Restorer(network(DENOISERS[0]), precision=precision).tiled
         x = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
         return restore._forward.trace(restore._state, x).lower(lowering_platforms=("tpu",)).as_text()
 

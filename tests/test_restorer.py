@@ -16,16 +16,21 @@ from hypothesis import strategies as st
 from benchmarks.processes import devices
 from zoo import registry
 from zoo.errors import FlagError, InputError, OutOfMemory, ZooError
-from zoo.restorer import SMALLEST_SIDE_PX, Restorer
+from zoo.models.network import OneToOne
+from zoo.restorer import Restorer
+from zoo.tiles import SMALLEST_SIDE_PX
 
 DTYPES = (np.uint8, np.uint16, np.float16, np.float32, np.float64, ml_dtypes.bfloat16)
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(OneToOne):
     multiple: int = 1
     halo: int | None = 0
     task: str = "denoise"
+    scale: int = 1
+    frames: tuple[int, int] = (0, 0)
+    needs: tuple[str, ...] = ()
 
 
 class Identity(nnx.Module):
@@ -72,7 +77,8 @@ def picture(*shape, dtype=np.float32, seed=0):
 
 def out_of_memory_above(restore, pixels, error=None):
     """Stands for a device that holds `pixels` at once; returns the list of the batches it was given."""
-    forward, seen = restore._forward, []
+    tiled = getattr(restore, "tiled", restore)
+    forward, seen = tiled._forward, []
 
     def limited(state, x):
         seen.append(x.shape)
@@ -80,7 +86,7 @@ def out_of_memory_above(restore, pixels, error=None):
             raise error or jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
         return forward(state, x)
 
-    restore._forward = limited
+    tiled._forward = limited
     return seen
 
 
@@ -157,7 +163,7 @@ def test_a_picture_is_compiled_once_for_each_shape():
     restore = Restorer(Convolutions(2), tile=96)
     for seed in range(3):
         restore(picture(150, 170, 3, seed=seed))
-    assert restore._forward._cache_size() == 1
+    assert restore.tiled._forward._cache_size() == 1
 
 
 def test_the_smallest_picture_is_mirrored_to_what_a_network_needs():
@@ -276,11 +282,11 @@ from tests.test_restorer import Convolutions, picture
 from zoo.restorer import Restorer
 assert jax.device_count() == 8
 restore = Restorer(Convolutions(1), tile=70)
-forward, shards = restore._forward, []
+forward, shards = restore.tiled._forward, []
 def watched(state, x):
     shards.append(len(x.sharding.device_set))
     return forward(state, x)
-restore._forward = watched
+restore.tiled._forward = watched
 np.save({out!r}, restore(picture(140, 250, 3)))
 np.save({batch!r}, restore(picture(11, 40, 30, 3)))
 mesh = jax.make_mesh((8,), ("data",))
@@ -289,7 +295,7 @@ for x in (picture(140, 250, 3), picture(11, 40, 30, 3)):
     assert np.array_equal(restore(jax.numpy.asarray(x)), restore(x))
 x = picture(16, 40, 30, 3)
 assert np.array_equal(restore(jax.device_put(x, spread)), restore(x))
-restore.tile = 1024
+restore.tiled.tile = 1024
 np.save({frame!r}, restore(picture(1201, 90, 3)))
 print(shards)
 """
@@ -401,9 +407,19 @@ def test_rounding_at_the_ends_of_the_range_is_forgiven():
     assert np.array_equal(identity(np.array([[[-1e-4, 0.5, 1 + 1e-4]]])), [[[0, 0.5, 1]]])
 
 
-@pytest.mark.parametrize("network", [Identity(Config(task="generate")), nnx.Linear(1, 1, rngs=nnx.Rngs(0))])
-def test_only_denoising_networks(network):
-    with pytest.raises(FlagError, match="whose task is 'denoise'"):
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [
+        (Identity(Config(task="generate")), "Identity is a network for the task 'generate'; give one whose task is"),
+        (nnx.Linear(1, 1, rngs=nnx.Rngs(0)), "Linear lacks a config that says what it takes"),
+        (
+            Identity(Config(frames=(2, 2))),
+            r"Identity looks at 5 frames: use it in a chain, zoo.Chain\('denoise=Identity'\)",
+        ),
+    ],
+)
+def test_only_denoising_networks_of_one_frame(network, sentence):
+    with pytest.raises(FlagError, match=sentence):
         Restorer(network)
 
 

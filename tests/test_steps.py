@@ -9,10 +9,10 @@ import pytest
 import zoo
 from tests import clips
 from zoo import cli, color, filters, pictures
+from zoo.budget import Budget
 from zoo.chain import STEPS, Chain
 from zoo.errors import FlagError
 from zoo.presets import PRESETS
-from zoo.restorer import Budget
 from zoo.steps import grammar
 from zoo.steps.step import NOISY, Aside, Kind, Moment
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float
 
+from zoo.budget import Budget
 from zoo.errors import FlagError
-from zoo.restorer import Budget, restored
+from zoo.restorer import restored
 from zoo.steps import grammar
 from zoo.steps.denoise import Denoise
 from zoo.steps.filter import Enhance, Filter

@@ -24,6 +24,7 @@ from zoo.errors import FlagError, InputError, ZooError, choose
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.gan import LatentConfig, PlainConfig
+from zoo.models.network import ModelConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 
@@ -36,8 +37,8 @@ class Spec:
     """One model: what it is built from, and what the world needs to know to use it. What ships may be of another size,
     and so of another halo: `config_of` says which."""
 
-    config: Any  # a network's frozen config; its type names the network
-    noise: str  # what it was made for: a key of zoo.noise.NOISES, or "any"
+    config: ModelConfig  # its type names the network
+    noise: str | None  # that a denoiser was made for: a key of zoo.noise.NOISES, or "any"; None: of another task
     about: str
     licence: str = "Apache-2.0"
 
@@ -83,7 +84,7 @@ PHOTOS = "-photos"
 SPECS |= {
     name + PHOTOS: dataclasses.replace(spec, licence="research, non-commercial")
     for name, spec in SPECS.items()
-    if spec.noise != "any" and "-paper-" not in name
+    if spec.noise not in (None, "any") and "-paper-" not in name
 }
 
 

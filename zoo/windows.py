@@ -1,5 +1,6 @@
 """Pictures cut into overlapping windows and put together again, in the memory where they lie: the host's, from which
-only one group of windows at a time goes to the devices, or a device's, which they never leave.
+only one group of windows at a time goes to the devices, or a device's, which they never leave. What is put together may
+be larger than what was cut, by a whole `scale`, and have other channels.
 """
 
 from functools import partial
@@ -35,10 +36,15 @@ def spans(length: int, window: int, margin: int) -> list[Span]:
 
 
 class OnHost:
-    """NumPy frames [n h w c] and `out`, of the same shape, which is filled."""
+    """NumPy frames [n h w i], and `out` [n scale*h scale*w o], which is filled; left out, it is made."""
 
-    def __init__(self, frames: np.ndarray, out: np.ndarray):
-        self._frames, self.out = frames, out
+    def __init__(self, frames: np.ndarray, scale: int = 1, out: np.ndarray | None = None):
+        self._frames, self._scale, self._out = frames, scale, out
+
+    @property
+    def out(self) -> np.ndarray:
+        assert self._out is not None
+        return self._out
 
     def cut(self, pieces: list[Piece], window: tuple[int, int]) -> np.ndarray:
         """The windows [g h w c], mirrored beyond the frames' ends."""
@@ -60,41 +66,48 @@ class OnHost:
 
     def paste(self, pieces: list[Piece], restored: jax.Array):
         """Writes the part of each restored window that it decides; what lies beyond the frame falls away."""
-        height, width = self.out.shape[1:3]
+        count, height, width, _ = self._frames.shape
+        if self._out is None:
+            shape = (count, self._scale * height, self._scale * width, restored.shape[-1])
+            self._out = np.empty(shape, restored.dtype)
         for piece, window in zip(pieces, np.asarray(restored), strict=True):
             (top, y, bottom), (left, x, right) = piece.rows, piece.columns
             bottom, right = min(bottom, height), min(right, width)
-            self.out[piece.frame, y:bottom, x:right] = window[y - top : bottom - top, x - left : right - left]
+            top, y, bottom, left, x, right = (self._scale * at for at in (top, y, bottom, left, x, right))
+            self._out[piece.frame, y:bottom, x:right] = window[y - top : bottom - top, x - left : right - left]
 
 
 class OnDevice:
     """The same for JAX frames that lie on one device, as `out` does."""
 
-    def __init__(self, frames: Shaped[Array, "n h w c"], pieces: list[Piece], window: tuple[int, int]):
+    def __init__(self, frames: Shaped[Array, "n h w i"], pieces: list[Piece], window: tuple[int, int], scale: int = 1):
         (self._device,) = frames.devices()
         height, width = pieces[-1].rows.start + window[0], pieces[-1].columns.start + window[1]
-        self._shape = frames.shape
+        self._scale, self._size = scale, (scale * frames.shape[1], scale * frames.shape[2])
         self._frames = _mirrored(frames, height=height, width=width)
         self._out: Any = None
 
     @property
-    def out(self) -> Shaped[Array, "n h w c"]:
-        _, height, width, _ = self._shape
-        return self._out if self._out.shape == self._shape else self._out[:, :height, :width]
+    def out(self) -> Shaped[Array, "n hh ww o"]:
+        height, width = self._size
+        return self._out if self._out.shape[1:3] == self._size else self._out[:, :height, :width]
 
-    def cut(self, pieces: list[Piece], window: tuple[int, int]) -> Shaped[Array, "g hh ww c"]:
+    def cut(self, pieces: list[Piece], window: tuple[int, int]) -> Shaped[Array, "g hh ww i"]:
         if (len(pieces), *window) == self._frames.shape[:3]:  # every frame, whole
             return self._frames
         return _windows(self._frames, _places(pieces), window=window)
 
-    def paste(self, pieces: list[Piece], restored: Shaped[Array, "g hh ww c"]):
+    def paste(self, pieces: list[Piece], restored: Shaped[Array, "g hh ww o"]):
         restored = jax.device_put(restored, self._device)
-        if restored.shape == self._frames.shape:
+        count, height, width, _ = self._frames.shape
+        whole = (count, self._scale * height, self._scale * width, restored.shape[-1])
+        if restored.shape == whole:
             self._out = restored
             return
         if self._out is None:
-            self._out = jnp.zeros(self._frames.shape, restored.dtype, device=self._device)
-        self._out = _pasted(self._out, restored, _places(pieces), _decided(pieces))
+            self._out = jnp.zeros(whole, restored.dtype, device=self._device)
+        places = _places(pieces) * np.array([1, self._scale, self._scale], np.int32)
+        self._out = _pasted(self._out, restored, places, self._scale * _decided(pieces))
 
 
 def _places(pieces: list[Piece]) -> Int[np.ndarray, "g 3"]:

@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from zoo import color
+from zoo.budget import Budget
 from zoo.chain import Chain
 from zoo.color import Layout
 from zoo.cuts import is_cut
 from zoo.film.read.source import Frame
 from zoo.motion import blurred
-from zoo.restorer import Budget
 from zoo.steps.step import Aside, Moment
 
 T = TypeVar("T")

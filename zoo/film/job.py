@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo import sums
+from zoo.budget import Budget
 from zoo.errors import FlagError, Interrupted, ZooError
 from zoo.film import shots
 from zoo.film.engine import Engine, Smaller
@@ -21,7 +22,6 @@ from zoo.film.threads import ahead, behind
 from zoo.film.write import encode, finish, y4m
 from zoo.film.write.finish import Count, Report, Told
 from zoo.film.write.parts import Parts, Record
-from zoo.restorer import Budget
 from zoo.sums import of_pictures
 
 _TRIES = 3  # to have all segments there at once

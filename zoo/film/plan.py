@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import pictures
+from zoo.budget import Budget
 from zoo.chain import Chain
 from zoo.errors import InputError
 from zoo.film import formats
@@ -20,7 +21,6 @@ from zoo.film.read.source import Film, Losses
 from zoo.film.write import containers, encode, streams
 from zoo.film.write.encode import Encoding
 from zoo.pictures import SUFFIXES
-from zoo.restorer import Budget
 from zoo.steps.step import Aside, Kind
 from zoo.sums import fingerprint, of_pictures
 

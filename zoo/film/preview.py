@@ -12,13 +12,13 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from zoo import color
+from zoo.budget import Budget
 from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.film import display, job, plan
 from zoo.film.engine import Engine
 from zoo.film.plan import Options
 from zoo.film.read.source import Film
-from zoo.restorer import Budget
 
 _CELL_PX = 640  # width of a frame on the sheet, at most
 _PLACE = 6  # a frame's width over that of the place that is enlarged

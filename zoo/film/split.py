@@ -10,13 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from zoo import sums
+from zoo.budget import Budget
 from zoo.errors import FlagError, InputError
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.read import sequence, source
 from zoo.film.read.changes import Watch
 from zoo.film.read.source import PIPE, Film, Losses
 from zoo.film.write import log
-from zoo.restorer import Budget
 
 _MOST = 1000  # pieces, each of which is decoded from the film's beginning
 _NAMED = 10  # of them, in a note

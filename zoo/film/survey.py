@@ -37,7 +37,7 @@ def check(chain: Chain, film: Film) -> None:
 def made(
     frames: Iterable[tuple[int, Frame]], layout: Layout, retried: Callable[[Callable[[], Any]], Any]
 ) -> Iterator[np.ndarray]:
-    """Rows of a survey, some frames at a time. `retried`: see `zoo.restorer.retried`."""
+    """Rows of a survey, some frames at a time. `retried`: see `zoo.tiles.retried`."""
     last = None
     groups = iter(frames)
     while some := list(itertools.islice(groups, _AT_ONCE)):

@@ -14,12 +14,13 @@ from jaxtyping import Array, Float, Key
 
 from zoo import draws
 from zoo.models.layers import Conv, Upsample, chain, fold, leaky, like_kernel
+from zoo.models.network import OneToOne
 from zoo.models.norms import norm
 from zoo.models.resnet import ResidualBlock
 
 
 @dataclasses.dataclass(frozen=True)
-class ResidualConfig:
+class ResidualConfig(OneToOne):
     """The paper's generator: c7s1-64, d128, d256, `blocks` residual blocks, u128, u64, c7s1-3, instance norm."""
 
     width: int = 64

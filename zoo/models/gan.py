@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from zoo.errors import FlagError
 from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky, like_kernel
+from zoo.models.network import OneToOne
 from zoo.models.norms import norm
 
 
@@ -45,7 +46,7 @@ class PlainLayer(nnx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class LatentConfig:
+class LatentConfig(OneToOne):
     """The generator of pictures from a random vector: `size` pixels square, halved `steps` times down to its first
     map."""
 

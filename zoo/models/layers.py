@@ -1,9 +1,8 @@
 """What several families of networks share: convolution, upsampling, and the shell of a denoiser.
 
-Pictures are [n h w c]. A network is an `nnx.Module` with a frozen dataclass `config`, which says all that a
-caller must know: `task`, `multiple` (height and width must divide by it) and `halo` (the receptive field's radius
-in pixels; None where a norm over the picture forbids tiling). It takes and gives float32; between its first layer and
-its last it computes in the type of its kernels (see `narrowed`).
+Pictures are [n h w c]. A network is an `nnx.Module` with a frozen dataclass `config`, which says all that a caller must
+know (see `zoo.models.network`). It takes and gives float32; between its first layer and its last it computes in the
+type of its kernels (see `narrowed`).
 """
 
 import dataclasses
@@ -20,6 +19,7 @@ from zoo import draws
 from zoo.errors import FlagError, choose
 from zoo.filters import directional_fill, find_impulses
 from zoo.models import convolution
+from zoo.models.network import OneToOne
 from zoo.models.norms import biased
 
 PRECISIONS = ("float32", "bfloat16")
@@ -138,7 +138,7 @@ IMPULSE_HALO = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DenoiserConfig:
+class DenoiserConfig(OneToOne):
     """What every residual denoiser's config has."""
 
     width: int  # channels of the body

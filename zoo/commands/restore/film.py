@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import flags
+from zoo.budget import Budget
 from zoo.commands.restore.flags import Restore
 from zoo.commands.restore.options import options_of
 from zoo.errors import ZooError, say
@@ -18,7 +19,6 @@ from zoo.film.split import Piece
 from zoo.film.write import encode, outputs, streams
 from zoo.film.write.parts import folder_of, is_tidied
 from zoo.memory import keep_freed
-from zoo.restorer import Budget
 
 
 def restore(args: Restore, name: str) -> int:

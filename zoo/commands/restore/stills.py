@@ -14,12 +14,13 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 
 from zoo import files, flags, pictures
+from zoo.budget import Budget
 from zoo.chain import Chain
 from zoo.commands.restore.flags import Restore, chain_of
 from zoo.errors import FlagError, InputError, ZooError, say, visible
 from zoo.memory import keep_freed
 from zoo.pictures import Picture
-from zoo.restorer import Budget
+from zoo.restorer import Restorer
 from zoo.steps.step import Kind
 
 Restoring = Callable[..., np.ndarray]  # (samples, progress=...)
@@ -40,10 +41,7 @@ def restore(args: Restore) -> int:
         return 0
 
     keep_freed()
-    budget = Budget(tile=args.tile, precision=args.precision)
-    in_steps = lambda samples, progress: chain(samples, budget=budget)
-    restore = budget.network(args.model) if args.model else in_steps  # a network shares one picture among the devices
-    failed = _restore_all(restore, jobs)
+    failed = _restore_all(_restorer(args, chain), jobs)
     if failed and len(jobs) == 1:
         raise failed[0]
     for problem in failed:
@@ -51,6 +49,13 @@ def restore(args: Restore) -> int:
     if failed:
         raise ZooError(f"{len(failed)} of {len(jobs)} pictures could not be restored")
     return 0
+
+
+def _restorer(args: Restore, chain: Chain) -> Restoring:
+    if args.model:  # shares one picture among the devices
+        return Restorer(args.model, tile=args.tile, precision=args.precision)
+    budget = Budget(tile=args.tile, precision=args.precision)
+    return lambda samples, progress: chain(samples, budget=budget)
 
 
 def plan(args: Restore) -> list[tuple[Path, Path]]:
