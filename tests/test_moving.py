@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from zoo import moving
+from zoo import lettering, moving
 
 SIZE, TIMES = 64, jnp.arange(3.0)
 
@@ -29,7 +29,7 @@ def clips(stills):
 def test_what_is_seen_again_is_where_the_motion_says(clips):
     errors, still = [], []
     places = np.stack(np.mgrid[:SIZE, :SIZE], -1)
-    for pictures, motion, seen in zip(*clips, strict=True):
+    for pictures, motion, seen in zip(clips.pictures, clips.motion, clips.seen, strict=True):
         for t in range(len(TIMES) - 1):
             there = np.moveaxis(places + motion[t], -1, 0)
             again = np.stack(
@@ -78,3 +78,52 @@ def test_pictures_are_pictures(clips):
     assert clips.pictures.max() <= 1
     assert np.isfinite(clips.motion).all()
     assert clips.pictures.std((2, 3)).min() > 0.01
+
+
+def test_behind_is_what_the_uppermost_object_hides(clips):
+    """It differs under objects alone, and of one that moves away the next picture shows what was behind it."""
+    covered = np.abs(clips.behind - clips.pictures).max(-1) > 1e-3
+    assert 0.02 < covered.mean() < 0.6
+    assert clips.behind.min() >= 0
+    assert clips.behind.max() <= 1
+    shown = []
+    for behind, pictures, motion in zip(clips.behind, clips.pictures, clips.motion, strict=True):
+        stands = np.abs(motion[:, 0, 0]).max() == 0  # the ground, or what lies in the corner
+        gone = (np.abs(behind[0] - pictures[0]).max(-1) > 0.1) & (np.abs(behind[1] - pictures[1]).max(-1) == 0)
+        if stands and gone.any():
+            shown.append(np.abs(pictures[1] - behind[0])[gone].mean())
+    assert shown
+    assert np.median(shown) < 0.01
+
+
+def test_each_clip_is_its_numbers_own(stills, clips):
+    """Whatever is made beside it, and whether its stills are all clips' or its own."""
+    options = {"times": TIMES, "size": SIZE}
+    later = moving.clips(jax.random.key(0), stills, count=2, first=5, **options)
+    np.testing.assert_allclose(later.pictures, clips.pictures[5:7], atol=1e-6)
+    own = moving.clips(jax.random.key(0), jnp.stack([stills, 1 - stills]), count=2, first=5, **options)
+    np.testing.assert_allclose(own.pictures[0], clips.pictures[5], atol=1e-6)
+    assert np.abs(own.pictures[1] - clips.pictures[6]).max() > 0.1
+
+
+def test_a_picture_may_be_wider_than_high(stills):
+    wide = moving.clips(jax.random.key(1), stills, count=2, times=TIMES, size=(32, 48))
+    assert wide.pictures.shape == (2, 3, 32, 48, 3)
+    assert wide.motion.shape == (2, 3, 32, 48, 2)
+
+
+def test_text_stands_still_or_goes_its_way():
+    grid = jnp.stack(jnp.meshgrid(jnp.arange(40.0), jnp.arange(60.0), indexing="ij"), -1)
+    texts = [lettering.draw(jax.random.key(k), (40, 60), share=1.0) for k in range(24)]
+    speeds = np.array([text.speed for text in texts])
+    assert (speeds == 0).all(1).sum() > 6
+    assert (speeds[:, 0] != 0).any()
+    assert (speeds[:, 1] != 0).any()
+    for text in texts:
+        now = lettering.cover(grid, jnp.array(0.0), text)
+        later = lettering.cover(grid + 2 * text.speed, jnp.array(2.0), text)
+        np.testing.assert_allclose(now, later, atol=1e-3)
+        assert 0 <= now.min() <= now.max() <= 1
+    assert np.mean([lettering.cover(grid, jnp.array(0.0), text).max() > 0.5 for text in texts]) > 0.7
+    none = lettering.draw(jax.random.key(0), (40, 60), share=0.0)
+    assert not lettering.cover(grid, jnp.array(0.0), none).any()

@@ -1,9 +1,10 @@
 """Clips of pictures that move, made on the device, with the true motion of every pixel.
 
 A clip is a few layers: one still fills the frame, parts of others lie before it, each with an outline, a depth and a
-course of its own, seen by a camera that pans, turns, zooms and shakes. Slow motion and standing still are common, as in
-films; some clips are drawn on twos or threes. With procedural stills (`zoo.leaves`) the clips are nobody's. Everything
-is a function of real time, so that fields, shutters and what lies behind are known exactly.
+course of its own, seen by a camera that pans, turns, zooms and shakes; before some lies text (`zoo.lettering`). Slow
+motion and standing still are common, as in films; some clips are drawn on twos or threes, some fade. With procedural
+stills (`zoo.leaves`) the clips are nobody's. Everything is a function of real time, so that fields, shutters and what
+lies behind are known exactly. No clip holds a cut: a film's windows lie in one shot.
 """
 
 from functools import partial
@@ -14,23 +15,28 @@ import jax.numpy as jnp
 from jax import lax, random
 from jaxtyping import Array, Float, Int, Key
 
-LAYERS = 6  # the one that fills the frame, and those before it
+from zoo import lettering
+
+LAYERS = 6  # of stills: the one that fills the frame, and those before it; text lies before them all
 WAVES = 4  # of an outline
 _STANDS, _SLOWEST_PX, _FASTEST_PX = 0.35, 0.03, 14.0  # share of what stands still; px a frame of what does not
 _TURN, _ZOOM, _GAIN_PX = 0.012, 0.012, 0.3  # a frame: radians, share, px
 _SHAKE_PX = 1.2
-_DENSITY = (1.0, 1.9)  # samples of a still a pixel: less than 2, as a pixel is sampled twice along each side
-
-Places = Float[Array, "*n 2"]  # (y, x) in pixels
+_DENSITY = (1.0, 1.9)  # samples of a still a pixel: less than 3, the width of the filter before they are read
+_SOFT, _SOFTEST = 0.4, 0.5  # share of what is out of focus; its least density
+_TEXT, _FADES, _FADE = 0.2, 0.08, 0.05  # shares of clips; most of the light that comes or goes in a frame
+_LEAST = 1 / 256  # cover of which nothing is seen
 
 
 class Clip(NamedTuple):
     """`motion`: how far what each pixel shows goes until the next frame, (y, x) in px. `seen`: 1 where it is seen
-    there, 0 where it is hidden or has left the picture."""
+    there, 0 where it is hidden or has left the picture. `behind`: the pictures without the uppermost object of each
+    pixel; the same where there is none."""
 
     pictures: Float[Array, "n t h w 3"]
     motion: Float[Array, "n t h w 2"]
     seen: Float[Array, "n t h w 1"]
+    behind: Float[Array, "n t h w 3"]
 
 
 class _Course(NamedTuple):
@@ -43,66 +49,102 @@ class _Course(NamedTuple):
 
 
 class _Layers(NamedTuple):
+    """The stills' layers, from behind to before. Lengths in px."""
+
     course: _Course
     still: Int[Array, " l"]
-    origin: Places  # of the still's part, in its samples
+    origin: Float[Array, "l 2"]  # the sample of the still that lies at the layer's centre
     density: Float[Array, " l"]
-    centre: Places
-    radius: Float[Array, " l"]  # of the outline, px; the first has none
+    centre: Float[Array, "l 2"]
+    radius: Float[Array, " l"]  # of the outline; the first has none
     waves: Float[Array, "l w 2"]
     aspect: Float[Array, " l"]
     angle: Float[Array, " l"]
+    boxed: Array  # whether the outline is a rectangle
     opacity: Float[Array, " l"]
     depth: Float[Array, " l"]  # how much of the camera's pan it shows
     on: Float[Array, " l"]  # frames for which a drawing stays
 
 
+class _Pose(NamedTuple):
+    """A layer at one time: what lies `d` from its centre lies at `at + scale * rotated(d, angle)` in the picture."""
+
+    at: Float[Array, "l 2"]
+    angle: Float[Array, " l"]
+    scale: Float[Array, " l"]
+
+
 @partial(jax.jit, static_argnames=("count", "size"))
 def clips(
     key: Key[Array, ""],
-    stills: Float[Array, "s hs ws 3"],
+    stills: Float[Array, "*n s hs ws 3"],
     *,
     count: int,
     times: Float[Array, " t"],
-    size: int,
+    size: int | tuple[int, int],
+    first: int | Int[Array, ""] = 0,
 ) -> Clip:
-    """`count` clips of `size` x `size` pixels at `times`, in frames; at least two, in even steps.
+    """`count` clips of `size` (height, width, or both alike) pixels at `times`, in frames; at least two, in even steps.
 
-    `stills`: pictures in [0, 1] from which the layers are cut. Clip i depends on (key, i) and the stills alone.
+    `stills`: pictures in [0, 1] from which the layers are cut: the same for all clips, or [count s hs ws 3], each
+    clip's own. The clips are those from number `first` on of an endless row: clip i depends on (key, i) and its stills
+    alone.
     """
-    one = partial(_clip, stills=stills, times=jnp.append(times, 2 * times[-1] - times[-2]), size=size)
-    keys = jax.vmap(partial(random.fold_in, key))(jnp.arange(count))
-    return Clip(*lax.map(one, keys))
+    sides = (size, size) if isinstance(size, int) else size
+    times = jnp.append(times, 2 * times[-1] - times[-2])
+    keys = jax.vmap(partial(random.fold_in, key))(first + jnp.arange(count))
+    one = partial(_clip, times=times, sides=sides)
+    parallel = None if jax.default_backend() == "cpu" else 8
+    if stills.ndim == 4:
+        return Clip(*lax.map(lambda k: one(k, stills), keys, batch_size=parallel))
+    return Clip(*lax.map(lambda own: one(*own), (keys, stills), batch_size=parallel))
 
 
-def _clip(key, *, stills, times, size):
-    layer_key, camera_key, shake_key = random.split(key, 3)
-    layers = _layers(layer_key, len(stills), stills.shape[1:3], size)
+def _clip(key, stills, *, times, sides):
+    layers_key, camera_key, shake_key, text_key, fade_key = random.split(key, 5)
+    layers = _layers(layers_key, stills.shape[:3], sides)
     camera = jax.tree.map(lambda x: x[0], _course(camera_key, 1))
-    shake = _shake(shake_key)
-    place = partial(_place, layers=layers, camera=camera, shake=shake, size=size)
-    fine = (_grid(2 * size) - 0.5) / 2  # each pixel's four samples
-    pictures = lax.map(lambda t: _picture(place(t, fine), layers, stills), times[:-1])
-    pictures = pictures.reshape(len(times) - 1, size, 2, size, 2, 3).mean((2, 4))
-    whole = _grid(size)
-    tops = lax.map(lambda t: _top(place(t, whole), layers), times)
+    pose = partial(_pose, layers=layers, camera=camera, shake=_shake(shake_key), sides=sides)
+    text = lettering.draw(text_key, sides, share=_TEXT)
+    paints, fade = _filtered(stills, layers), _fade(fade_key)
+    grid = jnp.stack(jnp.meshgrid(*[jnp.arange(side, dtype=jnp.float32) for side in sides], indexing="ij"), -1)
+
+    def picture(t):
+        """What is seen at a time, and what were seen without the uppermost object of each pixel."""
+        now = pose(t)
+        cover = _cover(grid, now, layers)
+        upper, under = _uppermost(cover, 2, least=_LEAST)
+        paint = partial(_painted, grid, now=now, layers=layers, paints=paints)
+        behind = paint(under)
+        scene = behind + jnp.take_along_axis(cover, upper[None], 0)[0][..., None] * (paint(upper) - behind)
+        written = lettering.cover(grid, t, text)[..., None]
+        light = jnp.clip(1 - jnp.abs(fade) * jnp.where(fade < 0, times[-1] - t, t - times[0]), 0, 1)
+        scene, behind = scene + written * (text.colour - scene), jnp.where(written > _LEAST, scene, behind)
+        return light * scene, light * behind, top(cover, written)
+
+    def top(cover, written):
+        """The number of each pixel's layer: the uppermost of which more than a half is seen."""
+        (number,) = _uppermost(cover, 1, least=0.5)
+        return jnp.where(written[..., 0] > 0.5, LAYERS, number)
 
     def moved(step):
         """The motion of what each pixel shows, and whether it is seen there."""
-        now, after, top, next_top = step
-        own = jnp.take_along_axis(place(now, whole), top[None, ..., None], 0)[0]  # in its layer's own place
-        there = _seen_at(own, top, after, layers=layers, camera=camera, shake=shake, size=size)
+        t, after, top, next_top = step
+        there = jnp.where(
+            (top == LAYERS)[..., None],
+            grid + text.speed * (after - t),
+            _carried(grid, top, pose(t), pose(after)),
+        )
         at = jnp.round(there).astype(int)
-        inside = ((at >= 0) & (at < size)).all(-1)
-        at = at.clip(0, size - 1)
-        return there - whole, (inside & (next_top[at[..., 0], at[..., 1]] == top))[..., None].astype(jnp.float32)
+        inside = ((at >= 0) & (at < jnp.array(sides))).all(-1)
+        at = at.clip(0, jnp.array(sides) - 1)
+        return there - grid, (inside & (next_top[at[..., 0], at[..., 1]] == top))[..., None].astype(jnp.float32)
 
+    pictures, behind, tops = lax.map(picture, times[:-1])
+    last = top(_cover(grid, pose(times[-1]), layers), lettering.cover(grid, times[-1], text)[..., None])
+    tops = jnp.concatenate([tops, last[None]])
     motion, seen = lax.map(moved, (times[:-1], times[1:], tops[:-1], tops[1:]))
-    return pictures, motion, seen
-
-
-def _grid(side: int) -> Float[Array, "side side 2"]:
-    return jnp.stack(jnp.meshgrid(*[jnp.arange(side, dtype=jnp.float32)] * 2, indexing="ij"), -1)
+    return pictures, motion, seen, behind
 
 
 def _course(key, n: int) -> _Course:
@@ -126,98 +168,132 @@ def _shake(key) -> Float[Array, "2 2 3"]:
     return jnp.stack([_SHAKE_PX * u[..., 0] * shaken, 0.5 + 2 * u[..., 1], 2 * jnp.pi * u[..., 2]], -1)
 
 
-def _layers(key, stills: int, sides: tuple[int, int], size: int) -> _Layers:
+def _fade(key) -> Float[Array, ""]:
+    """How much light comes (below 0) or goes a frame; 0 in most clips."""
+    u = random.uniform(key, (2,))
+    return _FADE * (2 * u[0] - 1) * (u[1] < _FADES)
+
+
+def _layers(key, stills: tuple[int, ...], sides: tuple[int, int]) -> _Layers:
     keys, n = random.split(key, 7), LAYERS
-    u = random.uniform(keys[0], (9, n))
+    u = random.uniform(keys[0], (10, n))
     first = jnp.arange(n) == 0
-    density = _DENSITY[0] + (_DENSITY[1] - _DENSITY[0]) * u[0]
-    room = jnp.maximum(jnp.array(sides, jnp.float32) - size * density[:, None], 0)
+    soft = random.uniform(random.fold_in(key, 8), (2,))
+    sharpness = jnp.where(soft[0] < _SOFT, _SOFTEST + (1 - _SOFTEST) * soft[1], 1)  # of the whole clip
+    density = sharpness * (_DENSITY[0] + (_DENSITY[1] - _DENSITY[0]) * u[0])
+    held = jnp.array(stills[1:], jnp.float32) - 1
+    half = jnp.minimum(density[:, None] * jnp.array(sides) / 2, held / 2)  # that the first fills the frame
     drawn = random.uniform(keys[6], (2,))
     on = jnp.where(drawn[0] < 0.12, jnp.where(drawn[1] < 0.5, 2.0, 3.0), 1.0)
     lies = random.uniform(keys[4], (n,)) < 0.7  # in the picture at all
+    boxed = u[9] < 0.3
+    waves = 0.25 * random.normal(random.fold_in(key, 7), (n, WAVES, 2)) / jnp.arange(1, WAVES + 1)[:, None]
     return _Layers(
         course=_course(keys[1], n),
-        still=random.randint(keys[2], (n,), 0, stills),
-        origin=random.uniform(keys[3], (n, 2)) * room,
+        still=random.randint(keys[2], (n,), 0, stills[0]),
+        origin=half + random.uniform(keys[3], (n, 2)) * (held - 2 * half),
         density=density,
-        centre=random.uniform(keys[5], (n, 2)) * size,
-        radius=jnp.where(first, jnp.inf, jnp.where(lies, 4 * (size / 8) ** u[1], 0)),
-        waves=0.25 * random.normal(random.fold_in(key, 7), (n, WAVES, 2)) / jnp.arange(1, WAVES + 1)[:, None],
+        centre=jnp.array(sides) * jnp.where(first[:, None], 0.5, random.uniform(keys[5], (n, 2))),
+        radius=jnp.where(lies, 4 * (min(sides) / 8) ** u[1], 0),
+        waves=jnp.where(boxed[:, None, None], 0, waves),
         aspect=jnp.where(u[2] < 0.25, 0.08 + 0.2 * u[3], 0.4 + 0.6 * u[3]),  # bars, blobs
         angle=2 * jnp.pi * u[4],
-        opacity=jnp.where(first | (u[5] > 0.1), 1.0, 0.3 + 0.4 * u[6]),  # smoke, glass
+        boxed=boxed,
+        # Smoke, glass; no other lies upon it, so that two layers are all that a pixel shows.
+        opacity=jnp.where((jnp.arange(n) < n - 1) | (u[5] > 0.3), 1.0, 0.3 + 0.4 * u[6]),
         depth=jnp.where(first, 1.0, 0.6 + 1.2 * u[7]),
         on=jnp.where(first & (u[8] < 0.5), 1.0, on),  # a background may pan under a drawing that stays
     )
 
 
-def _rotated(x: Places, angle: Array) -> Places:
+def _rotated(x: Float[Array, "*n 2"], angle: Array) -> Float[Array, "*n 2"]:
     cos, sin = jnp.cos(angle), jnp.sin(angle)
     return jnp.stack([cos * x[..., 0] - sin * x[..., 1], sin * x[..., 0] + cos * x[..., 1]], -1)
 
 
-def _steps(t: Array, layers: _Layers, camera: _Course, shake: Array, size: int):
-    """What brings each layer from its own place to the picture at time t: its offset, angle and scale about its centre,
-    then the camera's about the picture's."""
-    held = jnp.floor(t / layers.on) * layers.on
-    own = jnp.where(layers.on > 1, held, t)
+def _pose(t, *, layers: _Layers, camera: _Course, shake: Array, sides: tuple[int, int]) -> _Pose:
+    """Each layer's own course, about its centre, then the camera's, about the picture's."""
+    own = jnp.where(layers.on > 1, jnp.floor(t / layers.on) * layers.on, t)
     shift = layers.course.speed * own[:, None] + layers.course.gain * own[:, None] ** 2 / 2
     waves = (shake[..., 0] * jnp.sin(shake[..., 1] * t + shake[..., 2])).sum(-1)
     pan = (camera.speed * t + camera.gain * t**2 / 2 + waves) * layers.depth[:, None]
-    return (
-        shift,
-        layers.course.turn * own,
-        jnp.exp(layers.course.zoom * own),
-        pan,
-        camera.turn * t,
-        jnp.exp(camera.zoom * t),
+    middle, zoom = (jnp.array(sides) - 1) / 2, jnp.exp(camera.zoom * t)
+    return _Pose(
+        at=zoom * _rotated(layers.centre + shift - middle, camera.turn * t) + middle + pan,
+        angle=layers.course.turn * own + camera.turn * t,
+        scale=zoom * jnp.exp(layers.course.zoom * own),
     )
 
 
-def _place(t, at: Places, *, layers: _Layers, camera: _Course, shake: Array, size: int) -> Float[Array, "l h w 2"]:
-    """The places of the picture `at` time t, in each layer's own."""
-    shift, turn, zoom, pan, camera_turn, camera_zoom = _steps(t, layers, camera, shake, size)
-    wide = lambda x: x.reshape(LAYERS, 1, 1, *x.shape[1:])
-    middle, centre = (size - 1) / 2, wide(layers.centre)
-    world = _rotated(at[None] - middle - wide(pan), -camera_turn) / camera_zoom + middle
-    return _rotated(world - centre - wide(shift), -wide(turn)) / wide(zoom)[..., None] + centre
+def _own(grid: Float[Array, "h w 2"], number: Int[Array, "h w"], pose: _Pose) -> Float[Array, "h w 2"]:
+    """How far from its layer's centre each pixel lies, in the layer's own px."""
+    return _rotated(grid - pose.at[number], -pose.angle[number]) / pose.scale[number][..., None]
 
 
-def _seen_at(own: Places, top: Int[Array, "h w"], t, *, layers, camera, shake, size) -> Places:
-    """The way back: where in the picture at time t lies what has a place in the layer `top`."""
-    shift, turn, zoom, pan, camera_turn, camera_zoom = _steps(t, layers, camera, shake, size)
-    middle, centre = (size - 1) / 2, layers.centre[top]
-    world = _rotated((own - centre) * zoom[top][..., None], turn[top]) + centre + shift[top]
-    return _rotated((world - middle) * camera_zoom, camera_turn) + middle + pan[top]
+def _carried(grid, number: Int[Array, "h w"], now: _Pose, after: _Pose) -> Float[Array, "h w 2"]:
+    """Where in the picture `after` lies what each pixel's layer shows there `now`."""
+    own = _own(grid, number, now)
+    return after.at[number] + after.scale[number][..., None] * _rotated(own, after.angle[number])
 
 
-def _cover(places: Float[Array, "l h w 2"], layers: _Layers) -> Float[Array, "l h w"]:
-    """How much of each layer lies at its own places, 0 to 1; edges are half a pixel soft."""
+def _cover(grid: Float[Array, "h w 2"], pose: _Pose, layers: _Layers) -> Float[Array, "l h w"]:
+    """How much of each pixel each layer covers, 0 to 1. Edges are a pixel soft, or as soft as the clip is."""
 
-    def one(at, centre, radius, waves, aspect, angle):
-        d = _rotated(at - centre, -angle) / jnp.array([aspect, 1.0])
-        around = jnp.arctan2(d[..., 0], d[..., 1])[..., None] * jnp.arange(1, WAVES + 1)
-        edge = radius * jnp.maximum(1 + (waves[:, 0] * jnp.cos(around) + waves[:, 1] * jnp.sin(around)).sum(-1), 0.2)
-        return jnp.clip(2 * aspect * (edge - jnp.hypot(d[..., 0], d[..., 1])) + 0.5, 0, 1)
+    def one(pose, density, radius, waves, aspect, angle, boxed, opacity):
+        y, x = grid[..., 0] - pose.at[0], grid[..., 1] - pose.at[1]
+        sin, cos = jnp.sin(angle + pose.angle) / pose.scale, jnp.cos(angle + pose.angle) / pose.scale
+        y, x = (cos * y + sin * x) / aspect, cos * x - sin * y
+        over = lax.rsqrt(y * y + x * x + 1e-9)
+        edge, cos, sin = jnp.ones_like(y), x * over, y * over
+        c, s = cos, sin
+        for k in range(WAVES):
+            edge = edge + waves[k, 0] * c + waves[k, 1] * s
+            c, s = c * cos - s * sin, s * cos + c * sin
+        edge, tall = radius * jnp.maximum(edge, 0.2), jnp.abs(y) > jnp.abs(x)
+        far = jnp.where(boxed, jnp.where(tall, jnp.abs(y), jnp.abs(x)), 1 / over)
+        gain = jnp.where(boxed, jnp.where(tall, aspect, 1), lax.rsqrt((sin / aspect) ** 2 + cos**2))  # px of `far`
+        inside = (edge - far) * gain * (pose.scale * jnp.minimum(density, 1)) + 0.5
+        return opacity * jnp.clip(inside, 0, jnp.minimum(1, 2 * aspect * edge))  # thin bars fill a part of a pixel
 
-    shapes = layers.centre, layers.radius, layers.waves, layers.aspect, layers.angle
-    cover = jax.vmap(one)(places[1:], *(x[1:] for x in shapes))
-    return jnp.concatenate([jnp.ones_like(places[:1, ..., 0]), cover])
-
-
-def _picture(places: Float[Array, "l h w 2"], layers: _Layers, stills) -> Float[Array, "h w 3"]:
-    cover = _cover(places, layers) * layers.opacity[:, None, None]
-
-    def painted(k, scene):
-        at = layers.origin[k] + places[k] * layers.density[k]
-        read = partial(jax.scipy.ndimage.map_coordinates, coordinates=[at[..., 0], at[..., 1]], order=1, mode="mirror")
-        paint = jax.vmap(read, in_axes=-1, out_axes=-1)(stills[layers.still[k]])
-        return scene + cover[k][..., None] * (paint - scene)
-
-    return lax.fori_loop(0, LAYERS, painted, jnp.zeros((*places.shape[1:3], 3)))
+    own = pose, layers.density, layers.radius, layers.waves, layers.aspect, layers.angle, layers.boxed, layers.opacity
+    cover = jax.vmap(one)(*jax.tree.map(lambda x: x[1:], own))
+    return jnp.concatenate([jnp.ones_like(cover[:1]), cover])
 
 
-def _top(places: Float[Array, "l h w 2"], layers: _Layers) -> Int[Array, "h w"]:
-    """The uppermost layer of which more than a half is seen."""
-    seen = _cover(places, layers) * layers.opacity[:, None, None] > 0.5
-    return jnp.where(seen, jnp.arange(LAYERS)[:, None, None], 0).max(0)
+def _uppermost(cover: Float[Array, "l h w"], count: int, *, least: float) -> list[Int[Array, "h w"]]:
+    """The numbers of each pixel's uppermost layers that cover more than `least`, from above; then the first's, 0."""
+    found, numbers = [], jnp.where(cover > least, jnp.arange(LAYERS)[:, None, None], 0)
+    for _ in range(count):
+        found.append(numbers.max(0))
+        numbers = jnp.where(numbers == found[-1], 0, numbers)
+    return found
+
+
+def _filtered(stills: Float[Array, "s hs ws 3"], layers: _Layers) -> Float[Array, "l hs ws 3"]:
+    """Each layer's still, averaged over a pixel's width: read once a pixel it does not shimmer."""
+    still = stills[layers.still]
+    side = ((jnp.clip(layers.density, 1, 3) - 1) / 2 / jnp.maximum(layers.density, 1))[:, None, None, None]
+    for axis in (1, 2):
+        pad = [(1, 1) if i == axis else (0, 0) for i in range(4)]
+        padded, n = jnp.pad(still, pad, mode="edge"), still.shape[axis]
+        before, after = (lax.slice_in_dim(padded, k, k + n, axis=axis) for k in (0, 2))
+        still = still + side * (before - 2 * still + after)
+    return still
+
+
+def _painted(grid, number: Int[Array, "h w"], *, now: _Pose, layers: _Layers, paints) -> Float[Array, "h w 3"]:
+    """What each pixel's layer shows there, between four samples of its still, which is mirrored beyond its edges."""
+    _, height, width, _ = paints.shape
+    places = layers.origin[number] + layers.density[number][..., None] * _own(grid, number, now)
+    place = []
+    for i, side in enumerate((height, width)):
+        at = jnp.abs((places[..., i] + side - 1) % (2 * side - 2) - (side - 1))
+        low = jnp.clip(jnp.floor(at).astype(jnp.int32), 0, side - 2)
+        place.append((low, (at - low)[..., None]))
+    (y, fy), (x, fx) = place
+    flat, first = paints.reshape(-1, 3), (number * height + y) * width + x
+    rows = []
+    for row in (first, first + width):
+        left, right = flat[row], flat[row + 1]
+        rows.append(left + fx * (right - left))
+    return rows[0] + fy * (rows[1] - rows[0])
