@@ -21,6 +21,7 @@ CHAINS = {
     "fuse": "denoise=fast-gaussian,fuse",
     "filter": "filter=bilateral:sigma=0.1:luma=on",
     "enhance": "enhance=sharpen:amount=0.3",
+    "grade": f"grade={Path(__file__).parent / 'inputs' / 'warm.cube'}:strength=0.8",
 }
 SIZE = (40, 50)
 EVERY = pytest.mark.parametrize("name", STEPS)

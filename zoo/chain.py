@@ -16,9 +16,10 @@ from zoo.steps import grammar
 from zoo.steps.denoise import Denoise
 from zoo.steps.filter import Enhance, Filter
 from zoo.steps.fuse import Fuse
+from zoo.steps.grade import Grade
 from zoo.steps.step import Aside, Kind, Moment, Step, Window, windows
 
-STEPS: dict[str, type] = {"filter": Filter, "enhance": Enhance, "denoise": Denoise, "fuse": Fuse}
+STEPS: dict[str, type] = {"filter": Filter, "enhance": Enhance, "denoise": Denoise, "fuse": Fuse, "grade": Grade}
 Retried = Callable[[Callable[[], Any]], Any]
 
 
