@@ -33,9 +33,16 @@ if SHIPPED not in os.environ:
     os.environ |= quick
 ENVIRONMENT: dict[str, str | None] = json.loads(os.environ[SHIPPED])
 
+import hypothesis  # noqa: E402
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+# A slow machine is no fault of a property.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
 

@@ -80,7 +80,7 @@ def pictures(moments) -> dict[tuple[int, int], bytes]:
     return {(m.number, m.part): np.asarray(m.rgb).tobytes() for m in moments}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps=st.lists(STEP, min_size=1, max_size=4),
     count=st.integers(1, 40),

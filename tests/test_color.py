@@ -31,7 +31,7 @@ layouts = st.builds(
 ) | st.builds(Layout, family=st.sampled_from(["grey", "rgb"]), depth=st.sampled_from([8, 10, 16]), full=st.booleans())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(layouts, st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
 def test_where_nothing_is_changed_every_code_stays(layout, height, width, seed):
     planes = codes(layout, height, width, seed)
@@ -89,7 +89,7 @@ def test_chroma_lies_where_its_siting_says(cell, siting):
     assert np.allclose(down[1][0, 2:-2, 2:-2], chroma[0, 2:-2, 2:-2], atol=1), "and back"
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.sampled_from(CELLS), st.sampled_from([8, 10]), st.booleans(), st.integers(0, 99))
 def test_a_change_arrives(cell, depth, full, seed):
     """An even change of colour moves what is decoded by as much, to the rounding of the codes."""

@@ -60,9 +60,7 @@ def test_curves_and_a_cube_in_one_file_as_resolve_writes_them(tmp_path):
     curve, cube = np.linspace(0, 1, 5)[:, None] ** [0.5, 1, 2], warm(3).transpose(2, 1, 0, 3).reshape(-1, 3)
     rows = "\n".join(" ".join(f"{x:.7f}" for x in row) for row in [*curve, *cube])
     path = tmp_path / "both.cube"
-    head = (
-        '# by hand\nLUT_1D_SIZE 5\nLUT_1D_INPUT_RANGE 0.0 1.0\nLUT_3D_SIZE 3\nLUT_3D_INPUT_RANGE 0 1\n\n'
-    )
+    head = "# by hand\nLUT_1D_SIZE 5\nLUT_1D_INPUT_RANGE 0.0 1.0\nLUT_3D_SIZE 3\nLUT_3D_INPUT_RANGE 0 1\n\n"
     path.write_text(head + rows + "\n")
     look = files.read(path)
     assert (len(look.curves.table), len(look.cube.table)) == (5, 3)
@@ -76,7 +74,7 @@ def test_any_look_becomes_a_cube_that_does_nearly_the_same(name, tmp_path):
     np.testing.assert_allclose(files.read(path)(inside), LOOKS[name](inside), atol=4e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3), st.integers(2, 6))
 def test_a_cube_of_corners_changes_nothing_and_a_corner_is_met_exactly(colour, n):
     rgb = jnp.asarray(colour)

@@ -39,7 +39,7 @@ def assert_agrees(a, b):
     assert ours["mae"] == pytest.approx(theirs["mae"], abs=1e-6)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     sigma=st.floats(1e-3, 1), seed=st.integers(0, 999), shape=st.sampled_from([(11, 11, 3), (37, 64, 3), (111, 37, 1)])
 )

@@ -21,7 +21,7 @@ ALL = pytest.mark.parametrize("kind", NOISES)
 
 
 @ALL
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(level=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_stays_in_range_with_shape_and_dtype(kind, level, seed):
     image = draws.uniform(jax.random.key(1), (8, 8, 3))

@@ -93,7 +93,7 @@ def out_of_memory_above(restore, pixels, error=None):
 identity = Restorer(Identity(Config(multiple=4, halo=3)), tile=80)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     shape=st.tuples(st.sampled_from([1, 2, 15, 37, 81, 130]), st.sampled_from([1, 3, 16, 100, 165])),
     channels=st.integers(1, 4),
