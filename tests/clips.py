@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from zoo import cli
 from zoo.models.network import OneToOne
 
 
@@ -32,6 +33,16 @@ class Lighter(Identity):
 
     def __call__(self, x):
         return jnp.float32(0.5) + x / 2
+
+
+def restore(*words: str) -> int:
+    """The exit code of the command, with a model that the fixture `identity` puts in the place of any."""
+    return cli.main(["restore", *words, "-m", "any"])
+
+
+def files(folder: Path) -> list[str]:
+    """The names of all that is in a folder, to its depths."""
+    return sorted(path.name for path in folder.rglob("*"))
 
 
 def frame(pixel_format: str, seed: int, width: int = 36, height: int = 34) -> av.VideoFrame:

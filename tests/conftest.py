@@ -89,7 +89,7 @@ def photos() -> Path:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory) -> Path:
+def picture_folder(tmp_path_factory) -> Path:
     """A folder of 24 smooth, textured colour pictures, for short training runs."""
     from zoo import pictures
 
@@ -101,3 +101,20 @@ def folder(tmp_path_factory) -> Path:
         flat = rng.uniform(0.3, 0.7, 3) + 0.2 * np.stack(waves, -1)
         pictures.write(path / f"{k:02}.png", pictures.Picture(np.uint8(np.rint(255 * np.clip(flat, 0, 1)))))
     return path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """The working directory, empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def identity(monkeypatch):
+    """All models change nothing."""
+    from tests import clips
+    from zoo import registry
+
+    monkeypatch.setattr(registry, "load", lambda name: clips.Identity())
+    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})

@@ -25,13 +25,13 @@ def test_every_row_of_a_study_is_a_command_of_its_own(name, capsys):
     assert len(set(seen)) == len(study.rows)
 
 
-def test_rows_differ_in_what_they_name(folder, tmp_path, monkeypatch, capsys):
+def test_rows_differ_in_what_they_name(picture_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ablation, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(ablation, "BASE", [word for word in SHORT if not word.startswith("--images")])
     rows = {"as it ships": ["--network=width=4,blocks=1"], "no residual block": ["--network=width=4,blocks=0"]}
     monkeypatch.setitem(ablation.STUDIES, "cyclegan", ablation.Study("A study", "resnet", rows))
     out = tmp_path / "ablation.json"
-    line = [f"--data={folder}", "--images=16", "--limit=2", "--levels=0.03", f"--json={out}"]
+    line = [f"--data={picture_folder}", "--images=16", "--limit=2", "--levels=0.03", f"--json={out}"]
     assert ablation.main(line) == 0
     one, none = json.loads(out.read_text())["rows"]
     assert [row["model"]["config"]["blocks"] for row in (one, none)] == [1, 0]
@@ -45,4 +45,4 @@ def test_rows_differ_in_what_they_name(folder, tmp_path, monkeypatch, capsys):
     assert ablation.main(line) == 0
     assert lasting(capsys.readouterr().out) == first
     assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "runs").glob(f"*/*/{registry.CARD}")) == weights
-    assert ablation.main([f"--data={folder}", "--imgs=3"]) == 2
+    assert ablation.main([f"--data={picture_folder}", "--imgs=3"]) == 2

@@ -62,12 +62,12 @@ def test_a_run_cut_by_the_budget_goes_on_with_the_same_command(zoo_folder, monke
     assert [images for images, _ in zoo.card(NAME)["curve"]] == list(range(8, 65, 8))
 
 
-def test_the_minutes_count_from_the_start(folder, tmp_path, monkeypatch, capsys):
+def test_the_minutes_count_from_the_start(picture_folder, tmp_path, monkeypatch, capsys):
     """Opening the data takes them too: here all of them, so that one step is left."""
     opened, now = loop._open, time.monotonic
     later = lambda settings: (monkeypatch.setattr(time, "monotonic", lambda: now() + 3600), opened(settings))[1]
     monkeypatch.setattr(loop, "_open", later)
-    assert resnet.main([*flags("resnet", folder, tmp_path), "--minutes=59"]) == 0
+    assert resnet.main([*flags("resnet", picture_folder, tmp_path), "--minutes=59"]) == 0
     assert "saved at step 1 of 8" in capsys.readouterr().err
 
 
@@ -133,8 +133,10 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
         zoo.load(tmp_path)
 
 
-def test_photographs_begin_with_the_plain_weights_and_ship_only_if_they_gain(zoo_folder, folder, monkeypatch, capsys):
-    photos = f"--photos={folder}"
+def test_photographs_begin_with_the_plain_weights_and_ship_only_if_they_gain(
+    zoo_folder, picture_folder, monkeypatch, capsys
+):
+    photos = f"--photos={picture_folder}"
     assert run(f"--name={NAME}-photos", photos) == 2
     assert f"begins with the weights of {NAME}" in capsys.readouterr().err
     assert run(f"--name={NAME}") == 0
@@ -150,7 +152,7 @@ def test_photographs_begin_with_the_plain_weights_and_ship_only_if_they_gain(zoo
     assert about["licence"].startswith("research")
 
 
-def test_the_weakest_goes_on_from_its_weights(zoo_folder, folder):
+def test_the_weakest_goes_on_from_its_weights(zoo_folder, picture_folder):
     assert run(f"--name={NAME}") == 0
     before = zoo.card(NAME)
     assert run("--weakest") == 0
@@ -167,19 +169,19 @@ def test_further_goes_on_whatever_is_weakest(zoo_folder):
     assert zoo.card(everything.RUNS / f"{NAME}-{sha256[:8]}")["recipe"]["weights"] == f"{NAME} {sha256}"
 
 
-def test_a_budget_stops_a_run_which_then_continues(folder, tmp_path, capsys):
+def test_a_budget_stops_a_run_which_then_continues(picture_folder, tmp_path, capsys):
     """`--minutes` ends with code 0 and a checkpoint; the whole is then bit for bit the unbroken run."""
-    assert resnet.main(flags("resnet", folder, tmp_path / "whole")) == 0
-    assert resnet.main([*flags("resnet", folder, tmp_path / "cut"), "--minutes=0.00001"]) == 0
+    assert resnet.main(flags("resnet", picture_folder, tmp_path / "whole")) == 0
+    assert resnet.main([*flags("resnet", picture_folder, tmp_path / "cut"), "--minutes=0.00001"]) == 0
     assert "the same command continues" in capsys.readouterr().err
     assert not (tmp_path / "cut" / registry.CARD).exists()
-    assert resnet.main(flags("resnet", folder, tmp_path / "cut")) == 0
+    assert resnet.main(flags("resnet", picture_folder, tmp_path / "cut")) == 0
     assert same(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_weights_bring_their_network(folder, tmp_path, capsys):
-    assert resnet.main(flags("resnet", folder, tmp_path / "first")) == 0
-    begun = [f"--data={folder}", f"--workdir={tmp_path / 'second'}", f"--weights={tmp_path / 'first'}", *SHORT]
+def test_weights_bring_their_network(picture_folder, tmp_path, capsys):
+    assert resnet.main(flags("resnet", picture_folder, tmp_path / "first")) == 0
+    begun = [f"--data={picture_folder}", f"--workdir={tmp_path / 'second'}", f"--weights={tmp_path / 'first'}", *SHORT]
     assert resnet.main([*begun, "--learning-rate=0"]) == 0
     assert same(tmp_path / "first", tmp_path / "second", 1e-6)
     assert zoo.card(tmp_path / "second")["config"] == zoo.card(tmp_path / "first")["config"]

@@ -40,13 +40,6 @@ def inverter(monkeypatch):
     monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The working directory, empty."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def draw(path, shape=(21, 34, 3), dtype=np.uint8, icc=None, seed=0):
     """Writes a random picture; returns its samples."""
     samples = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, endpoint=True).astype(dtype)

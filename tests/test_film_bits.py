@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests import clips
-from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import restore
 from tests.test_film_resume import break_at
 from zoo import registry
 from zoo.film import job
@@ -21,6 +21,8 @@ from zoo.film.read import source
 from zoo.film.write import encode
 from zoo.film.write.parts import Parts
 from zoo.tiles import Tiled
+
+pytestmark = pytest.mark.usefixtures("identity")
 
 WORDS = ["in.mkv", "--segment", "4", "--batch", "4"]
 COUNT = 14
@@ -48,7 +50,7 @@ def still(path, pixel_format="gray16le", count=COUNT, size=(36, 34)):
 
 
 @pytest.fixture
-def film(folder, monkeypatch):  # noqa: F811
+def film(folder, monkeypatch):
     monkeypatch.setattr(registry, "load", lambda name: Placed())
     still(folder / "in.mkv")
     assert restore(*WORDS, "-o", "whole.mkv") == 0
@@ -68,7 +70,7 @@ def places(monkeypatch):
     return given
 
 
-def sums(folder, name: str) -> list[str]:  # noqa: F811
+def sums(folder, name: str) -> list[str]:
     """MD5 of each frame, as it went to the encoder."""
     return json.loads((folder / f"{name}.json").read_text())["framemd5"]["output"]
 
@@ -195,7 +197,7 @@ def test_a_run_goes_on_in_the_tiles_that_it_came_to(film, monkeypatch, capsys):
     assert smaller < 512
 
 
-def test_every_segment_falls_to_one_shard_whatever_the_film_says(folder):  # noqa: F811
+def test_every_segment_falls_to_one_shard_whatever_the_film_says(folder):
     """In runs, however long the film says it is, however long it is, wherever it is cut."""
     clips.write(folder / "in.mkv", count=1)
     rng, unsaid = np.random.default_rng(0), dataclasses.replace(source.describe("in.mkv"), ends=None)
@@ -214,7 +216,7 @@ def test_every_segment_falls_to_one_shard_whatever_the_film_says(folder):  # noq
 
 
 @pytest.fixture
-def real(as_shipped, folder, monkeypatch):  # noqa: F811
+def real(as_shipped, folder, monkeypatch):
     """A network with weights that ship, compiled as a user's, on grain of 16 bits, which shows every rounding."""
     network = LOAD("fast-gaussian")
     monkeypatch.setattr(registry, "load", lambda name: network)
@@ -240,7 +242,7 @@ def test_a_real_network_gives_the_same_bits_however_the_film_is_restored(real, m
 
 
 @pytest.mark.parametrize("name", [f"out{suffix}" for suffix in encode.SUFFIXES] + [f"%d{kind}" for kind in KINDS])
-def test_two_runs_give_the_same_file(folder, name):  # noqa: F811
+def test_two_runs_give_the_same_file(folder, name):
     """Nothing random, no date, and encoders of several threads: SHA-256 compares films."""
     few = dict.fromkeys((".webm", ".ts", ".mxf"), "audio,attachment,chapters")
     dropped = {".mkv": ""} | few

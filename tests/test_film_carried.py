@@ -8,10 +8,12 @@ import av
 import pytest
 
 from tests import clips
-from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import restore
 from zoo import cli
 from zoo.film import pyav
 from zoo.film.read import carried
+
+pytestmark = pytest.mark.usefixtures("identity")
 
 CAPTIONS = b"\xb5\0\x31GA94\x03\x42\xff" + b"\xfc\x80\x80" * 2 + b"\xff"  # two pairs of ATSC A/53
 ACTIVE_FORMAT = b"\xb5\0\x31DTG1\x41\xf9"
@@ -42,24 +44,24 @@ def notes(capsys, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("output", ["out.mkv", "out.mp4", "out.ts", "%d.png", "-"])
-def test_it_is_named_before_the_work(folder, capsys, output):  # noqa: F811
+def test_it_is_named_before_the_work(folder, capsys, output):
     write("in.ts", (CAPTIONS, ACTIVE_FORMAT))
     expected = f"what lies in the pictures of in.ts is not written again: {', '.join(WORDS)}"
     assert expected in notes(capsys, "in.ts", "-o", output)
 
 
-def test_probe_shows_it(folder, capsys):  # noqa: F811
+def test_probe_shows_it(folder, capsys):
     write("in.ts", (CAPTIONS,))
     assert cli.main(["probe", "in.ts"]) == 0
     assert json.loads(capsys.readouterr().out)["in its pictures"] == WORDS[:1]
 
 
-def test_a_film_without_it_says_nothing(folder, capsys):  # noqa: F811
+def test_a_film_without_it_says_nothing(folder, capsys):
     write("in.ts", ())  # x264's own settings lie in it
     assert not any("not written again" in note for note in notes(capsys, "in.ts", "-o", "out.mkv"))
 
 
-def test_what_begins_later_is_said_with_its_frame(folder, capsys):  # noqa: F811
+def test_what_begins_later_is_said_with_its_frame(folder, capsys):
     first = carried.FIRST + 2
     write("in.ts", (CAPTIONS,), begin=first, count=first + 2)
     assert restore("in.ts", "-o", "out.mkv") == 0
@@ -67,12 +69,12 @@ def test_what_begins_later_is_said_with_its_frame(folder, capsys):  # noqa: F811
     assert f"in.ts changes at frame {first}: {WORDS[0]}, not written again" in said
 
 
-def test_data_of_no_standard(folder, capsys):  # noqa: F811
+def test_data_of_no_standard(folder, capsys):
     write("in.ts", (b"MISPmicrosectime" + bytes(12),), kind=5)
     assert any(note.endswith("data of no standard") for note in notes(capsys, "in.ts", "-o", "out.mkv"))
 
 
-def test_a_camera_that_writes_exif_into_every_frame(folder, capsys):  # noqa: F811
+def test_a_camera_that_writes_exif_into_every_frame(folder, capsys):
     tiff = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 0x112, 3, 1, 6, 0)  # it is shown turned
     exif = b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff
     with av.open("in.avi", "w") as out:

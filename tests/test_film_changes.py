@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from tests import clips
-from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import files, restore
 from zoo import cli, registry, sums
 from zoo.film import job, pyav
 from zoo.film.read import source
+
+pytestmark = pytest.mark.usefixtures("identity")
 
 
 def write(
@@ -69,7 +71,7 @@ TAGS = ({"tags": (1, 1, 1, 1)}, {"tags": (5, 1, 5, 6)})
         ("libx264", ({"tags": (1, 1, 1, 1)}, {"tags": (1, 2, 1, 1)}), "range from limited to full"),
     ],
 )
-def test_a_change_is_said_with_its_frame(folder, capsys, codec, parts, said):  # noqa: F811
+def test_a_change_is_said_with_its_frame(folder, capsys, codec, parts, said):
     write("in.ts", *parts, codec=codec)
     assert restore("in.ts", "-o", "out.mkv") == 3
     message = capsys.readouterr().err
@@ -85,7 +87,7 @@ def test_a_change_is_said_with_its_frame(folder, capsys, codec, parts, said):  #
 
 
 @pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
-def test_the_order_of_fields(folder, codec):  # noqa: F811
+def test_the_order_of_fields(folder, codec):
     woven = {"mpeg2video": {"flags": "+ildct+ilme"}, "libx264": {"x264-params": "interlaced=1"}}[codec]
     write("in.ts", *({"options": woven, "first": first} for first in ("tff", "bff")), codec=codec)
     found = []
@@ -94,19 +96,19 @@ def test_the_order_of_fields(folder, codec):  # noqa: F811
 
 
 @pytest.mark.parametrize("words", ["--frames 6", "--end 0.24"])
-def test_a_film_may_be_cut_where_it_changes(folder, words):  # noqa: F811
+def test_a_film_may_be_cut_where_it_changes(folder, words):
     """The frame after the last is looked at for its neighbour's sake, and is another."""
     write("in.ts", *SHAPES)
     assert restore("in.ts", "-o", "out.mkv", *words.split()) == 0
     assert len(clips.read(folder / "out.mkv")) == 6
 
 
-def test_a_film_that_says_less_goes_on(folder):  # noqa: F811
+def test_a_film_that_says_less_goes_on(folder):
     write("in.ts", *SHAPES[:1], {}, codec="libx264")
     assert restore("in.ts", "-o", "out.mkv") == 0
 
 
-def test_compare_says_it_too(folder, capsys):  # noqa: F811
+def test_compare_says_it_too(folder, capsys):
     write("in.ts", *SHAPES)
     assert cli.main(["compare", "in.ts", "in.ts"]) == 0
     assert "in.ts changes at frame 6: shape of samples" in capsys.readouterr().err
@@ -141,7 +143,7 @@ PLAIN = {"options": {"bf": "0"}}
 THREE = (PLAIN, PLAIN | {"size": (96, 80), "count": 1}, PLAIN | {"count": 5})
 
 
-def test_each_piece_has_its_own_shape_and_the_codes_of_the_whole(folder, capsys, monkeypatch):  # noqa: F811
+def test_each_piece_has_its_own_shape_and_the_codes_of_the_whole(folder, capsys, monkeypatch):
     monkeypatch.setattr(registry, "load", lambda name: clips.Lighter())
     write("in.ts", *SHAPES, SHAPES[0])
     assert restore(*SPLIT) == 0
@@ -156,7 +158,7 @@ def test_each_piece_has_its_own_shape_and_the_codes_of_the_whole(folder, capsys,
     )
 
 
-def test_each_piece_has_its_own_tags(folder):  # noqa: F811
+def test_each_piece_has_its_own_tags(folder):
     write("in.ts", *TAGS)
     assert restore(*SPLIT) == 0
     assert [look(f"out.{k}.mkv")[3] for k in (1, 2)] == [1, 5]
@@ -164,7 +166,7 @@ def test_each_piece_has_its_own_tags(folder):  # noqa: F811
 
 
 @pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
-def test_each_piece_has_its_own_size(folder, codec):  # noqa: F811
+def test_each_piece_has_its_own_size(folder, codec):
     """The one in the middle has one frame. FFmpeg's decoder of MPEG-2 alone loses the last frame of a size."""
     write("in.ts", *THREE, codec=codec)
     for k, (part, first) in enumerate(zip(THREE, (0, 6, 7), strict=True), 1):
@@ -176,7 +178,7 @@ def test_each_piece_has_its_own_size(folder, codec):  # noqa: F811
     assert all(cli.main(["verify", f"out.{k}.mkv"]) == 0 for k in (1, 2, 3))
 
 
-def test_sound_is_cut_with_its_pictures(folder):  # noqa: F811
+def test_sound_is_cut_with_its_pictures(folder):
     write("in.ts", *THREE, codec="libx264", sound=True)
     assert restore(*SPLIT) == 0
     whole, begins, packets = heard("in.ts"), (0, 0.24, 0.28), []
@@ -187,7 +189,7 @@ def test_sound_is_cut_with_its_pictures(folder):  # noqa: F811
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_a_piece_that_is_finished_is_not_done_again(folder, monkeypatch, at):  # noqa: F811
+def test_a_piece_that_is_finished_is_not_done_again(folder, monkeypatch, at):
     """Interrupted between two pieces; then what was finished is changed."""
     write("in.ts", *THREE, codec="libx264")
     done, run = [], job.run
@@ -213,7 +215,7 @@ def test_a_piece_that_is_finished_is_not_done_again(folder, monkeypatch, at):  #
     assert done[3:] == ["out.2.mkv"]
 
 
-def test_pieces_in_shards(folder):  # noqa: F811
+def test_pieces_in_shards(folder):
     """There are more shards than the second piece has segments."""
     write("in.ts", *THREE, codec="libx264")
     for k in (2, 1, 3):
@@ -222,7 +224,7 @@ def test_pieces_in_shards(folder):  # noqa: F811
     assert not list(folder.glob("*.part"))
 
 
-def test_what_is_cut_too_and_what_has_no_change(folder, capsys):  # noqa: F811
+def test_what_is_cut_too_and_what_has_no_change(folder, capsys):
     write("in.ts", *THREE, codec="libx264")
     assert restore(*SPLIT, "--start", "0.24") == 0
     assert files(folder) == ["in.ts", *(f"out.{k}.mkv{e}" for k in (1, 2) for e in ("", ".json"))]
@@ -235,7 +237,7 @@ def test_what_is_cut_too_and_what_has_no_change(folder, capsys):  # noqa: F811
 
 
 @pytest.mark.parametrize(("name", "output"), [("-", "out.mkv"), ("in.ts", "-"), ("in.ts", "out/%04d.png")])
-def test_what_cannot_be_split_is_refused(folder, capsys, name, output):  # noqa: F811
+def test_what_cannot_be_split_is_refused(folder, capsys, name, output):
     write("in.ts", *SHAPES)
     assert restore(name, "-o", output, "--on-change", "split") == 2
     assert "--on-change split" in capsys.readouterr().err

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from tests import clips
-from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import restore
 from zoo import cli
 from zoo.film.read import clock, source
 from zoo.film.read.clock import Clock
+
+pytestmark = pytest.mark.usefixtures("identity")
 
 WRAP = Fraction(2**33, 90000)  # seconds until an MPEG clock begins again
 
@@ -54,7 +56,7 @@ def held(name: str) -> tuple[list[float], list[float], list[bytes]]:
 
 @pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out.ts"])
 @pytest.mark.parametrize("kind", ["mpegts", "vob"])
-def test_times_that_begin_anew_go_on_in_step(folder, capsys, kind, name):  # noqa: F811
+def test_times_that_begin_anew_go_on_in_step(folder, capsys, kind, name):
     parts = []
     for k in range(3):
         write(f"{k}.part", begin=Fraction(k * k), kind=kind, seed=99 * k)
@@ -85,7 +87,7 @@ def test_times_that_begin_anew_go_on_in_step(folder, capsys, kind, name):  # noq
     ],
 )
 @pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out.avi"])
-def test_a_clock_that_begins_anywhere(folder, capsys, begin, said, name):  # noqa: F811
+def test_a_clock_that_begins_anywhere(folder, capsys, begin, said, name):
     write("in.ts", begin)
     assert restore("in.ts", "-o", name) == 0
     assert said in capsys.readouterr().err
@@ -97,7 +99,7 @@ def test_a_clock_that_begins_anywhere(folder, capsys, begin, said, name):  # noq
         assert times[0] - heard[0] == pytest.approx(before[0] - heard_before[0], abs=0.0011)
 
 
-def test_a_matroska_film_below_0(folder, capsys):  # noqa: F811
+def test_a_matroska_film_below_0(folder, capsys):
     write("in.mkv", Fraction(-1, 2), count=20, kind="matroska")
     assert restore("in.mkv", "-o", "out.mkv") == 0
     assert "begins before time 0" in capsys.readouterr().err
@@ -109,7 +111,7 @@ def test_a_matroska_film_below_0(folder, capsys):  # noqa: F811
     assert float(Fraction(log["film"]["joints"][0]["seconds"])) == pytest.approx(-heard_before[0])
 
 
-def test_a_stretch_of_a_joined_film_has_its_sound(folder):  # noqa: F811
+def test_a_stretch_of_a_joined_film_has_its_sound(folder):
     write("a.ts", Fraction(3))
     write("b.ts")
     (folder / "in.ts").write_bytes((folder / "a.ts").read_bytes() + (folder / "b.ts").read_bytes())
@@ -201,7 +203,7 @@ def test_a_gap_is_none_either():
     assert joints(part(1, 50) + part(40, 50)) == ()
 
 
-def test_the_end_of_a_joined_film_is_known(folder):  # noqa: F811
+def test_the_end_of_a_joined_film_is_known(folder):
     write("a.ts")
     (folder / "in.ts").write_bytes(2 * (folder / "a.ts").read_bytes())
     film = source.describe("in.ts")
@@ -209,7 +211,7 @@ def test_the_end_of_a_joined_film_is_known(folder):  # noqa: F811
     assert film.ends - film.begins == Fraction(24, 25)
 
 
-def test_a_time_that_goes_back_is_said_and_the_film_comes_into_step_again(folder, capsys):  # noqa: F811
+def test_a_time_that_goes_back_is_said_and_the_film_comes_into_step_again(folder, capsys):
     """One bit of a time: without a word all that follows would be half a second behind its sound."""
     path = clips.write(folder / "in.mkv", count=30)
     with av.open(str(path)) as film:

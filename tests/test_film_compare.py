@@ -11,7 +11,6 @@ import pytest
 from skimage.metrics import mean_squared_error, structural_similarity
 
 from tests import clips
-from tests.test_film import folder  # noqa: F401 (fixture)
 from zoo import cli, pictures
 from zoo.film.compare.comparison import time_code
 from zoo.film.formats import repacked

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests import clips
-from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import restore
 from zoo import cli, pictures
 from zoo.film import display
 from zoo.film.read import source
+
+pytestmark = pytest.mark.usefixtures("identity")
 
 ONE, LAST = 1 << 16, 1 << 30
 
@@ -37,7 +39,7 @@ QUARTERS = list(itertools.product((0, 90, 180, 270), (False, True)))[1:]
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 @pytest.mark.parametrize(("degrees", "mirrored"), QUARTERS)
-def test_a_film_is_shown_as_before(folder, name, degrees, mirrored):  # noqa: F811
+def test_a_film_is_shown_as_before(folder, name, degrees, mirrored):
     write("in.mp4", turned(degrees, mirrored))
     assert restore("in.mp4", "-o", name) == 0
     assert display.of(clips.read(folder / name)[0]) == turned(degrees, mirrored)
@@ -79,7 +81,7 @@ def test_what_a_matrix_does_has_words(matrix, words):
         ("out.mp4", (2 * ONE, 0, 0, 0, 2 * ONE, 0, 0, 0, LAST), None),
     ],
 )
-def test_a_matrix_that_has_no_place_is_named_before_the_work(folder, capsys, name, matrix, can):  # noqa: F811
+def test_a_matrix_that_has_no_place_is_named_before_the_work(folder, capsys, name, matrix, can):
     write("in.mp4", matrix)
     assert restore("in.mp4", "-o", name, "--dry-run") == 0
     notes = json.loads(capsys.readouterr().out)["notes"]
@@ -87,7 +89,7 @@ def test_a_matrix_that_has_no_place_is_named_before_the_work(folder, capsys, nam
     assert any(expected in note for note in notes) == (can is not None)
 
 
-def test_the_preview_shows_it_the_right_way_up(folder):  # noqa: F811
+def test_the_preview_shows_it_the_right_way_up(folder):
     write("stored.mp4", turned(0, False))
     write("in.mp4", turned(90, True))
     sheets = []
@@ -99,7 +101,7 @@ def test_the_preview_shows_it_the_right_way_up(folder):  # noqa: F811
     assert np.abs(shown[:64, :80] - expected).max() <= 1
 
 
-def test_films_that_are_shown_unlike_are_not_the_same_without_a_word(folder, capsys):  # noqa: F811
+def test_films_that_are_shown_unlike_are_not_the_same_without_a_word(folder, capsys):
     write("a.mp4", turned(0, True))
     write("b.mp4", turned(0, False))
     assert cli.main(["compare", "a.mp4", "b.mp4"]) == 0

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from tests import clips
-from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import restore
 from zoo import cli
 from zoo.film.read import ffv1, source
+
+pytestmark = pytest.mark.usefixtures("identity")
 
 KINDS = {
     "as it comes": {},
@@ -40,14 +42,14 @@ def losses(path) -> source.Losses:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("suffix", ["mkv", "avi", "nut"])
-def test_a_whole_film_is_no_damaged_one(folder, kind, suffix):  # noqa: F811
+def test_a_whole_film_is_no_damaged_one(folder, kind, suffix):
     path = clips.write(folder / f"in.{suffix}", "gray", len(STILL), pictures=STILL, size=(64, 48), options=KINDS[kind])
     assert not losses(path)
 
 
 @pytest.mark.parametrize("kind", ["as it comes", "24 slices", "version 4"])
 @pytest.mark.parametrize("suffix", ["mkv", "avi", "nut"])
-def test_a_changed_byte_is_counted_with_its_frame(folder, kind, suffix):  # noqa: F811
+def test_a_changed_byte_is_counted_with_its_frame(folder, kind, suffix):
     path = clips.write(folder / f"in.{suffix}", "gray", len(STILL), pictures=STILL, size=(64, 48), options=KINDS[kind])
     flip(path)
     found = losses(path)
@@ -57,7 +59,7 @@ def test_a_changed_byte_is_counted_with_its_frame(folder, kind, suffix):  # noqa
     assert (found.frames, found.first) == (2, 1)
 
 
-def test_it_is_known_wherever_it_is(folder):  # noqa: F811
+def test_it_is_known_wherever_it_is(folder):
     path = clips.write(folder / "in.mkv", "gray", len(STILL), pictures=STILL, size=(64, 48), options=KINDS["24 slices"])
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
@@ -68,7 +70,7 @@ def test_it_is_known_wherever_it_is(folder):  # noqa: F811
             assert ffv1.is_damaged(packet, stream.codec_context), at
 
 
-def test_restore_and_compare_say_so(folder, capsys):  # noqa: F811
+def test_restore_and_compare_say_so(folder, capsys):
     clips.write(folder / "in.mkv", "gray", len(STILL), pictures=STILL, size=(64, 48))
     (folder / "whole.mkv").write_bytes((folder / "in.mkv").read_bytes())
     flip(folder / "in.mkv")
@@ -80,7 +82,7 @@ def test_restore_and_compare_say_so(folder, capsys):  # noqa: F811
     assert said in capsys.readouterr().err
 
 
-def test_verify_names_the_frame(folder, capsys):  # noqa: F811
+def test_verify_names_the_frame(folder, capsys):
     """Whose decoded picture is the right one."""
     clips.write(folder / "in.mkv", "gray", len(STILL), pictures=STILL, size=(64, 48))
     assert restore("in.mkv", "-o", "out.mkv") == 0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests import clips
-from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import files, restore
 from zoo import bounds, pictures
 from zoo.errors import InputError
 from zoo.film import job
@@ -19,7 +19,7 @@ from zoo.film.read import sequence, source
 from zoo.pictures import Header, Picture
 from zoo.pictures.picture import Window
 
-pytestmark = pytest.mark.usefixtures("folder")
+pytestmark = pytest.mark.usefixtures("identity", "folder")
 
 
 def draw(pattern: str, dtype, channels: int = 3, numbers=range(7, 12), **facts):
@@ -337,7 +337,7 @@ def test_a_y4m_stream_that_ends_within_a_frame(monkeypatch, capsys, name, missin
     assert len(clips.read(Path("out.mkv"))) == 4 - code
 
 
-def test_a_pipe_from_end_to_end(folder):  # noqa: F811
+def test_a_pipe_from_end_to_end(folder):
     """The real command between two pipes."""
     clips.write(folder / "in.mkv", "yuv420p", 3, size=(64, 48))
     root = str(Path(clips.__file__).parents[1])

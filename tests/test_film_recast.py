@@ -10,8 +10,10 @@ import av.stream
 import pytest
 
 from tests import clips
-from tests.test_film import folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import restore
 from zoo.film.write import mux
+
+pytestmark = pytest.mark.usefixtures("identity")
 
 TEXTS = ["<i>schräg</i> und <b>fett</b>\nzwei", "schlicht < & >"]
 MILLI = Fraction(1, 1000)
@@ -69,7 +71,7 @@ def beside(name: str | Path) -> list[tuple[int, bytes]]:
 @pytest.mark.parametrize("cover", ["png", "mjpeg"])
 @pytest.mark.parametrize("source", ["in.mp4", "in.mkv"])
 @pytest.mark.parametrize("output", ["out.mkv", "out.mp4", "out.m4v"])
-def test_a_cover_stays_one(folder, cover, source, output):  # noqa: F811
+def test_a_cover_stays_one(folder, cover, source, output):
     write(source, cover)
     assert [data for _, data in beside(source)] == [picture(cover)]
     assert restore(source, "-o", output) == 0
@@ -79,20 +81,20 @@ def test_a_cover_stays_one(folder, cover, source, output):  # noqa: F811
         assert film.streams[1].metadata.get("filename") == name
 
 
-def test_a_cover_of_a_part_of_a_film(folder):  # noqa: F811
+def test_a_cover_of_a_part_of_a_film(folder):
     write("in.mp4", "png")
     assert restore("in.mp4", "-o", "out.mp4", "--start", "0.2", "--frames", "2") == 0
     assert [data for _, data in beside("out.mp4")] == [picture("png")]
 
 
 @pytest.mark.parametrize(("cover", "output"), [("png", "out.avi"), ("png", "out.nut"), ("png", "out.mov")])
-def test_a_cover_without_a_place_is_named(folder, capsys, cover, output):  # noqa: F811
+def test_a_cover_without_a_place_is_named(folder, capsys, cover, output):
     write("in.mp4", cover)
     assert restore("in.mp4", "-o", output) == 2
     assert f"cannot hold stream 1 of the film (video, {cover})" in capsys.readouterr().err
 
 
-def test_a_cover_that_is_lost_is_code_5(folder, capsys, monkeypatch):  # noqa: F811
+def test_a_cover_that_is_lost_is_code_5(folder, capsys, monkeypatch):
     write("in.mp4", "png")
     monkeypatch.setattr(mux.recast, "attached", lambda out, stream: out.add_attachment("a.png", "image/png", b"\x89P"))
     assert restore("in.mp4", "-o", "out.mkv") == 5
@@ -100,7 +102,7 @@ def test_a_cover_that_is_lost_is_code_5(folder, capsys, monkeypatch):  # noqa: F
 
 
 @pytest.mark.parametrize("output", ["out.mp4", "out.mov"])
-def test_srt_becomes_text_of_quicktime_and_comes_back(folder, capsys, output):  # noqa: F811
+def test_srt_becomes_text_of_quicktime_and_comes_back(folder, capsys, output):
     write("in.mkv", texts=TEXTS)
     assert restore("in.mkv", "-o", output) == 0
     assert "(subtitle, srt) becomes mov_text" in capsys.readouterr().err
@@ -123,7 +125,7 @@ def shown(name: str) -> list[tuple[int, int]]:
         ]
 
 
-def test_text_of_quicktime_becomes_srt(folder, capsys):  # noqa: F811
+def test_text_of_quicktime_becomes_srt(folder, capsys):
     write("in.mp4", texts=["hi", TEXTS[1]])
     assert restore("in.mp4", "-o", "out.mkv") == 0
     assert "(subtitle, mov_text) becomes SRT" in capsys.readouterr().err
@@ -131,7 +133,7 @@ def test_text_of_quicktime_becomes_srt(folder, capsys):  # noqa: F811
     assert json.loads(Path("out.mkv.json").read_text())["verified"]
 
 
-def test_text_that_does_not_become_another_is_code_5(folder, capsys):  # noqa: F811
+def test_text_that_does_not_become_another_is_code_5(folder, capsys):
     write("in.mp4", texts=["hi"])
     Path("in.mp4").write_bytes(Path("in.mp4").read_bytes().replace(b"\0\2hi", b"\0\2\xff\xc0"))
     assert restore("in.mp4", "-o", "out.mkv") == 5

@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks.processes import devices
 from tests import clips
+from tests.clips import files, restore
 from tests.runs import ROOT
-from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
 from zoo import registry
 from zoo.errors import FlagError, ZooError
 from zoo.film import engine, shots
@@ -24,11 +24,13 @@ from zoo.film.write.parts import Parts
 from zoo.sums import of_pictures
 from zoo.tiles import Tiled
 
+pytestmark = pytest.mark.usefixtures("identity")
+
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
 
 
 @pytest.fixture
-def film(folder, monkeypatch):  # noqa: F811
+def film(folder, monkeypatch):
     monkeypatch.setattr(registry, "load", lambda name: clips.Lighter())
     clips.write(folder / "in.mkv", count=14, times=[3 * k * k for k in range(14)], audio=True)
     assert restore("in.mkv", "-o", "whole.mkv", "--segment", "4", "--batch", "2") == 0
@@ -266,7 +268,7 @@ def test_shards_in_any_order_give_the_same_film(film, capsys):
     assert restore(*WORDS, "--shard", "4/3", "-y") == 2
 
 
-def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: F811
+def test_shards_at_the_same_time_one_killed_and_started_again(folder):
     clips.write(folder / "in.mkv", count=24, size=(96, 80))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "zoo", "restore", "in.mkv", "-m", "fast-gaussian", "--segment=2", "--batch=1"]
@@ -284,7 +286,7 @@ def test_shards_at_the_same_time_one_killed_and_started_again(folder):  # noqa: 
     assert clips.same(folder / "out.mkv", folder / "whole.mkv")
 
 
-def test_three_devices_give_the_bytes_of_one(folder):  # noqa: F811
+def test_three_devices_give_the_bytes_of_one(folder):
     """Also where frames are fewer than the devices, in 16 bits, which show every rounding."""
     clips.write(folder / "in.mkv", count=5, size=(160, 420), pixel_format="yuv444p16le")
     for out, count in (("one.mkv", 1), ("three.mkv", 3)):
@@ -294,7 +296,7 @@ def test_three_devices_give_the_bytes_of_one(folder):  # noqa: F811
     assert clips.same(folder / "one.mkv", folder / "three.mkv")
 
 
-def test_killed_and_started_again(folder):  # noqa: F811
+def test_killed_and_started_again(folder):
     """The real command, killed at some moment of its work with no chance to tidy up."""
     clips.write(folder / "in.mkv", count=40, size=(96, 80))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

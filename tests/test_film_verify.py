@@ -13,7 +13,7 @@ import av
 import pytest
 
 from tests import clips
-from tests.test_film import files, folder, identity, restore  # noqa: F401 (fixtures)
+from tests.clips import files, restore
 from tests.test_film_resume import break_at
 from zoo import cli, sums
 from zoo.film import job
@@ -21,11 +21,13 @@ from zoo.film.read import original
 from zoo.film.write import finish, mux, parts
 from zoo.film.write.encode import Segment
 
+pytestmark = pytest.mark.usefixtures("identity")
+
 WORDS = ["in.mkv", "-o", "out.mkv", "--segment", "4", "--batch", "2"]
 
 
 @pytest.fixture
-def film(folder):  # noqa: F811
+def film(folder):
     clips.write(folder / "in.mkv", count=14, audio=True)
     return folder
 

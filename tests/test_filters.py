@@ -288,13 +288,13 @@ def test_tune_takes_the_best_value_of_each_noise_and_level():
 BLUR = Filter(filters.gaussian, ("gaussian", "salt_and_pepper"), "sigma_px", (0.3, 0.6))
 
 
-def test_command_and_tuned(folder, tmp_path, monkeypatch, capsys):
+def test_command_and_tuned(picture_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tune, "FILTERS", {"gaussian": BLUR, "sharpen": FILTERS["sharpen"]})
     monkeypatch.setattr(tune, "LEVELS", (0.01, 0.1))
     path = tmp_path / "filters.json"
     with pytest.raises(InputError, match=r"python -m eval\.tune"):
         tune.tuned("gaussian", "gaussian", 0.1, results=path)
-    assert tune.main([f"--data={folder}", "--limit=1", f"--json={path}"]) == 0
+    assert tune.main([f"--data={picture_folder}", "--limit=1", f"--json={path}"]) == 0
     printed = capsys.readouterr().out
     assert "gaussian, gaussian | 0.01: " in printed
     assert "gaussian, untouched | 0.01: 39.9" in printed
@@ -308,4 +308,4 @@ def test_command_and_tuned(folder, tmp_path, monkeypatch, capsys):
         tune.tuned("gaussian", "poisson", 0.1, results=path)
     with pytest.raises(FlagError, match="unknown filter"):
         tune.tuned("magic", "gaussian", 0.1, results=path)
-    assert tune.main([f"--data={folder}", "--limit=0"]) == 2
+    assert tune.main([f"--data={picture_folder}", "--limit=0"]) == 2

@@ -50,9 +50,9 @@ def test_larger_is_the_same_function_and_all_of_it_learns(case):
     assert not still  # the last output of every kernel belongs to what is new, but for the exit's
 
 
-def test_weights_go_on_in_a_larger_network(folder, tmp_path):
-    assert resnet.main(flags("resnet", folder, tmp_path / "small")) == 0
-    begun = [f"--data={folder}", f"--weights={tmp_path / 'small'}", *SHORT]
+def test_weights_go_on_in_a_larger_network(picture_folder, tmp_path):
+    assert resnet.main(flags("resnet", picture_folder, tmp_path / "small")) == 0
+    begun = [f"--data={picture_folder}", f"--weights={tmp_path / 'small'}", *SHORT]
     larger = "--network=width=12,blocks=3"
     assert resnet.main([*begun, f"--workdir={tmp_path / 'large'}", larger, "--learning-rate=0"]) == 0
     small, large = zoo.card(tmp_path / "small"), zoo.card(tmp_path / "large")
@@ -68,18 +68,18 @@ def test_weights_go_on_in_a_larger_network(folder, tmp_path):
         (unet, "width=16", "none of its fields may change"),
     ],
 )
-def test_what_cannot_hold_the_weights_is_refused(command, network, said, folder, tmp_path, capsys):
+def test_what_cannot_hold_the_weights_is_refused(command, network, said, picture_folder, tmp_path, capsys):
     name = command.__name__.removeprefix("train.")
-    assert command.main(flags(name, folder, tmp_path / "small")) == 0
-    begun = [f"--data={folder}", f"--workdir={tmp_path / 'large'}", f"--weights={tmp_path / 'small'}", *SHORT]
+    assert command.main(flags(name, picture_folder, tmp_path / "small")) == 0
+    begun = [f"--data={picture_folder}", f"--workdir={tmp_path / 'large'}", f"--weights={tmp_path / 'small'}", *SHORT]
     assert command.main([*begun, f"--network={network}"]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_weights_that_a_run_made_worse_do_not_stand_for_it(folder, tmp_path, capsys):
+def test_weights_that_a_run_made_worse_do_not_stand_for_it(picture_folder, tmp_path, capsys):
     """What a run begins with is measured like all that comes later; here nothing later is better."""
-    assert resnet.main(flags("resnet", folder, tmp_path / "good")) == 0
-    begun = [f"--data={folder}", f"--weights={tmp_path / 'good'}", "--learning-rate=3", "--average=0", *SHORT]
+    assert resnet.main(flags("resnet", picture_folder, tmp_path / "good")) == 0
+    begun = [f"--data={picture_folder}", f"--weights={tmp_path / 'good'}", "--learning-rate=3", "--average=0", *SHORT]
     assert resnet.main([*begun, f"--workdir={tmp_path / 'worse'}"]) == 0
     assert "by the weights that it began with: none were better" in capsys.readouterr().err
     assert zoo.card(tmp_path / "worse")["images"] == 0

@@ -8,28 +8,13 @@ import pytest
 from PIL import Image
 
 from tests import clips
-from zoo import cli, pictures, registry
+from tests.clips import restore
+from zoo import pictures
 from zoo.film import threads
 
+pytestmark = pytest.mark.usefixtures("identity", "folder")
+
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def identity(monkeypatch):
-    """All models change nothing."""
-    monkeypatch.setattr(registry, "load", lambda name: clips.Identity())
-    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
-    """The working directory, empty."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def restore(*words: str) -> int:
-    return cli.main(["restore", *words, "-m", "any"])
 
 
 def _coded(name: str, codec: str, kind: str, pixel_format: str, samples: np.ndarray | None = None, **options: str):

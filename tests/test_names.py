@@ -9,28 +9,13 @@ import numpy as np
 import pytest
 
 from tests import clips
-from zoo import cli, pictures, registry
+from tests.clips import restore
+from zoo import cli, pictures
 from zoo.film.write import outputs
 
+pytestmark = pytest.mark.usefixtures("identity", "folder")
+
 EVIL = "a\x1b]0;owned\x07\x9b31m\u202egnp"  # sets a terminal's title and colour, turns the direction of writing
-
-
-@pytest.fixture(autouse=True)
-def identity(monkeypatch):
-    """All models change nothing."""
-    monkeypatch.setattr(registry, "load", lambda name: clips.Identity())
-    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
-    """The working directory, empty."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def restore(*words: str) -> int:
-    return cli.main(["restore", *words, "-m", "any"])
 
 
 def test_no_name_and_no_word_of_a_film_commands_the_terminal(folder, capfd):

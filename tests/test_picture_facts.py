@@ -15,7 +15,8 @@ from PIL import Image, TiffImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from tests.test_pictures import F32, SRGB, U8, U16, noise
-from zoo import bounds, still
+from zoo import bounds
+from zoo.commands.restore import stills
 from zoo.errors import InputError
 from zoo.pictures import Picture, find, left_out, read, write
 from zoo.pictures.picture import Window
@@ -385,10 +386,10 @@ def test_a_dpx_keeps_bits_and_byte_order(tmp_path, order, bits):
 def test_what_lies_outside_0_and_1_is_kept_and_said():
     samples = np.array([[[-0.2, 0.5, 3.7, 1.25]]], F32).repeat(4, 0)
     darker = lambda inside, progress: np.concatenate([inside[..., :3] * 0.9, inside[..., 3:]], axis=-1)
-    restored = still._restored(darker, samples, lambda *_: None)
+    restored = stills._restored(darker, samples, lambda *_: None)
     np.testing.assert_allclose(restored[0, 0], [-0.2, 0.45, 3.6, 1.25], atol=1e-6)
-    np.testing.assert_array_equal(still._restored(lambda inside, progress: inside, samples, lambda *_: None), samples)
-    assert "66.7% of its samples lie outside [0, 1]" in "".join(still._notes(Picture(samples), Path("a.tif")))
+    np.testing.assert_array_equal(stills._restored(lambda inside, progress: inside, samples, lambda *_: None), samples)
+    assert "66.7% of its samples lie outside [0, 1]" in "".join(stills._notes(Picture(samples), Path("a.tif")))
 
 
 # ---- sizes that cannot be

@@ -38,9 +38,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_settings_get_one_sentence(case, folder, tmp_path, capsys):
+def test_bad_settings_get_one_sentence(case, picture_folder, tmp_path, capsys):
     more, named = BAD[case]
-    code = densenet.main(flags("densenet", folder, tmp_path / "run", *more))
+    code = densenet.main(flags("densenet", picture_folder, tmp_path / "run", *more))
     err = capsys.readouterr().err
     assert code in (2, 3)
     assert named in err.splitlines()[-1]
@@ -102,8 +102,8 @@ def test_a_generator_of_pictures_halves_its_side_and_begins_afresh(capsys):
     assert "--weights begins with a network that restores" in capsys.readouterr().err
 
 
-def test_a_mistyped_folder_does_not_claim_the_runs_folder(folder, tmp_path, capsys):
-    line = flags("densenet", folder, tmp_path / "run")
+def test_a_mistyped_folder_does_not_claim_the_runs_folder(picture_folder, tmp_path, capsys):
+    line = flags("densenet", picture_folder, tmp_path / "run")
     assert densenet.main([*line, f"--data={tmp_path}/typo"]) == 3
     assert densenet.main(line) == 0
 
@@ -129,10 +129,10 @@ def test_epochs_take_the_place_of_the_presets_length(words, images, capsys):
     assert json.loads(capsys.readouterr().out)["images"] == images
 
 
-def test_another_run_in_the_folder_is_refused(folder, tmp_path, capsys):
-    assert densenet.main(flags("densenet", folder, tmp_path)) == 0
+def test_another_run_in_the_folder_is_refused(picture_folder, tmp_path, capsys):
+    assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 0
     before = (tmp_path / "model.json").read_bytes()
-    assert densenet.main(flags("densenet", folder, tmp_path, "--seed=3")) == 2
+    assert densenet.main(flags("densenet", picture_folder, tmp_path, "--seed=3")) == 2
     assert "seed: 0 there, 3 here" in capsys.readouterr().err
     assert (tmp_path / "model.json").read_bytes() == before
 
@@ -151,44 +151,44 @@ def test_a_run_that_made_nothing_leaves_its_folder_to_the_next(tmp_path):
         workdir.refuse_another(tmp_path, {"seed": 0})
 
 
-def test_a_folder_in_use_is_refused(folder, tmp_path, capsys):
+def test_a_folder_in_use_is_refused(picture_folder, tmp_path, capsys):
     with workdir.held(tmp_path):
-        assert densenet.main(flags("densenet", folder, tmp_path)) == 2
+        assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 2
     assert "is in use by another run" in capsys.readouterr().err
     with workdir.held(tmp_path):
         pass
 
 
-def test_too_few_pictures_for_two_halves_claim_nothing(folder, tmp_path, capsys):
+def test_too_few_pictures_for_two_halves_claim_nothing(picture_folder, tmp_path, capsys):
     (tmp_path / "two").mkdir()
     for name in ("00.png", "01.png"):
-        (tmp_path / "two" / name).write_bytes((folder / name).read_bytes())
+        (tmp_path / "two" / name).write_bytes((picture_folder / name).read_bytes())
     assert cyclegan.main(flags("cyclegan", tmp_path / "two", tmp_path / "run", "--valid=1")) == 2
     assert "unpaired training needs 2 pictures or more" in capsys.readouterr().err
     assert not (tmp_path / "run" / "settings.json").exists()
 
 
 @pytest.mark.parametrize("problem", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GiB")])
-def test_too_little_memory_gets_one_sentence(problem, folder, tmp_path, monkeypatch, capsys):
+def test_too_little_memory_gets_one_sentence(problem, picture_folder, tmp_path, monkeypatch, capsys):
     def large(*_):
         raise problem
 
     monkeypatch.setattr("train.loop.loop._Trainer.train", large)
-    assert densenet.main(flags("densenet", folder, tmp_path)) == 4
+    assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 4
     assert capsys.readouterr().err.endswith("out of memory; make --batch, --crop or --network smaller\n")
 
 
-def test_a_full_disk_is_named_and_leaves_no_half_card(folder, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_is_named_and_leaves_no_half_card(picture_folder, tmp_path, monkeypatch, capsys):
     def full(self, *_):
         raise OSError(28, "No space left on device", str(self))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert densenet.main(flags("densenet", folder, tmp_path)) == 1
+    assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 1
     assert "disk is full" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.safetensors")) + list(tmp_path.glob("model.json"))
 
 
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(folder, tmp_path, monkeypatch, capsys):
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(picture_folder, tmp_path, monkeypatch, capsys):
     original = densenet.DenseNet.step
 
     def poisoned(self, state, batch, key):
@@ -197,7 +197,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(folder, tmp_path, 
 
     poisoned.__name__ = "step"
     monkeypatch.setattr(densenet.DenseNet, "step", poisoned)
-    assert densenet.main(flags("densenet", folder, tmp_path)) == 1
+    assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 1
     err = capsys.readouterr().err
     assert "'pixel' is not finite at step 5" in err
     assert "step 4 is the last good checkpoint" in err
@@ -206,20 +206,20 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(folder, tmp_path, 
     assert zoo.card(tmp_path)["images"] == 32
 
 
-def test_nan_before_the_first_checkpoint_names_none(folder, tmp_path, monkeypatch, capsys):
+def test_nan_before_the_first_checkpoint_names_none(picture_folder, tmp_path, monkeypatch, capsys):
     step = lambda self, state, batch, key: (state._replace(step=state.step + 1), {"pixel": jnp.nan})
     monkeypatch.setattr(densenet.DenseNet, "step", step)
     step.__name__ = "step"
-    assert densenet.main(flags("densenet", folder, tmp_path)) == 1
+    assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 1
     err = capsys.readouterr().err
     assert "checkpoint" not in err
     assert err.endswith("start again with a lower --learning-rate or another --seed\n")
 
 
-def test_early_stopping(folder, tmp_path, capsys):
+def test_early_stopping(picture_folder, tmp_path, capsys):
     """A learning rate of 0 never gets better: the run ends after `patience` checkpoints and says so."""
     more = ["--learning-rate=0", "--checkpoints=8", "--patience=2"]
-    assert densenet.main(flags("densenet", folder, tmp_path, *more)) == 0
+    assert densenet.main(flags("densenet", picture_folder, tmp_path, *more)) == 0
     assert "stopped early" in capsys.readouterr().err
     assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["step"] == 3
 

@@ -35,9 +35,9 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_command_runs_and_leaves_a_loadable_network(variant, folder, tmp_path, capsys):
+def test_every_command_runs_and_leaves_a_loadable_network(variant, picture_folder, tmp_path, capsys):
     command, *more = VARIANTS[variant]
-    assert MAINS[command](flags(command, folder, tmp_path, *more)) == 0
+    assert MAINS[command](flags(command, picture_folder, tmp_path, *more)) == 0
     notes = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert notes[-1]["images"] == 64
     assert {p.name for p in tmp_path.iterdir()} >= {"settings.json", "model.json", "metrics.jsonl", "checkpoints"}
@@ -46,12 +46,12 @@ def test_every_command_runs_and_leaves_a_loadable_network(variant, folder, tmp_p
         assert network(jnp.zeros((1, network.config.latent))).shape == (1, 16, 16, 3)
         assert read(tmp_path / "samples.png").samples.shape == (4 * 16, 8 * 16, 3)
     else:
-        picture = read(folder / "00.png").samples
+        picture = read(picture_folder / "00.png").samples
         assert zoo.Restorer(network)(picture).shape == picture.shape
         assert "64/64 images" in capsys.readouterr().err
 
 
-def test_the_papers_preset_runs_with_its_own_losses(folder, tmp_path):
+def test_the_papers_preset_runs_with_its_own_losses(picture_folder, tmp_path):
     """Both cycles, both discriminators, identities, pool, rising levels, dropout, L2, on fewer channels and images."""
     small = [
         "--preset=paper",
@@ -63,7 +63,9 @@ def test_the_papers_preset_runs_with_its_own_losses(folder, tmp_path):
         "--pool=4",
         "--judge=width=4",
     ]
-    assert cyclegan.main([f"--data={folder}", f"--workdir={tmp_path}", "--network=width=4,blocks=1", *small]) == 0
+    assert (
+        cyclegan.main([f"--data={picture_folder}", f"--workdir={tmp_path}", "--network=width=4,blocks=1", *small]) == 0
+    )
     first = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
     assert {"g_ab", "g_ba", "d_a", "d_b", "cycle", "identity"} <= first.keys()
     settings = json.loads((tmp_path / "settings.json").read_text())
@@ -88,8 +90,8 @@ def test_dry_run_writes_nothing(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_tensorboard_holds_the_losses(folder, tmp_path):
-    assert densenet.main(flags("densenet", folder, tmp_path, "--tensorboard")) == 0
+def test_tensorboard_holds_the_losses(picture_folder, tmp_path):
+    assert densenet.main(flags("densenet", picture_folder, tmp_path, "--tensorboard")) == 0
     (events,) = (tmp_path / "tensorboard").iterdir()
     assert b"pixel" in events.read_bytes()
 
@@ -97,13 +99,13 @@ def test_tensorboard_holds_the_losses(folder, tmp_path):
 # Learning
 
 
-def test_overfits_one_batch(folder):
+def test_overfits_one_batch(picture_folder):
     """The same crops under fresh noise at one level: most of the noise must go, in one compiled program."""
     settings = densenet.DenseNetSettings(network="width=16,growth=8,blocks=1,layers=2", levels=(0.05, 0.05))
     settings = check(dataclasses.replace(settings, grey=0.0, learning_rate=3e-3))
     task = densenet.DenseNet(settings, steps=200)
     state = task.init(jax.random.key(0))
-    source = data.open_source(str(folder))
+    source = data.open_source(str(picture_folder))
     batch = {"clean": jnp.stack([jnp.asarray(source[k][:32, :32]) for k in range(8)])}
     step, losses = jax.jit(task.step, donate_argnums=0), []
     for k in range(200):
@@ -114,9 +116,9 @@ def test_overfits_one_batch(folder):
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "salt_and_pepper"])
-def test_a_short_real_run_beats_the_degraded_picture(noise, folder, tmp_path):
+def test_a_short_real_run_beats_the_degraded_picture(noise, picture_folder, tmp_path):
     more = ["--images=2400", "--crop=32", f"--noise={noise}", "--network=width=16,growth=8,blocks=1,layers=2"]
-    assert densenet.main(flags("densenet", folder, tmp_path, *more)) == 0
+    assert densenet.main(flags("densenet", picture_folder, tmp_path, *more)) == 0
     found = zoo.card(tmp_path)["validation"]
     assert found["restored_db"] > found["degraded_db"] + 1
     assert all(level["restored_db"] > level["degraded_db"] for level in found["levels"])
@@ -125,7 +127,7 @@ def test_a_short_real_run_beats_the_degraded_picture(noise, folder, tmp_path):
 # Unpaired training
 
 
-def test_no_pair_reaches_the_loss(tmp_path, folder, monkeypatch):
+def test_no_pair_reaches_the_loss(tmp_path, picture_folder, monkeypatch):
     """Every picture of the folder is a colour of its own: none may be seen clean in one step and degraded in any."""
     rng = np.random.default_rng(1)
     colours = rng.permutation(np.linspace(0.1, 0.9, 24))
@@ -154,7 +156,7 @@ def test_no_pair_reaches_the_loss(tmp_path, folder, monkeypatch):
     assert not seen["degraded"] & seen["clean"]
 
 
-def test_the_cycle_step_never_touches_degraded_pictures(folder):
+def test_the_cycle_step_never_touches_degraded_pictures(picture_folder):
     """g_ab's own step gives the same when the degraded batch is replaced by anything else."""
     settings = check(cyclegan.CycleGanSettings(network=TINY["cyclegan"], batch=4, crop=16))
     task = cyclegan.CycleGan(settings, steps=10)
