@@ -14,19 +14,15 @@ from benchmarks.measure import TINY, Rounds, compare, in_half, reason, rounded, 
 from benchmarks.ratios import OURS_HALF
 from train import cyclegan, densenet, gan
 from train.loop import sharding
-from train.loop.method import Task, compiled
-from train.loop.settings import Settings, parse
+from train.loop.method import Method, compiled
+from train.methods.unpaired import Unpaired
 from zoo.errors import ZooError
 
 FULL = Rounds(5, 12.0)
 INPUTS = 2  # batches in turn
 AFTER_UPDATE = 5e-3  # how far losses may differ there
 STEPS = 1000  # length of the run that the steps are of
-COMMANDS: dict[str, tuple[type[Settings], dict[str, dict[str, Any]], type[Task]]] = {
-    "gan": (gan.GanSettings, gan.PRESETS, gan.Gan),
-    "densenet": (densenet.DenseNetSettings, densenet.PRESETS, densenet.DenseNet),
-    "cyclegan": (cyclegan.CycleGanSettings, cyclegan.PRESETS, cyclegan.CycleGan),
-}
+COMMANDS = {module.COMMAND.name: module.COMMAND for module in (gan, densenet, cyclegan)}
 SMALL = {  # what the tiny size narrows
     "gan paper": ("--network=width=8,depth=2", "--judge=width=4,depth=2"),
     "densenet paper": ("--network=width=8,growth=4,blocks=1,layers=1,norm=batch",),
@@ -58,24 +54,23 @@ def shapes(*, tiny: bool) -> list[tuple[int, int]]:
 def row(command: str, preset: str, crop: int, batch: int, *, tiny: bool) -> dict[str, Any]:
     """One step, ours and, of the published ones, PyTorch's."""
     small = SMALL[f"{command} {preset}"] if tiny else ()
-    task = make(command, f"--preset={preset}", f"--crop={crop}", f"--batch={batch}", *small)
+    method = make(command, f"--preset={preset}", f"--crop={crop}", f"--batch={batch}", *small)
     facts = {"what": "step", "command": command, "preset": preset, "crop": crop, "batch": batch}
-    batches = [random_batch(task, k) for k in range(INPUTS)]
+    batches = [random_batch(method, k) for k in range(INPUTS)]
     if preset == "paper" and peers.available():
         peers.fresh()
         try:
-            check(command, task)
+            check(command, method)
         except ZooError as e:
             return facts | {"failed": reason(e)}
-    ours = Ours(task, batches)
+    ours = Ours(method, batches)
     contenders: dict[str, Callable[[int], Any]] = {"ours": ours}
     if in_half(tiny=tiny):
-        half = dataclasses.replace(task.settings, precision="bfloat16")
-        contenders[OURS_HALF] = Ours(type(task)(half, STEPS), batches)
+        contenders[OURS_HALF] = Ours(changed(command, method, precision="bfloat16"), batches)
     steps = len(ours.turn())
     if preset == "paper" and peers.available():
         for name, options in peers.variants(tiny=tiny).items():
-            contenders[name] = theirs(command, task, batches, **options)
+            contenders[name] = theirs(command, method, batches, **options)
     elif preset == "paper":
         facts["note"] = peers.MISSING
     times = compare(contenders, TINY if tiny else FULL)
@@ -84,33 +79,36 @@ def row(command: str, preset: str, crop: int, batch: int, *, tiny: bool) -> dict
     return facts | {"steps": steps, "compile_s": rounded(ours.compile_s), "times": times}
 
 
-def make(command: str, *flags: str) -> Task:
-    """A command's task, from its flags."""
-    kind, presets, task = COMMANDS[command]
-    return task(parse(kind, command, presets, ["--noise=gaussian", *flags]), STEPS)
+def make(command: str, *flags: str) -> Method:
+    """A command's method, from its flags."""
+    return COMMANDS[command].make(COMMANDS[command].parse(["--noise=gaussian", *flags]), STEPS)
+
+
+def changed(command: str, method: Method, **settings: Any) -> Method:
+    return COMMANDS[command].make(dataclasses.replace(method.settings, **settings), STEPS)
 
 
 class Ours:
     """A call is a step as the loop makes it, or, where steps of several kinds take turns, one whole turn of them."""
 
-    def __init__(self, task: Task, batches: list[dict[str, np.ndarray]]):
-        self.mesh, self.task = sharding.mesh(), task
-        self.state = sharding.replicate(self.mesh, task.init(jax.random.key(0)))
+    def __init__(self, method: Method, batches: list[dict[str, np.ndarray]]):
+        self.mesh, self.method = sharding.mesh(), method
+        self.state = sharding.replicate(self.mesh, method.init(jax.random.key(0)))
         self.batches = [sharding.place(self.mesh, batch) for batch in batches]
         self.kinds: dict[str, Any] = {}
         self.compile_s = 0.0
         for step in self.turn():
-            function = task.update(step)
+            function = method.update(step)
             if function.__name__ not in self.kinds:
                 self.kinds[function.__name__] = self.compile(function)
 
     def turn(self) -> range:
         """Steps late in the run, one of each kind and as many of it as its share is."""
-        length = 1 if getattr(self.task.settings, "joint", True) else self.task.settings.adversary_every
+        length = self.method.settings.adversary_every if isinstance(self.method, Unpaired) else 1
         return range(STEPS - length, STEPS)
 
     def compile(self, function: Any) -> Any:
-        jitted = compiled(self.task, function, mesh=self.mesh)
+        jitted = compiled(self.method, function, mesh=self.mesh)
         lowered = jitted.lower(self.state, self.batches[0])
         program: list[Any] = []
         seconds, _ = timed(lambda: program.append(lowered.compile()))
@@ -119,28 +117,28 @@ class Ours:
 
     def __call__(self, k: int) -> Any:
         for offset, step in enumerate(self.turn()):
-            program = self.kinds[self.task.update(step).__name__]
+            program = self.kinds[self.method.update(step).__name__]
             self.state, losses = program(self.state, self.batches[(k + offset) % INPUTS])
         return self.state, losses
 
 
-def theirs(command: str, task: Task, batches: list[dict[str, np.ndarray]], **options: Any) -> Callable[[int], Any]:
+def theirs(command: str, method: Method, batches: list[dict[str, np.ndarray]], **options: Any) -> Callable[[int], Any]:
     from benchmarks.torch_steps import STEPS as WRITTEN
 
-    step = WRITTEN[command](task, jax.device_get(task.init(jax.random.key(0))), peers.device(), **options)
+    step = WRITTEN[command](method, jax.device_get(method.init(jax.random.key(0))), peers.device(), **options)
     return lambda k: step(batches[k % INPUTS])
 
 
-def check(command: str, task: Task) -> None:
+def check(command: str, method: Method) -> None:
     """Two steps without noise, dropout and pool: the losses of both must agree, the second's after an update, which
     is less exact: Adam's first step is as long for a gradient that is all rounding as for any other."""
     still: dict[str, Any] = {"levels": (0.0, 0.0), "dropout": 0.0, "batch": 2, "crop": 32}
-    if hasattr(task.settings, "pool"):
+    if hasattr(method.settings, "pool"):
         still["pool"] = 0
-    task = type(task)(dataclasses.replace(task.settings, **still), STEPS)
-    batches = [random_batch(task, k) for k in range(2)]
+    method = changed(command, method, **still)
+    batches = [random_batch(method, k) for k in range(2)]
     with peers.exact():
-        ours, other = Ours(task, batches), theirs(command, task, batches)
+        ours, other = Ours(method, batches), theirs(command, method, batches)
         for k in range(2):
             expected = {name: float(value) for name, value in ours(k)[1].items()}
             found = other(k)
@@ -148,7 +146,7 @@ def check(command: str, task: Task) -> None:
             peers.agree(f"{command}'s step {k}", *both, tolerance=(peers.TOLERANCE, AFTER_UPDATE)[k])
 
 
-def random_batch(task: Task, k: int) -> dict[str, np.ndarray]:
-    s, rng = task.settings, np.random.default_rng(k)
-    names = ("degraded", "clean") if task.unpaired else ("clean",)
+def random_batch(method: Method, k: int) -> dict[str, np.ndarray]:
+    s, rng = method.settings, np.random.default_rng(k)
+    names = ("degraded", "clean") if method.unpaired else ("clean",)
     return {name: rng.integers(0, 256, (s.batch, s.crop, s.crop, 3), np.uint8) for name in names}

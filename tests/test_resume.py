@@ -99,7 +99,7 @@ def test_a_checkpoint_that_fails_without_a_word_is_named():
 
 
 def test_several_processes_stopped_before_a_checkpoint_say_that_nothing_is_saved(monkeypatch, capsys):
-    settings = densenet.DenseNetSettings(batch=8, checkpoints=1)
+    settings = densenet.COMMAND.parse(["--batch=8", "--checkpoints=1"])
     quiet = SimpleNamespace(note=lambda *_: None, progress=lambda *_: None)
     trainer = loop._Trainer(settings, None, quiet, None, None, {}, 8)
     monkeypatch.setattr(trainer, "_update", lambda step, mesh: lambda state, batch: (state, {}))

@@ -1,6 +1,5 @@
 """Settings, their errors, and what may go wrong in a run."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -12,8 +11,11 @@ import pytest
 import zoo
 from tests.runs import flags
 from train import cyclegan, densenet, gan
-from train.loop import degrade, workdir
+from train.denoise import Denoise
 from train.loop import state as st
+from train.loop import workdir
+from train.methods.paired import Paired
+from zoo.damage.noise import noise
 from zoo.errors import FlagError
 
 BAD = {
@@ -76,11 +78,11 @@ def test_a_commands_own_numbers_are_checked_too(main, flag, said, capsys):
 @pytest.mark.parametrize(
     ("main", "line", "said"),
     [
-        (cyclegan.main, "--joint --grey=0.2", "--grey cannot be used with --joint"),
+        (cyclegan.main, "--joint --grey=0.2", "--grey cannot be used with a CycleGAN as published"),
         (cyclegan.main, "--preset=paper --head-start=0.2", "--head-start cannot be used with --joint"),
         (gan.main, "--goal=generate --noise=poisson", "--noise cannot be used with --goal=generate"),
-        (gan.main, "--goal=generate --patience=2 --rising", "--rising, --patience cannot be used with"),
-        (densenet.main, "--dropout=0.5", "--dropout cannot be used with train.densenet, which has no discriminator"),
+        (gan.main, "--goal=generate --patience=2 --rising", "--patience, --rising cannot be used with"),
+        (densenet.main, "--dropout=0.5", "--dropout cannot be used with pairs alone, which need no discriminator"),
     ],
 )
 def test_flags_that_would_be_ignored_are_refused(main, line, said, capsys):
@@ -189,14 +191,14 @@ def test_a_full_disk_is_named_and_leaves_no_half_card(picture_folder, tmp_path, 
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(picture_folder, tmp_path, monkeypatch, capsys):
-    original = densenet.DenseNet.step
+    original = Paired.step
 
     def poisoned(self, state, batch, key):
         state, losses = original(self, state, batch, key)
         return state, {"pixel": jnp.where(state.step == 6, jnp.nan, losses["pixel"])}
 
     poisoned.__name__ = "step"
-    monkeypatch.setattr(densenet.DenseNet, "step", poisoned)
+    monkeypatch.setattr(Paired, "step", poisoned)
     assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 1
     err = capsys.readouterr().err
     assert "'pixel' is not finite at step 5" in err
@@ -208,7 +210,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(picture_folder, tm
 
 def test_nan_before_the_first_checkpoint_names_none(picture_folder, tmp_path, monkeypatch, capsys):
     step = lambda self, state, batch, key: (state._replace(step=state.step + 1), {"pixel": jnp.nan})
-    monkeypatch.setattr(densenet.DenseNet, "step", step)
+    monkeypatch.setattr(Paired, "step", step)
     step.__name__ = "step"
     assert densenet.main(flags("densenet", picture_folder, tmp_path)) == 1
     err = capsys.readouterr().err
@@ -235,18 +237,17 @@ def test_schedule_rises_holds_and_falls():
 
 def test_levels_rise_where_asked(key):
     """Flat grey crops: the noise's deviation is the level. Early in the run none is high, late they fill the range."""
-    batch = jnp.full((256, 16, 16, 3), 128, jnp.uint8)
-    settings = dataclasses.replace(densenet.DenseNetSettings(), rising=True, grey=0.0)
-    spread = lambda progress: degrade.pairs(key, batch, settings=settings, progress=progress)[1].std((1, 2, 3))
+    lesson = Denoise(densenet.COMMAND.parse(["--rising", "--grey=0"]))
+    spread = lambda progress: lesson.pairs(key, jnp.full((256, 16, 16, 3), 0.5), progress).seen.std((1, 2, 3))
     assert float(spread(0.05).max()) < 0.016
     assert float(spread(0.9).max()) > 0.045
     assert float(spread(0.9).min()) == pytest.approx(0.01, abs=0.002)
 
 
 def test_grey_crops_have_grey_noise(key):
-    batch = jax.random.randint(key, (64, 16, 16, 3), 0, 255).astype(jnp.uint8)
-    settings = dataclasses.replace(densenet.DenseNetSettings(), grey=0.5)
-    clean, degraded = degrade.pairs(key, batch, settings=settings, progress=jnp.asarray(1.0))
-    grey = lambda x: np.asarray(jnp.all(jnp.ptp(x, axis=-1) < 1e-6, (1, 2)))
-    assert np.array_equal(grey(clean), grey(degraded))
-    assert 16 < grey(clean).sum() < 48
+    for clips in (jax.random.uniform(key, (64, 16, 16, 3)), jax.random.uniform(key, (64, 2, 16, 16, 3))):
+        seen, wanted, _ = noise(key, clips, kind="grain", levels=(0.01, 0.05), grey=0.5, white=0.5)
+        grey = lambda x: np.asarray(jnp.all(jnp.ptp(x, axis=-1) < 1e-6, tuple(range(1, x.ndim - 1))))
+        assert np.array_equal(grey(wanted), grey(seen))
+        assert 16 < grey(wanted).sum() < 48
+        assert np.array_equal(wanted[~grey(wanted)], clips[~grey(wanted)])

@@ -1,6 +1,5 @@
 """The train commands learn, say what they do, and train unpaired where they say so."""
 
-import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -14,7 +13,8 @@ from tests.runs import MAINS, TINY, flags
 from train import cyclegan, densenet
 from train.loop import data, loop
 from train.loop.method import streams
-from train.loop.settings import check
+from train.methods.judges import NOT_FILLED, from_pool
+from train.methods.unpaired import Unpaired
 from zoo.pictures import Picture, read, write
 
 JUDGE = "--judge=width=4,depth=2"
@@ -32,6 +32,11 @@ VARIANTS = {
     "cyclegan salt": ("cyclegan", "--noise=salt_and_pepper", "--judge=width=8"),
     "cyclegan densenet": ("cyclegan", *DENSE),
 }  # fmt: skip
+
+
+def made(module, steps: int, *line: str):
+    """A command's method, as its flags have it."""
+    return module.COMMAND.make(module.COMMAND.parse(list(line)), steps)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -101,13 +106,18 @@ def test_tensorboard_holds_the_losses(picture_folder, tmp_path):
 
 def test_overfits_one_batch(picture_folder):
     """The same crops under fresh noise at one level: most of the noise must go, in one compiled program."""
-    settings = densenet.DenseNetSettings(network="width=16,growth=8,blocks=1,layers=2", levels=(0.05, 0.05))
-    settings = check(dataclasses.replace(settings, grey=0.0, learning_rate=3e-3))
-    task = densenet.DenseNet(settings, steps=200)
-    state = task.init(jax.random.key(0))
+    method = made(
+        densenet,
+        200,
+        "--network=width=16,growth=8,blocks=1,layers=2",
+        "--levels=0.05,0.05",
+        "--grey=0",
+        "--learning-rate=3e-3",
+    )
+    state = method.init(jax.random.key(0))
     source = data.open_source(str(picture_folder))
-    batch = {"clean": jnp.stack([jnp.asarray(source[k][:32, :32]) for k in range(8)])}
-    step, losses = jax.jit(task.step, donate_argnums=0), []
+    batch = {"clean": jnp.stack([jnp.asarray(source[k][:32, :32]) / 255 for k in range(8)])}
+    step, losses = jax.jit(method.step, donate_argnums=0), []
     for k in range(200):
         state, found = step(state, batch, jax.random.fold_in(jax.random.key(1), k))
         losses.append(float(found["pixel"]))
@@ -136,7 +146,7 @@ def test_no_pair_reaches_the_loss(tmp_path, picture_folder, monkeypatch):
         flat = np.full((24, 24, 3), round(255 * colour), np.uint8)
         write(tmp_path / "colours" / f"{k:02}.png", Picture(flat))
     seen = {"degraded": set(), "clean": set()}
-    original = cyclegan.CycleGan.domains
+    original = Unpaired.domains
 
     def look(shades, domain):
         seen[("degraded", "clean")[int(domain)]].update(np.argmin(abs(colours - shades[:, None]), 1).tolist())
@@ -147,7 +157,7 @@ def test_no_pair_reaches_the_loss(tmp_path, picture_folder, monkeypatch):
             jax.debug.callback(look, x.mean((1, 2, 3)), domain)
         return found
 
-    monkeypatch.setattr(cyclegan.CycleGan, "domains", spy)
+    monkeypatch.setattr(Unpaired, "domains", spy)
     more = ["--images=400", "--levels=0.01,0.02", "--head-start=0.995", "--batch=8"]
     assert cyclegan.main(flags("cyclegan", tmp_path / "colours", tmp_path / "run", *more)) == 0
     jax.effects_barrier()
@@ -158,24 +168,23 @@ def test_no_pair_reaches_the_loss(tmp_path, picture_folder, monkeypatch):
 
 def test_the_cycle_step_never_touches_degraded_pictures(picture_folder):
     """g_ab's own step gives the same when the degraded batch is replaced by anything else."""
-    settings = check(cyclegan.CycleGanSettings(network=TINY["cyclegan"], batch=4, crop=16))
-    task = cyclegan.CycleGan(settings, steps=10)
-    state = jax.jit(task.init)(jax.random.key(0))
-    clean = jax.random.randint(jax.random.key(1), (4, 16, 16, 3), 0, 255).astype(jnp.uint8)
-    run = jax.jit(task.cycle)
+    method = made(cyclegan, 10, f"--network={TINY['cyclegan']}", "--batch=4", "--crop=16")
+    state = jax.jit(method.init)(jax.random.key(0))
+    clean = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
+    run = jax.jit(method.cycle)
     one, _ = run(state, {"clean": clean, "degraded": clean}, jax.random.key(2))
-    other, _ = run(state, {"clean": clean, "degraded": 255 - clean}, jax.random.key(2))
+    other, _ = run(state, {"clean": clean, "degraded": 1 - clean}, jax.random.key(2))
     assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool(jnp.array_equal(a, b)), one.params, other.params)))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_the_degraders_rate_is_its_own(share):
     """At 0 g_ba stays where it was, and its judge still learns."""
-    settings = cyclegan.CycleGanSettings(network=TINY["cyclegan"], batch=2, crop=16, degrader_rate=share)
-    task = cyclegan.CycleGan(check(settings), steps=10)
-    state = jax.jit(task.init)(jax.random.key(0))
-    pictures = jax.random.randint(jax.random.key(1), (2, 16, 16, 3), 0, 255).astype(jnp.uint8)
-    after, _ = jax.jit(task.adversaries)(state, {"clean": pictures, "degraded": pictures}, jax.random.key(2))
+    line = [f"--network={TINY['cyclegan']}", "--batch=2", "--crop=16", f"--degrader-rate={share}"]
+    method = made(cyclegan, 10, *line)
+    state = jax.jit(method.init)(jax.random.key(0))
+    pictures = jax.random.uniform(jax.random.key(1), (2, 16, 16, 3))
+    after, _ = jax.jit(method.adversaries)(state, {"clean": pictures, "degraded": pictures}, jax.random.key(2))
     same = lambda name: jax.tree.leaves(jax.tree.map(jnp.array_equal, state.params[name], after.params[name]))
     assert all(same("g_ba")) == (share == 0)
     assert not all(same("d_a"))
@@ -183,12 +192,12 @@ def test_the_degraders_rate_is_its_own(share):
 
 def test_no_checkpoint_counts_before_g_ab_has_trained(tmp_path, monkeypatch):
     """While g_ba trains alone, g_ab's PSNR stands still: neither the best weights nor the end of patience."""
-    settings = cyclegan.CycleGanSettings(network=TINY["cyclegan"], head_start=0.5, patience=2, checkpoints=8)
-    task = cyclegan.CycleGan(check(dataclasses.replace(settings, workdir=tmp_path)), steps=8)
+    line = [f"--network={TINY['cyclegan']}", "--head-start=0.5", "--patience=2", "--checkpoints=8"]
+    method = made(cyclegan, 8, *line, f"--workdir={tmp_path}")
     log = SimpleNamespace(note=lambda *_: None, validated=lambda *_: None)
     found = {"degraded_db": 20.0, "restored_db": 10.0}
-    validation = SimpleNamespace(measure=lambda *_: found)
-    trainer = loop._Trainer(task.settings, task, log, SimpleNamespace(save=lambda *_: None), validation, {}, 8)
+    validation = SimpleNamespace(measure=lambda *_: found, said=lambda *_: "", decides="restored_db")
+    trainer = loop._Trainer(method.settings, method, log, SimpleNamespace(save=lambda *_: None), validation, {}, 8)
     exported = []
     monkeypatch.setattr(trainer, "_export", lambda done, *_: exported.append(done))
     waited, progress = [], loop.Progress("of pictures")
@@ -212,11 +221,11 @@ def test_no_key_is_used_twice():
 
 
 def test_history_pool_shows_earlier_fakes_and_loses_none():
-    pool = jnp.full((6, 2, 2, 1), cyclegan.NOT_FILLED)
+    pool = jnp.full((6, 2, 2, 1), NOT_FILLED)
     shown, kept = [], set()
     for k in range(40):
         fake = jnp.broadcast_to(jnp.arange(2 * k, 2 * k + 2, dtype=jnp.float32)[:, None, None, None], (2, 2, 2, 1))
-        out, pool = cyclegan.from_pool(jax.random.key(k), pool, fake)
+        out, pool = from_pool(jax.random.key(k), pool, fake)
         shown.append((k, sorted(out[:, 0, 0, 0].tolist())))
         kept |= set(pool[:, 0, 0, 0].tolist())
     assert all(value >= 0 for _, values in shown for value in values)  # never an empty slot

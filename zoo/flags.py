@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from tyro.constructors import PrimitiveConstructorSpec
@@ -32,6 +32,19 @@ def _numbers(least: int, most: int, metavar: str) -> PrimitiveConstructorSpec:
     )
 
 
+def among(names: Iterable[str]) -> PrimitiveConstructorSpec:
+    """A choice among the names of a table: Annotated[str, among(NOISES)]."""
+    choices = tuple(names)
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(choices) + "}",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: value in choices,
+        str_from_instance=lambda value: [value],
+        choices=choices,
+    )
+
+
 Levels = Annotated[tuple[float, float], _numbers(2, 2, "LOW,HIGH")]
 LevelList = Annotated[tuple[float, ...], _numbers(1, 99, "LEVEL,LEVEL,...")]
 Precision = Literal["float32", "bfloat16"]  # of what networks compute
@@ -49,9 +62,10 @@ def in_order(kind: type[T]) -> type[T]:
     return kind
 
 
-def check_names(argv: Sequence[str] | None, *kinds: type) -> None:
-    """Raises a FlagError that lists the flags where `argv` has one that no field of the dataclasses `kinds` is."""
-    fields = [field for kind in kinds for field in dataclasses.fields(kind)]
+def check_names(argv: Sequence[str] | None, *kinds: type, hidden: Collection[str] = ()) -> None:
+    """Raises a FlagError that lists the flags where `argv` has one that no field of the dataclasses `kinds` is, but for
+    those that are `hidden`."""
+    fields = [field for kind in kinds for field in dataclasses.fields(kind) if field.name not in hidden]
     known = {field.name.replace("_", "-") for field in fields} | {"help"}
     for word in sys.argv[1:] if argv is None else argv:
         if word == "--":

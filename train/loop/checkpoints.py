@@ -18,7 +18,7 @@ class Progress:
     """What a run must remember beside its arrays. The data's position is the step itself."""
 
     fingerprint: str  # of the pictures trained on
-    best_db: float = float("-inf")  # the best validation PSNR so far
+    best: float = float("-inf")  # what decides, in the best validation so far
     waited: int = 0  # checkpoints since then
     seconds: float = 0.0  # of training so far
 
@@ -34,7 +34,7 @@ class Checkpoints:
         )
 
     def save(self, step: int, state: Any, progress: Progress) -> None:
-        about = dataclasses.asdict(progress) | {"best_db": repr(progress.best_db)}  # JSON has no infinity
+        about = dataclasses.asdict(progress) | {"best": repr(progress.best)}  # JSON has no infinity
         items = ocp.args.Composite(state=ocp.args.StandardSave(state._asdict()), progress=ocp.args.JsonSave(about))
         if step in self._manager.all_steps():  # it could not be read: see `restore`
             self._manager.delete(step)
@@ -50,8 +50,8 @@ class Checkpoints:
             try:
                 found = self._manager.restore(step, args=items)
                 about = found["progress"]
-                best = {"best_db": float(about["best_db"])}
-                progress = dataclasses.replace(checked.as_kind(about | {"best_db": 0.0}, Progress, "progress"), **best)
+                best = {"best": float(about["best"])}
+                progress = dataclasses.replace(checked.as_kind(about | {"best": 0.0}, Progress, "progress"), **best)
             except Exception as e:  # Orbax raises bare Exceptions for files cut short: try the one before
                 first_line = str(e).partition("\n")[0]
                 failures.append(f"{step}: {type(e).__name__}: {first_line[:200]}")

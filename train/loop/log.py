@@ -83,9 +83,9 @@ class Log:
         line = f"{images}/{self.total} images  {parts}  {rate:.1f} images/s  eta {left}{self._validation}"
         print(RETURN + line if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
-    def validated(self, degraded_db: float, restored_db: float) -> None:
+    def validated(self, found: str) -> None:
         """Shown in the progress lines from now on."""
-        self._validation = f"  valid {degraded_db:.2f} -> {restored_db:.2f} dB"
+        self._validation = f"  valid {found}"
 
     def close(self) -> None:
         if self._events:

@@ -2,12 +2,11 @@
 
 import contextlib
 import dataclasses
-import json
 import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,52 +16,35 @@ import numpy as np
 from train.loop import data, sharding, workdir
 from train.loop.checkpoints import Checkpoints, Progress
 from train.loop.log import Log, counter, say
-from train.loop.method import Task, compiled, streams
-from train.loop.settings import Settings, describe, parse
+from train.loop.method import Method, compiled, streams
+from train.loop.settings import Settings, describe
 from train.loop.state import TrainState
 from train.loop.validation import SIDE, Validation, middle
 from zoo import pictures, registry
-from zoo.errors import FlagError, ZooError, command
-from zoo.memory import keep_freed
-from zoo.metrics import PROTOCOL
+from zoo.errors import FlagError, ZooError
 
 NOTE_EVERY = 20  # steps between looks at the losses, which wait for the device
 
 
-def train_command(name: str, kind: type[Settings], presets: dict[str, dict[str, Any]], task: type[Task]):
-    """The `main(argv=None) -> exit code` of `python -m train.NAME`."""
-
-    def main(argv: list[str] | None = None) -> None:
-        keep_freed()
-        sharding.start()
-        settings = parse(kind, name, presets, argv)
-        if settings.dry_run:
-            about = _about(name, settings, _checked(task(settings, steps=1)))
-            print(json.dumps(about | {"workdir": str(settings.workdir)}, indent=1))
-            return
-        run(name, settings, task)
-
-    return command(main, smaller="make --batch, --crop or --network smaller")
-
-
-def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
-    """Trains, or continues what lies in the run's folder; returns the folder."""
+def run(name: str, settings: Settings, make: Callable[[int], Method]) -> Path:
+    """Trains, or continues what lies in the run's folder; returns the folder. `make`: the method in a run of so many
+    steps."""
     deadline = time.monotonic() + 60 * (settings.minutes or math.inf)  # opening the data counts
     sharding.check_batch(settings.batch)
     if settings.minutes and jax.process_count() > 1:
         raise FlagError("--minutes is for one process: several would stop at different steps")
-    about = _about(name, settings, _checked(make_task(settings, steps=1)))
+    facts = about(name, settings, make(1))
     with contextlib.ExitStack() as stack:
         stack.enter_context(workdir.held(settings.workdir))
-        workdir.refuse_another(settings.workdir, about)
+        workdir.refuse_another(settings.workdir, facts)
         source, held_out = _open(settings)
         steps = math.ceil(settings.total(len(source)) / settings.batch)
         mesh = sharding.mesh()
-        task = make_task(settings, steps)
-        parts = _parts(source, task)
-        state = sharding.replicate(mesh, task.init(streams(settings.seed)[0]))
+        method = make(steps)
+        parts = _parts(source, method)
+        state = sharding.replicate(mesh, method.init(streams(settings.seed)[0]))
         progress = Progress(source.fingerprint())
-        workdir.claim(settings.workdir, about)
+        workdir.claim(settings.workdir, facts)
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))
         start, state, last = checkpoints.restore(state) or (0, state, progress)
         if last.fingerprint != progress.fingerprint:
@@ -73,10 +55,10 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
         log = stack.enter_context(contextlib.closing(Log(settings, start, steps * settings.batch)))
         if start:
             say(f"continuing {settings.workdir} from step {start} of {steps}")
-        validation = Validation(sharding.replicate(mesh, held_out), settings) if task.restores else None
+        validation = Validation(sharding.replicate(mesh, held_out), method) if method.restores else None
         batches = stack.enter_context(_batches(parts, settings, start))
         interrupted = stack.enter_context(_interruptions())
-        trainer = _Trainer(settings, task, log, checkpoints, validation, about, steps, deadline)
+        trainer = _Trainer(settings, method, log, checkpoints, validation, facts, steps, deadline)
         trainer.train(state, start, last, mesh, batches, interrupted)
     return settings.workdir
 
@@ -84,8 +66,8 @@ def run(name: str, settings: Settings, make_task: type[Task]) -> Path:
 class _Trainer:
     """The loop's own state, so that its parts can be read one by one."""
 
-    def __init__(self, settings, task, log, checkpoints, validation, about, steps, deadline=math.inf):
-        self.settings, self.task, self.log, self.checkpoints = settings, task, log, checkpoints
+    def __init__(self, settings, method, log, checkpoints, validation, about, steps, deadline=math.inf):
+        self.settings, self.method, self.log, self.checkpoints = settings, method, log, checkpoints
         self.validation, self.about, self.steps, self.deadline = validation, about, steps, deadline
         marks = {round(steps * k / settings.checkpoints) for k in range(1, settings.checkpoints + 1)}
         self.marks = marks - {0}
@@ -125,13 +107,13 @@ class _Trainer:
         found = self._note_validation(0, state)
         if jax.process_index() == 0:
             self._export(0, state, found, progress.fingerprint, 0.0)
-        return dataclasses.replace(progress, best_db=found["restored_db"])
+        return dataclasses.replace(progress, best=found[self.validation.decides])
 
     def _update(self, step: int, mesh):
         """The step's function, jitted once."""
-        function = self.task.update(step)
+        function = self.method.update(step)
         if function.__name__ not in self.updates:
-            self.updates[function.__name__] = compiled(self.task, function, mesh=mesh)
+            self.updates[function.__name__] = compiled(self.method, function, mesh=mesh)
         return self.updates[function.__name__]
 
     def _look(self, done: int) -> None:
@@ -158,14 +140,14 @@ class _Trainer:
     def _mark(self, done: int, state: TrainState, progress: Progress, seconds: float) -> Progress:
         """Validates, writes the weights if they are the best, saves; in that order, so that a kill loses nothing.
         Weights that no step has trained yet are not counted, unless there will be no others."""
-        found, counts = self._note_validation(done, state), self.task.begun(done) or done == self.steps
-        value = found.get("restored_db", math.inf)
+        found, counts = self._note_validation(done, state), self.method.begun(done) or done == self.steps
+        value = found[self.validation.decides] if self.validation else math.inf
         if math.isnan(value):
             raise ZooError(f"the weights are not finite after step {done}; {self._remains()}")
-        best = counts and (value > progress.best_db or not self.validation)
+        best = counts and (value > progress.best or not self.validation)
         progress = dataclasses.replace(
             progress,
-            best_db=value if best else progress.best_db,
+            best=value if best else progress.best,
             waited=0 if best or not counts else progress.waited + 1,
             seconds=seconds,
         )
@@ -176,10 +158,10 @@ class _Trainer:
         return progress
 
     def _note_validation(self, done: int, state: TrainState) -> dict[str, Any]:
-        found = self.validation.measure(self.task, state) if self.validation else {}
+        found = self.validation.measure(state) if self.validation else {}
         if found:
             self.log.note(done, done * self.settings.batch, {"validation": found})
-            self.log.validated(found["degraded_db"], found["restored_db"])
+            self.log.validated(self.validation.said(found))
         return found
 
     def _export(self, done: int, state: TrainState, found: dict[str, Any], fingerprint: str, seconds: float) -> None:
@@ -187,22 +169,22 @@ class _Trainer:
         pictures."""
         images = done * self.settings.batch
         facts = {
-            "task": self.task.nets[self.task.ships].config.task,
+            "task": self.method.nets[self.method.ships].config.task,
             "licence": "Apache-2.0" if self.settings.data == "leaves" else "that of the training pictures",
             "data": {"name": self.settings.data, "fingerprint": fingerprint},
             "recipe": self.about,
             "images": images,
             "seconds": round(seconds),
-            "validation": found and found | {"protocol": PROTOCOL},
+            "validation": found and found | {"protocol": self.method.lesson.protocol},
             "jax": jax.__version__,
             "device": jax.devices()[0].device_kind,
         }
-        average = jax.device_get(state.average[self.task.ships])
-        stem = f"{self.about['command']}-{self.settings.noise.replace('_', '-')}"
-        config = self.task.nets[self.task.ships].config
+        average = jax.device_get(state.average[self.method.ships])
+        stem = "-".join(filter(None, (self.about["command"], self.method.lesson.variant))).replace("_", "-")
+        config = self.method.nets[self.method.ships].config
         registry.save(self.settings.workdir, stem, config, average["params"], average["stats"], facts)
-        if not self.task.restores:
-            made = np.asarray(self.task.samples(state))
+        if not self.method.restores:
+            made = np.asarray(self.method.samples(state))
             sheet = np.concatenate([np.concatenate(list(row), 1) for row in made.reshape(-1, 8, *made.shape[1:])], 0)
             pictures.write(self.settings.workdir / "samples.png", pictures.Picture(np.uint8(np.rint(255 * sheet))))
 
@@ -211,36 +193,30 @@ class _Trainer:
 
     def _finish(self, progress: Progress) -> None:
         if self._patience_is_over(progress):
-            say(f"stopped early: no better validation PSNR in {self.settings.patience} checkpoints")
-        ended = {"seconds": round(progress.seconds), "best_db": progress.best_db if self.validation else None}
+            say(f"stopped early: no better validation in {self.settings.patience} checkpoints")
+        ended = {"seconds": round(progress.seconds), "best": progress.best if self.validation else None}
         self.log.note(self.saved, self.saved * self.settings.batch, {"finished": ended})
-        best = f", {progress.best_db:.2f} dB on the pictures held out" if self.validation else ""
+        best = f", {progress.best:.2f} {self.validation.unit} on the pictures held out" if self.validation else ""
         # Process 0 alone writes the card, and on another machine may be the only one to have it.
         if self.validation and jax.process_index() == 0 and not registry.card(self.settings.workdir)["images"]:
             best += ", by the weights that it began with: none were better"
         say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
 
 
-def _checked(task: Task) -> Task:
-    """The task, if its networks can take its crops, and those that restore the pictures held out."""
-    for net in task.nets.values():
+def about(name: str, settings: Settings, method: Method) -> dict[str, Any]:
+    """What makes a run what it is: command, settings, and each network's config. Raises FlagError where a network
+    cannot take the crops, or what is held out."""
+    for net in method.nets.values():
         multiple = getattr(net.config, "multiple", 1)
-        for what, side in ((f"--crop={task.settings.crop}", task.settings.crop), (f"the validation's {SIDE} px", SIDE)):
-            if task.restores and side % multiple:
+        for what, side in ((f"--crop={settings.crop}", settings.crop), (f"the validation's {SIDE} px", SIDE)):
+            if method.restores and side % multiple:
                 raise FlagError(
                     f"{what} must divide by {multiple}, which a {type(net.config).__name__} so configured needs"
                 )
         least = getattr(net.config, "least", 1)
-        if task.settings.crop < least:
-            raise FlagError(
-                f"--crop={task.settings.crop} is too small for a {type(net.config).__name__}; make it {least}"
-            )
-    return task
-
-
-def _about(name: str, settings: Settings, task: Task) -> dict[str, Any]:
-    """What makes this run what it is: command, settings, and each network's config."""
-    nets = {k: {"network": type(n.config).__name__, **dataclasses.asdict(n.config)} for k, n in task.nets.items()}
+        if settings.crop < least:
+            raise FlagError(f"--crop={settings.crop} is too small for a {type(net.config).__name__}; make it {least}")
+    nets = {k: {"network": type(n.config).__name__, **dataclasses.asdict(n.config)} for k, n in method.nets.items()}
     return {"command": name, **describe(settings), "networks": nets}
 
 
@@ -266,9 +242,9 @@ def _open(settings: Settings) -> tuple[Any, np.ndarray]:
     return source, np.stack([middle(held_out[k]) for k in range(len(held_out))])
 
 
-def _parts(source: Any, task: Task) -> dict[str, Any]:
+def _parts(source: Any, method: Method) -> dict[str, Any]:
     """What a batch is made of: {"clean"}, or {"degraded", "clean"} from disjoint halves."""
-    return dict(zip(("degraded", "clean"), data.halves(source), strict=True)) if task.unpaired else {"clean": source}
+    return dict(zip(("degraded", "clean"), data.halves(source), strict=True)) if method.unpaired else {"clean": source}
 
 
 @contextlib.contextmanager

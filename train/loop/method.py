@@ -1,21 +1,23 @@
-"""What a train command must say: its networks, and what one step does. The loop (loop.py) does the rest."""
+"""What a method must say: which networks learn from each other, and what one step does. Lessons (lesson.py) say what is
+learned; the loop (loop.py) does the rest."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key, UInt8
 
 from train.loop import sharding
 from train.loop import state as st
 from train.loop.grow import grown
-from train.loop.settings import Settings
+from train.loop.lesson import Lesson
+from train.loop.settings import PRESETS, Settings, network_config, refuse_ignored
 from zoo import registry
 from zoo.models.convolution import compiler_options
 
-Batch = dict[str, Array]  # "clean", and "degraded" where pictures are unpaired: uint8 [n h w 3]
+Batch = dict[str, Array]  # "clean", and "degraded" where they are unpaired: clips in [0, 1], as a lesson has them
 Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
 
 
@@ -27,31 +29,49 @@ def streams(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
 
 
 def compiled(
-    task: "Task", update: Update, *, mesh: Mesh
+    method: "Method", update: Update, *, mesh: Mesh
 ) -> Callable[[st.TrainState, Batch], tuple[st.TrainState, Any]]:
-    """A step as the loop runs it, jitted: (state, batch) -> (state, losses), the state donated and the new one on every
-    device."""
+    """A step as the loop runs it, jitted: (state, batch of uint8) -> (state, losses), the state donated and the new one
+    on every device."""
 
     def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
-        return update(state, batch, jax.random.fold_in(streams(task.settings.seed)[1], state.step))
+        clips = {name: unit(part) for name, part in batch.items()}
+        return update(state, clips, jax.random.fold_in(streams(method.settings.seed)[1], state.step))
 
     replicated = sharding.replicated(mesh)
     return jax.jit(step, donate_argnums=0, out_shardings=replicated, compiler_options=compiler_options())
 
 
-class Task:
-    """Base of the commands' tasks. `nets` are the networks, `optimisers` what trains each; `ships` names the one
-    whose moving average is validated and saved, `averaged` all that have an average."""
+def unit(clips: UInt8[Array, "n *t h w 3"]) -> Float[Array, "n *t h w 3"]:
+    """Integers as pictures in [0, 1]."""
+    return clips.astype(jnp.float32) / 255
 
+
+class Method:
+    """Base of the methods. `nets` are the networks, `optimisers` what trains each; `ships` names the one whose moving
+    average is validated and saved, `averaged` all that have an average."""
+
+    flags: ClassVar[type[Settings]] = Settings  # the loop's, and the method's own fields
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}  # what each changes
+    unpaired: ClassVar[bool] = False  # draws clean and degraded pictures from disjoint halves of the data
+    restores = True  # is validated
+    ships: str = "g"
+    averaged: tuple[str, ...] = ("g",)
     nets: dict[str, st.Net]
     optimisers: dict[str, st.Adam]
-    ships: str
-    averaged: tuple[str, ...]
-    unpaired = False  # draws clean and degraded pictures from disjoint halves of the data
-    restores = True  # is validated by PSNR
 
-    def __init__(self, settings: Settings, steps: int):
-        self.settings, self.steps = settings, steps
+    def __init__(self, settings: Any, lesson: Lesson, steps: int):
+        self.settings, self.lesson, self.steps = settings, lesson, steps
+
+    def network(self) -> Any:
+        """The config of the network that restores."""
+        return network_config(self.lesson.network(self.settings.generator), self.settings)
+
+    def refuse_ignored(self, names: Collection[str], what: str) -> None:
+        """Raises FlagError where one of the settings `names` was given, which `what` would ignore."""
+        chosen = self.settings.preset
+        preset = [part.get(chosen, {}) for part in (PRESETS, self.lesson.presets, self.presets)]
+        refuse_ignored(self.settings, names, what, preset[0] | preset[1] | preset[2])
 
     def update(self, step: int) -> Update:
         """The method that makes this step (a pure function); each is compiled once, under its name."""
@@ -102,8 +122,8 @@ class Task:
         average = st.follow(state.average[name], new, self.settings.average, state.step)
         return state._replace(average={**state.average, name: average})
 
-    def restore(self, state: st.TrainState, degraded: Array) -> Array:
-        """What the network that ships makes of degraded pictures."""
+    def restore(self, state: st.TrainState, seen: Array) -> Array:
+        """What the network that ships makes of what it sees, in [0, 1]."""
         average = state.average[self.ships]
-        restored, _ = self.nets[self.ships](average["params"], average["stats"], degraded, train=False)
+        restored, _ = self.nets[self.ships](average["params"], average["stats"], seen, train=False)
         return jnp.clip(restored, 0, 1)

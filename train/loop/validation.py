@@ -1,4 +1,4 @@
-"""How good the weights are, while they train: PSNR on pictures held out, at three levels, with the same noise each
+"""How good the weights are, while they train: the lesson's metrics on what is held out, with the same damage each
 time."""
 
 import math
@@ -9,50 +9,42 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from train.loop.degrade import pictures
-from train.loop.settings import Settings
-from zoo.metrics import psnr
-from zoo.noise import degrade
+from train.loop.method import Method, unit
 
 SIDE = 128  # px, of the middle of each picture
 
 
 class Validation:
-    """`measure(task, state)` gives the mean PSNR of the degraded and the restored pictures, dB."""
+    """`measure(state)` gives the means of the lesson's metrics over what is held out. `decides`: the one by which
+    weights are the best."""
 
-    def __init__(self, held_out: UInt8[Array, "n h w 3"], settings: Settings):
-        low, high = settings.levels
-        # The middles of the range's thirds: PSNR at its lowest level would outweigh all else in the mean.
-        self.levels = sorted({low + (high - low) * share / 6 for share in (1, 3, 5)})
-        clean = pictures(held_out)
-        key = jax.random.key(settings.seed + 1)
-        noisy = lambda k, level: degrade(jax.random.fold_in(key, k), clean, noise=settings.noise, level=level)
-        self._clean = clean
-        self._degraded = [noisy(k, level) for k, level in enumerate(self.levels)]
-        self._psnr = jax.jit(lambda x: jnp.mean(psnr(x, clean)))
-        self._measure: Any = None
+    def __init__(self, held_out: UInt8[Array, "n *t h w 3"], method: Method):
+        lesson, seed = method.lesson, method.settings.seed
+        self._trials = lesson.trials(jax.random.key(seed + 1), unit(held_out))
+        names = {label: label.lower().replace(" ", "_") for label in lesson.metrics}
+        self.unit, first = next(iter(names.items()))
+        self.decides, self._before = f"restored_{first}", f"degraded_{first}"
+        means = lambda x, wanted: {names[k]: jnp.mean(metric(x, wanted)) for k, metric in lesson.metrics.items()}
+        self._degraded = jax.jit(lambda pair: means(lesson.untouched(pair.seen), pair.wanted))
+        self._restored = jax.jit(lambda state, pair: means(method.restore(state, pair.seen), pair.wanted))
 
-    def measure(self, task: Any, state: Any) -> dict[str, Any]:
-        """{"degraded_db", "restored_db", "levels": [...]}: means over pictures and levels, then for each level."""
-        if self._measure is None:  # compiled once a run
-            self._measure = jax.jit(lambda s, x: jnp.mean(psnr(task.restore(s, x), self._clean)))
-        restored = [float(self._measure(state, x)) for x in self._degraded]
-        degraded = [float(self._psnr(x)) for x in self._degraded]
-        rows = zip(self.levels, degraded, restored, strict=True)
-        return {
-            "degraded_db": _mean(degraded),
-            "restored_db": _mean(restored),
-            "levels": [{"level": a, "degraded_db": b, "restored_db": c} for a, b, c in rows],
-        }
+    def measure(self, state: Any) -> dict[str, Any]:
+        """{"degraded_db", "restored_db", "levels": [...]}, as the lesson's units are: means over all, then for each of
+        its trials."""
+        rows = []
+        for _, pair in self._trials:
+            found = {"degraded": self._degraded(pair), "restored": self._restored(state, pair)}
+            rows.append({f"{which}_{name}": float(v) for which, means in found.items() for name, v in means.items()})
+        means = {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        return means | {"levels": [facts | row for (facts, _), row in zip(self._trials, rows, strict=True)]}
 
-
-def middle(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[Array, "side side 3"]:
-    """The middle of a picture, SIDE px square; smaller ones are reflected up."""
-    pad = [(0, max(SIDE - s, 0)) for s in picture.shape[:2]]
-    picture = np.pad(picture, (*pad, (0, 0)), mode="symmetric")
-    y, x = ((s - SIDE) // 2 for s in picture.shape[:2])
-    return picture[y : y + SIDE, x : x + SIDE]
+    def said(self, found: dict[str, Any]) -> str:
+        return f"{found[self._before]:.2f} -> {found[self.decides]:.2f} {self.unit}"
 
 
-def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
+def middle(picture: UInt8[np.ndarray, "*t h w 3"]) -> UInt8[Array, "*t side side 3"]:
+    """The middle of a picture, or of each of a clip, SIDE px square; smaller ones are reflected up."""
+    pad = [(0, max(SIDE - s, 0)) for s in picture.shape[-3:-1]]
+    picture = np.pad(picture, [(0, 0)] * (picture.ndim - 3) + [*pad, (0, 0)], mode="symmetric")
+    y, x = ((s - SIDE) // 2 for s in picture.shape[-3:-1])
+    return picture[..., y : y + SIDE, x : x + SIDE, :]

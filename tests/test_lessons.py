@@ -1,0 +1,104 @@
+"""A lesson of another task needs one class alone: here the frame between two others, from fields of clips."""
+
+import dataclasses
+import json
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from train import denoise
+from train.command import Command
+from train.loop.lesson import Lesson
+from train.loop.settings import Settings
+from train.loop.validation import SIDE, Validation, middle
+from train.methods import METHODS
+from zoo.damage.pair import Pair
+from zoo.metrics import MEASURES, psnr
+from zoo.models.resnet import ResNetConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldSettings(Settings):
+    offset: float = 0.0
+    """added to what is seen"""
+
+    def check(self) -> None:
+        self.shares("offset")
+        super().check()
+
+
+class Fields(Lesson):
+    """The lines that the middle frame of three lacks."""
+
+    flags = FieldSettings
+    frames = 3
+    networks: ClassVar = {"fields": ResNetConfig(width=8, blocks=1, fold=1)}
+    metrics: ClassVar = {"dB": psnr, "negative error": lambda a, b: -jnp.abs(a - b).mean((1, 2, 3))}
+    protocol = MEASURES
+
+    def pairs(self, key, clips, progress):
+        return Pair(clips[:, 1, ::2] + self.settings.offset, clips[:, 1, 1::2], {})
+
+    def untouched(self, seen):
+        return jnp.clip(seen, 0, 1)
+
+
+COMMAND = Command("fields", Fields, "Makes the missing lines.")
+
+
+def clips(key, n: int, side: int):
+    return jax.random.randint(key, (n, 3, side, side, 3), 0, 255).astype(jnp.uint8)
+
+
+def test_a_lesson_of_clips_is_learned_and_measured(key, tmp_path):
+    method = COMMAND.make(COMMAND.parse(["--batch=4", "--crop=16"]), steps=4)
+    state = method.init(key)
+    batch = {"clean": clips(key, 4, 16) / jnp.float32(255)}
+    after, losses = jax.jit(method.step)(state, batch, key)
+    assert int(after.step) == 1
+    assert np.isfinite(losses["pixel"])
+    held_out = np.stack([middle(np.asarray(clip)) for clip in clips(key, 2, SIDE + 7)])
+    assert held_out.shape == (2, 3, SIDE, SIDE, 3)
+    validation = Validation(held_out, method)
+    found = validation.measure(after)
+    assert validation.decides == "restored_db"
+    assert set(found) == {f"{a}_{b}" for a in ("degraded", "restored") for b in ("db", "negative_error")} | {"levels"}
+    expected = psnr(held_out[:, 1, ::2] / np.float32(255), held_out[:, 1, 1::2] / np.float32(255)).mean()
+    assert found["degraded_db"] == pytest.approx(float(expected), abs=1e-3)
+
+
+def test_its_flags_are_its_own(capsys):
+    assert COMMAND.main(["--dry-run", "--offset=0.5", "--network=fields:width=4"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert (about["offset"], about["networks"]["g"]["width"], about["workdir"]) == (0.5, 4, "runs/fields")
+    assert COMMAND.main(["--dry-run", "--noise=poisson"]) == 2
+    assert "unknown flag --noise" in capsys.readouterr().err
+    assert COMMAND.main(["--dry-run", "--method=gan"]) == 2
+    assert "unknown method 'gan'" in capsys.readouterr().err
+    assert COMMAND.main(["--dry-run", "--offset=2"]) == 2
+    assert "--offset=2.0 must lie in [0, 1]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_every_method_teaches_every_network_to_denoise(method, preset, capsys):
+    for network in denoise.NETWORKS:
+        line = [f"--method={method}", f"--network={network}:width=8", f"--preset={preset}", "--crop=64"]
+        assert denoise.main([*line, "--dry-run"]) == 0
+        about = json.loads(capsys.readouterr().out)
+        assert about["networks"][METHODS[method].ships]["width"] == 8
+        assert (about["method"], about["generator"], about["workdir"]) == (method, network, "runs/denoise-gaussian")
+
+
+def test_the_axes_name_their_choices(capsys):
+    for line, said in [
+        ("--method=pared", "paired"),
+        ("--network=resnt:width=8", "resnet"),
+        ("--network=resnet:widht=8", "width"),
+        ("--generator=resnet", "unknown flag --generator"),
+    ]:
+        assert denoise.main([line, "--dry-run"]) == 2
+        assert said in capsys.readouterr().err
