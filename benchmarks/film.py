@@ -23,7 +23,7 @@ from zoo.budget import Budget
 from zoo.color import Layout
 from zoo.errors import ZooError
 from zoo.film import formats, job, plan
-from zoo.film.engine import Engine
+from zoo.film.engine import Engine, Given
 from zoo.film.plan import Options
 from zoo.film.read import source
 from zoo.film.read.source import Losses
@@ -109,8 +109,10 @@ def passes(path: Path, model: str, count: int) -> dict[str, Any]:
     film, encoding = planned.film, planned.encoding
     options = plan.settled(options, film, budget)
     frames = list(job.stretch(film, options, job.Count()))
-    engine = Engine(options.chain, budget, film.layout, encoding.layout)
-    through = lambda: [item.planes for item in engine.run(enumerate(frames))]
+    engine = Engine(options.chain, budget, plan.kind(film), encoding.layout)
+    through = lambda: [
+        item.planes for item in engine.run(Given(n, frame, engine.up(frame)) for n, frame in enumerate(frames))
+    ]
     restored = through()
 
     def whole(k: int) -> None:

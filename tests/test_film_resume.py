@@ -16,7 +16,7 @@ from benchmarks.processes import devices
 from tests import clips
 from tests.clips import files, restore
 from tests.runs import ROOT
-from zoo import registry
+from zoo import color, registry
 from zoo.errors import FlagError, ZooError
 from zoo.film import engine, shots
 from zoo.film.write.encode import Segment
@@ -211,7 +211,7 @@ def test_out_of_memory_while_shots_are_measured_does_it_again(film, monkeypatch,
 
 @pytest.mark.parametrize(
     ("place", "stage", "at_once", "then"),
-    [(engine, "_rgb", (), ()), (Tiled, "on_device", (4,), (1,)), (engine, "_changed", (), ())],
+    [(color, "picture", (), ()), (Tiled, "on_device", (4,), (1,)), (engine, "_changed", (), ())],
 )
 def test_out_of_memory_beside_the_network_does_the_same_frames_again_fewer_at_once(
     film, monkeypatch, caplog, place, stage, at_once, then
@@ -219,8 +219,8 @@ def test_out_of_memory_beside_the_network_does_the_same_frames_again_fewer_at_on
     work, sizes = getattr(place, stage), []
 
     def full(*given, **options):
-        planes = given[0] if place is engine else given[1][..., 0]
-        sizes.append((planes[0] if place is engine else planes).shape[:-2])
+        planes = given[1][..., 0] if place is Tiled else given[0][0]
+        sizes.append(planes.shape[:-2])
         if len(sizes) == 1:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         return work(*given, **options)

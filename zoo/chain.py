@@ -1,5 +1,6 @@
 """Steps in a row: moments of a film in, moments out, in one pass."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +10,9 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float
 
+from zoo import color
 from zoo.budget import Budget
+from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.restorer import restored
 from zoo.steps import grammar
@@ -21,6 +24,7 @@ from zoo.steps.step import Aside, Kind, Moment, Step, Window, windows
 
 STEPS: dict[str, type] = {"filter": Filter, "enhance": Enhance, "denoise": Denoise, "fuse": Fuse, "grade": Grade}
 Retried = Callable[[Callable[[], Any]], Any]
+_STILL = Layout("rgb", 32, full=True)  # the planes of a still: its own samples
 
 
 class Reach(NamedTuple):
@@ -52,10 +56,13 @@ class Chain:
         return restored(picture, lambda rgb: self._still(rgb, budget))
 
     def _still(self, rgb: Float[Array, "h w 3"], budget: Budget) -> Float[Array, "_ _ 3"]:
-        self.kinds(Kind(rgb.shape[0], rgb.shape[1], still=True))
-        one = Chain(self.steps)
-        (made,) = one.run([Moment(0, True, (), rgb)], Aside(network=budget.network), budget.retried)
-        return made.rgb
+        kind = Kind(rgb.shape[0], rgb.shape[1], still=True, layout=_STILL)
+        self.kinds(kind)
+        one, still = Chain(self.steps), Moment(0, True, (), rgb)
+        if any(step.on == "planes" for step in self.steps):
+            still = Moment(0, True, (rgb[..., 1], rgb[..., 2], rgb[..., 0]))
+        (made,) = one.run([still], Aside(network=budget.network, kind=kind), budget.retried)
+        return color.picture(made.planes, layout=_STILL) if made.rgb is None else made.rgb
 
     def kinds(self, kind: Kind) -> list[Kind]:
         """What goes into each step, and what comes out of the last. Raises FlagError where a step cannot be there."""
@@ -63,7 +70,12 @@ class Chain:
         for step in self.steps:
             if step.on == "planes" and any(earlier.on == "rgb" for earlier in self.steps[: len(kinds) - 1]):
                 raise FlagError(f"{name_of(step)} works on the film's own planes; let it come first")
-            kinds.append(step.kind(kinds[-1]))
+            if kind.still and step.rate > 1:
+                raise FlagError(f"{name_of(step)} makes {step.rate} pictures of one, and a still is one; leave it out")
+            made = dataclasses.replace(step.kind(kinds[-1]), rate=kinds[-1].rate * step.rate)
+            if step.on == "rgb" and (made.height, made.width) != (kinds[-1].height, kinds[-1].width):
+                made = dataclasses.replace(made, own="none")
+            kinds.append(made)
         return kinds
 
     @property
@@ -108,14 +120,17 @@ class Chain:
         retried: Retried = lambda work: work(),
     ) -> Iterator[Moment]:
         """What becomes of the moments, in their order. Where numbers are missing, windows end. Each step is called
-        within `retried`, which may do it again where memory runs out."""
+        within `retried`, which may do it again where memory runs out. `aside.kind`: of the moments; it must be given
+        where they have planes alone."""
         for step in self.steps:
             for need in sorted(step.needs):
                 if not aside.has(need):
                     raise FlagError(f"{name_of(step)} needs a {need}: give {name_of(step)}={need}=FILE")
-        row = iter(moments)
-        for step in self.steps:
-            row = self._through(step, row, aside, retried)
+        row, kinds = iter(moments), self.kinds(aside.kind) if aside.kind else itertools.repeat(None)
+        for step, kind in zip(self.steps, kinds, strict=False):
+            if step.on == "rgb" and kind and kind.layout:  # once: later ones have it
+                row = map(partial(_in_rgb, kind.layout, retried), row)
+            row = self._through(step, row, aside._replace(kind=kind), retried)
         return row
 
     def _through(self, step: Step, moments: Iterator[Moment], aside: Aside, retried: Retried) -> Iterator[Moment]:
@@ -151,10 +166,17 @@ def _taken(places: list[Any]) -> list[Any]:
     return taken
 
 
+def _in_rgb(layout: Layout, retried: Retried, moment: Moment) -> Moment:
+    if moment.rgb is not None:
+        return moment
+    return moment._replace(rgb=retried(partial(color.picture, moment.planes, layout=layout)))
+
+
 def _stepped(step: Step, aside: Aside, retried: Retried, places: list[Window | None]) -> Iterator[Moment]:
     """What a step makes of the windows. Others of them fill the empty places: one shape, one program."""
     like = next(window for window in places if window)
     made = retried(partial(step, [window or like for window in places], aside))
+    assert all(len(moments) == step.rate for moments in made), f"{name_of(step)} gives another number than its rate"
     return _emptied([moment for window, after in zip(places, made, strict=True) if window for moment in after])
 
 

@@ -90,6 +90,12 @@ def to_rgb(planes: Planes, *, layout: Layout) -> Float[Array, "n h w 3"]:
 
 
 @partial(jax.jit, static_argnames="layout")
+def picture(planes: tuple[Shaped[Array, "_ _"], ...], *, layout: Layout) -> Float[Array, "h w 3"]:
+    """RGB in [0, 1] of the planes [h w] of one picture: what lies outside is cut off."""
+    return jnp.clip(to_rgb(tuple(plane[None] for plane in planes), layout=layout)[0], 0, 1)
+
+
+@partial(jax.jit, static_argnames="layout")
 def luma(planes: Planes, *, layout: Layout) -> Float[Array, "n h w"]:
     """Luma of planes of codes, 0 at black and 1 at white: the film's own, of RGB with the weights of Rec. 709."""
     if layout.family == "rgb":
@@ -132,14 +138,14 @@ def changed(
         whole = _cells_within(mask, target)
         steps = [steps[0], *(step * whole for step in steps[1:])]
     bases = [_rescaled(p, k, source, target, delta.shape) for k, p in enumerate(planes[: len(steps)])]
-    return (*(_rounded(base + step, target) for base, step in zip(bases, steps, strict=True)), *alpha)
+    return (*(rounded(base + step, target) for base, step in zip(bases, steps, strict=True)), *alpha)
 
 
 @partial(jax.jit, static_argnames="layout")
 def from_rgb(rgb: Float[Array, "n h w 3"], *, layout: Layout) -> Planes:
     """RGB as planes of codes, without alpha."""
     offsets = [0.0, 0.0, 0.0] if layout.family == "rgb" else [layout.luma_codes()[0], *[layout.chroma_codes()[0]] * 2]
-    return tuple(_rounded(c + o, layout) for c, o in zip(_components(rgb, layout), offsets, strict=False))
+    return tuple(rounded(c + o, layout) for c, o in zip(_components(rgb, layout), offsets, strict=False))
 
 
 def _components(rgb: Float[Array, "n h w 3"], layout: Layout) -> list[Float[Array, "n _ _"]]:
@@ -166,11 +172,16 @@ def _rescaled(plane, index: int, source: Layout, target: Layout, shape) -> Float
     return x if (zero, span) == (new_zero, new_span) else (x - zero) * (new_span / span) + new_zero
 
 
+def resized(plane: Shaped[Array, "h w"], height: int, width: int) -> Float[Array, "_ _"]:
+    """A plane that is no colour, such as alpha, in another size."""
+    return jax.image.resize(plane.astype(jnp.float32), (height, width), "linear")
+
+
 def _scaled(plane, top: int, target: Layout):
-    return plane if top == target.top else _rounded(plane.astype(jnp.float32) * (target.top / top), target)
+    return plane if top == target.top else rounded(plane.astype(jnp.float32) * (target.top / top), target)
 
 
-def _rounded(codes: Float[Array, "n _ _"], layout: Layout) -> Shaped[Array, "n _ _"]:
+def rounded(codes: Float[Array, "n _ _"], layout: Layout) -> Shaped[Array, "n _ _"]:
     return codes if layout.depth == 32 else jnp.clip(jnp.round(codes), 0, layout.top).astype(layout.dtype)
 
 

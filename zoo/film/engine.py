@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
 from zoo import color
 from zoo.budget import Budget
@@ -17,18 +17,29 @@ from zoo.color import Layout
 from zoo.cuts import is_cut
 from zoo.film.read.source import Frame
 from zoo.motion import blurred
-from zoo.steps.step import Aside, Moment
+from zoo.steps.step import Aside, Kind, Moment, Planes
 
 T = TypeVar("T")
-Own = tuple[Shaped[Array, "_ _"], ...]  # a film's planes
 _FLAT_PX = 5  # side of the square in which flatness is judged
 _FLAT_LEVEL = 0.02  # deviation of restored luma at which half the grain comes back
 
 
-class Restored(NamedTuple):
-    number: int  # of the frame in the film
+class Given(NamedTuple):
+    """A frame of the film, whose planes are on the device too."""
+
+    number: int  # in the film
     source: Frame
+    planes: Planes
+
+
+class Restored(NamedTuple):
+    """A picture that came of a frame. `part`: which of those that did. `luma`: before and after, on the device."""
+
+    number: int
+    source: Frame
+    part: int
     planes: tuple[np.ndarray, ...]
+    luma: tuple[Array, Array]
 
 
 class Smaller(Exception):
@@ -36,19 +47,20 @@ class Smaller(Exception):
 
 
 class Engine:
-    """Restores frames of one layout into another by a chain.
+    """Restores frames of a kind by a chain, into pictures of the layout `target`.
 
-    `strength`: how much of the chain's change is applied, 0 to 1. `keep_grain`: the share of what it took off that flat
-    areas get back, 0 to 1. `masks(number of a frame)`: float32 [h w] in [0, 1]; where it is 0 no code changes. `anew`:
-    where the device runs out of memory, Smaller is raised once it is known which tiles fit; else the work goes on with
-    these, and the frames before keep what larger ones made of them.
+    `strength`: how much is applied of what the steps on RGB change, 0 to 1. `keep_grain`: the share of what they took
+    off that flat areas get back, 0 to 1. `masks(number of a frame)`: float32 [h w] in [0, 1]; where it is 0 they change
+    no code. What steps on planes make is the film's own from there on. `anew`: where the device runs out of memory,
+    Smaller is raised once it is known which tiles fit; else the work goes on with these, and the frames before keep
+    what larger ones made of them.
     """
 
     def __init__(
         self,
         chain: Chain,
         budget: Budget,
-        source: Layout,
+        kind: Kind,
         target: Layout,
         *,
         strength: float = 1.0,
@@ -56,26 +68,31 @@ class Engine:
         masks: Callable[[int], np.ndarray] | None = None,
         anew: bool = False,
     ):
-        self.chain, self.source, self.target = chain, source, target
+        assert kind.layout
+        self.chain, self.source, self.target = chain, kind.layout, target
+        self._kind, self._own = kind, chain.kinds(kind)[-1].own
         self.strength, self.keep_grain = strength, keep_grain
         self.tile = budget.tile
         self._budget, self._shrunk, self._masks, self._anew = budget, budget.shrunk, masks, anew
 
-    def run(self, frames: Iterable[tuple[int, Frame]]) -> Iterator[Restored]:
-        """Restores frames, which come with their numbers in the film."""
-        waiting: deque[tuple[int, Frame]] = deque()  # in the chain
+    def run(self, frames: Iterable[Given]) -> Iterator[Restored]:
+        """Restores frames: of each come as many pictures as the chain makes of one."""
+        waiting: deque[Given] = deque()  # in the chain
 
         def moments() -> Iterator[Moment]:
-            for number, frame in frames:
-                waiting.append((number, frame))
-                yield self.retried(partial(self._up, number, frame))
+            for given in frames:
+                waiting.append(given)
+                yield Moment(given.number, is_cut(given.source.new), given.planes)
+                del given  # large, and not to be held while the next is made
 
         def finished(moment: Moment) -> Restored:
-            while waiting[0][0] != moment.number:
+            while waiting[0].number != moment.number:
                 waiting.popleft()
-            return Restored(*waiting[0], self.retried(partial(self._down, moment)))
+            number, source, planes = waiting[0]
+            return Restored(number, source, moment.part, *self.retried(partial(self._down, moment, planes)))
 
-        yield from map(finished, self.chain.run(moments(), Aside(network=self._budget.network), self.retried))
+        aside = Aside(network=self._budget.network, kind=self._kind)
+        yield from map(finished, self.chain.run(moments(), aside, self.retried))
 
     def retried(self, work: Callable[[], T]) -> T:
         """What `work` gives; see `Budget.retried`."""
@@ -84,34 +101,47 @@ class Engine:
             raise Smaller
         return done
 
-    def _up(self, number: int, frame: Frame) -> Moment:
-        """Integers go to the device once."""
-        planes = tuple(jnp.asarray(plane) for plane in frame.planes)
-        return Moment(number, is_cut(frame.new), planes, _rgb(planes, layout=self.source))
+    def up(self, frame: Frame) -> Planes:
+        """The frame's integers, which go to the device once."""
+        return tuple(jnp.asarray(plane) for plane in frame.planes)
 
-    def _down(self, moment: Moment) -> tuple[np.ndarray, ...]:
-        """The moment's planes, which come back from the device once."""
-        mask = self._masks and jnp.asarray(self._masks(moment.number))
-        control = {"strength": self.strength, "keep_grain": self.keep_grain}
-        before = _rgb(moment.planes, layout=self.source)
-        out = _changed(moment.planes, before, moment.rgb, mask, source=self.source, target=self.target, **control)
-        return jax.device_get(out)
+    def luma(self, planes: Planes, layout: Layout) -> Array:
+        luma = color.luma(tuple(plane[None] for plane in planes), layout=layout)[0]
+        return jax.block_until_ready(luma)  # else what goes wrong shows only where it is used
 
-
-@partial(jax.jit, static_argnames="layout")
-def _rgb(planes: Own, *, layout: Layout) -> Float[Array, "h w 3"]:
-    return jnp.clip(color.to_rgb(tuple(plane[None] for plane in planes), layout=layout)[0], 0, 1)
+    def _down(self, moment: Moment, given: Planes) -> tuple[tuple[np.ndarray, ...], tuple[Array, Array]]:
+        """The moment's planes, which come back from the device once; luma before and after."""
+        if self._own == "none":
+            out = _made(moment.planes, moment.rgb, source=self.source, target=self.target)
+        else:
+            mask = self._masks and jnp.asarray(self._masks(moment.number))
+            control = {"strength": self.strength, "keep_grain": self.keep_grain}
+            before = color.picture(moment.planes, layout=self.source)
+            after = before if moment.rgb is None else moment.rgb
+            out = _changed(moment.planes, before, after, mask, source=self.source, target=self.target, **control)
+        lumas = self.luma(given, self.source), self.luma(out, self.target)
+        return jax.device_get(out), lumas
 
 
 @partial(jax.jit, static_argnames=("source", "target", "strength", "keep_grain"))
-def _changed(planes, rgb, restored, mask, *, source, target, strength, keep_grain) -> Own:
-    """The planes plus the network's change of their RGB, less the grain that comes back."""
+def _changed(planes, rgb, restored, mask, *, source, target, strength, keep_grain) -> Planes:
+    """The planes plus the change of their RGB, less the grain that comes back."""
     delta = restored - rgb
     if (strength, keep_grain) != (1, 0):
         delta = delta * strength * (1 - keep_grain * _flatness(restored))
     alone = lambda x: None if x is None else x[None]
     out = color.changed(tuple(map(alone, planes)), alone(delta), alone(mask), source=source, target=target)
     return tuple(plane[0] for plane in out)
+
+
+@partial(jax.jit, static_argnames=("source", "target"))
+def _made(planes, rgb, *, source, target) -> Planes:
+    """Planes of RGB of another size than theirs; alpha is theirs, resized."""
+    out = tuple(plane[0] for plane in color.from_rgb(rgb[None], layout=target))
+    if not target.alpha:
+        return out
+    alpha = jnp.ones(rgb.shape[:2]) if not source.alpha else color.resized(planes[-1] / source.top, *rgb.shape[:2])
+    return (*out, color.rounded(alpha * target.top, target))
 
 
 def _flatness(rgb: Float[Array, "h w 3"]) -> Float[Array, "h w 1"]:

@@ -12,9 +12,9 @@ import numpy as np
 from zoo import sums
 from zoo.budget import Budget
 from zoo.errors import FlagError, Interrupted, ZooError
-from zoo.film import shots
+from zoo.film import outcome, shots
 from zoo.film.engine import Engine, Smaller
-from zoo.film.plan import Options, Plan, settings
+from zoo.film.plan import Options, Plan, kind, settings
 from zoo.film.read import masks, sequence, source
 from zoo.film.read.source import PIPE, Film, Frame
 from zoo.film.shots import Noted
@@ -65,7 +65,7 @@ def _engine(plan: Plan, options: Options, budget: Budget, *, anew: bool = False)
     return Engine(
         options.chain,
         budget,
-        plan.film.layout,
+        kind(plan.film),
         plan.encoding.layout,
         strength=options.strength,
         keep_grain=options.keep_grain,
@@ -92,15 +92,15 @@ def _work(plan: Plan, options: Options, budget: Budget, parts: Parts, progress: 
 def _joined(plan: Plan, options: Options, parts: Parts, counted: Count, about: dict[str, Any]) -> Report | None:
     """What was done, once nothing is missing; or how much is left to other shards. None where segments of this process
     are missing or no more what they were."""
-    end = counted.first + counted.frames
+    end, pictures = counted.first + counted.frames, counted.frames * plan.restored.multiple
     segments = range(counted.first // options.segment, -(-end // options.segment))
     if options.shard[1] > 1 and parts.gone:  # the process that was last has joined them meanwhile
-        return Report(counted.frames, counted.losses.cut, counted.losses)
+        return Report(pictures, counted.losses.cut, counted.losses)
     missing = [k for k in segments if not parts.has(k)] or [k for k in segments if parts.record(k) is None]
     if any(_own(k, plan.film, options, counted) for k in missing):
         return None
     if missing:
-        return Report(counted.frames, counted.losses.cut, counted.losses, waiting=len(missing))
+        return Report(pictures, counted.losses.cut, counted.losses, waiting=len(missing))
     return finish.finished(plan, options, parts, segments, counted, about)
 
 
@@ -132,18 +132,19 @@ def _whence(plan: Plan, options: Options) -> Callable[[int], str | None]:
 def _piped(plan: Plan, options: Options, engine: Engine, progress: Callable) -> Report:
     """Restores the film to standard output, frame by frame as they come."""
     counted, told = Count(), Told()
-    writer = y4m.Writer(plan.film, plan.encoding.layout)
+    writer = y4m.Writer(plan.restored, plan.encoding.layout)
 
     def written(restored: Iterator[Noted]):
         for item in restored:
             writer.write(item.planes)
-            _note(record := Record(), item)
+            _note(record := Record(), item, plan)
             told.add(record)
             progress(item.number - counted.first + 1, expected(plan.film, options))
 
     behind(restored(plan.film, options, engine, None, counted), _AHEAD, written)
     writer.close()
-    return Report(counted.frames, counted.losses.cut, counted.losses, told.varies, changes=tuple(counted.changes))
+    pictures = counted.frames * plan.restored.multiple
+    return Report(pictures, counted.losses.cut, counted.losses, told.varies, changes=tuple(counted.changes))
 
 
 def restored(
@@ -153,7 +154,8 @@ def restored(
     frames = ahead(shots.compared(_wanted(film, options, parts, counted), engine), _AHEAD)
     with contextlib.closing(frames):
         for one in shots.noted(engine.run(frames), engine):
-            yield one if one.number > counted.first else one._replace(flicker=None)  # it is not shown after another
+            alone = one.number == counted.first and not one.part  # it is not shown after another
+            yield one._replace(flicker=None) if alone else one
 
 
 def _around(options: Options) -> tuple[int, int]:
@@ -209,7 +211,9 @@ def _numbered(
         first = max(0, math.ceil(start * film.rate) - before)
         frames = sequence.read(film, first)
     else:
-        frames = _until_changed(source.read(film, counted.losses, counted.changes), options, counted)
+        frames = source.read(film, counted.losses, counted.changes)
+        several = options.steps and options.chain.rate > 1
+        frames = _until_changed(outcome.lasting(film, frames) if several else frames, options, counted)
     for number, frame in enumerate(frames, first):
         at = frame.pts * film.time_base - film.begins
         if (end is not None and at >= end) or counted.frames == options.frames:
@@ -262,7 +266,7 @@ def _segments(
     plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int, tile: int
 ) -> Iterator[int]:
     """Encodes the restored frames into segments; yields how far it came after each frame."""
-    item, begin = next(restored, None), encode.segments(plan.film, plan.encoding)
+    item, begin = next(restored, None), encode.segments(plan.restored, plan.encoding)
     while item is not None:
         number, record = item.number // length, Record(tile=tile)
         with parts.writing() as part:
@@ -270,7 +274,7 @@ def _segments(
             try:
                 while item is not None and item.number // length == number:
                     segment.write(item.planes)
-                    _note(record, item)
+                    _note(record, item, plan)
                     yield item.number - counted.first + 1
                     item = next(restored, None)
                 segment.close()
@@ -280,10 +284,12 @@ def _segments(
             parts.finish(number, part, record)
 
 
-def _note(record: Record, item: Noted):
-    record.pts.append(item.source.pts)
-    record.durations.append(item.source.duration)
-    record.input.append(sums.of_planes(item.source.planes))
+def _note(record: Record, item: Noted, plan: Plan):
+    pts, duration = outcome.times(item.source, item.part, plan.film, plan.restored)
+    record.pts.append(pts)
+    record.durations.append(duration)
+    if not item.part:
+        record.input.append(sums.of_planes(item.source.planes))
     record.output.append(sums.of_planes(item.planes))
-    record.new.append(item.source.new)
+    record.new.append(0.0 if item.part else item.source.new)
     record.flicker.append((item.flicker[0], item.flicker[1]) if item.flicker else None)

@@ -14,7 +14,7 @@ from zoo import pictures
 from zoo.budget import Budget
 from zoo.chain import Chain
 from zoo.errors import InputError
-from zoo.film import formats
+from zoo.film import formats, outcome
 from zoo.film.read import clock, probe, sequence, source
 from zoo.film.read.original import Original
 from zoo.film.read.source import Film, Losses
@@ -65,6 +65,16 @@ class Options:
         return (self.start, self.end, self.frames) != (None, None, None)
 
     @property
+    def controls(self) -> list[str]:
+        """The flags that hold the whole chain back."""
+        flags = {
+            "--strength": self.strength != 1,
+            "--keep-grain": self.keep_grain != 0,
+            "--mask": self.mask is not None,
+        }
+        return [flag for flag, given in flags.items() if given]
+
+    @property
     def to_its_end(self) -> bool:
         return (self.end, self.frames) == (None, None)
 
@@ -74,6 +84,7 @@ class Plan:
     """What will be done, known before any work."""
 
     film: Film
+    restored: Film  # what is written of it
     output: Path
     encoding: Encoding
     notes: tuple[str, ...]  # sentences for the user
@@ -94,18 +105,23 @@ def of(film: Film, output: Path, options: Options) -> Plan:
                          "and --color-range")  # fmt: skip
     if (reason := hdr(film)) and not options.force_hdr:
         raise InputError(reason)
+    kinds = [kind(film)]
+    if options.steps:
+        kinds = options.chain.kinds(kind(film))
+        outcome.check(options.chain, kinds, options.controls)
+    restored = outcome.film(film, kinds)
     chosen = dict(options.encoder_options)
-    encoding, losses = encode.choose(film, output, options.encoder, options.pixel_format, chosen)
-    notes = [f"{name} {moved}" for moved in clock.notes(film.joints)]
+    encoding, losses = encode.choose(restored, output, options.encoder, options.pixel_format, chosen)
+    notes = [f"{name} {moved}" for moved in clock.notes(film.joints)] + outcome.notes(film, restored)
     if encoding.encoder not in (encode.Y4M, sequence.CONTAINER):
-        notes += containers.check(film, encoding, output, options.drop)
+        notes += containers.check(restored, encoding, output, options.drop)
     if guess := guessed(film):
         notes.append(f"{guess}. --colorspace, --color-range say better")
     if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := streams.others(film)):
         notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
     if encoding.encoder == sequence.CONTAINER and (left := sequence.left_out(film, output)):
         notes.append(f"{name}: not kept in {output.name}: {', '.join(left)}")
-    if unsaid := encode.unsaid(film, encoding, output):
+    if unsaid := encode.unsaid(restored, encoding, output):
         where = encoding.encoder if encoding.encoder == encode.Y4M else f"{encoding.encoder} in {output.suffix}"
         other = ".mov" if output.suffix.lower() in (".mkv", ".webm") else "ffv1 in .mkv"
         notes.append(f"{where} cannot say of the film: {', '.join(unsaid)}; {other} can")
@@ -114,9 +130,10 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     first = probe.Beginning(None, ()) if film.alone else probe.beginning(name)
     if first.carried:
         notes.append(f"what lies in the pictures of {name} is not written again: {', '.join(first.carried)}")
-    if woven := film.field_order if "first" in film.field_order else first.woven:
+    woven = film.field_order if "first" in film.field_order else first.woven
+    if woven and not outcome.is_deinterlaced(kinds):
         notes.append(f"{name} is interlaced ({woven}) and restored with its fields woven; deinterlace it first: bwdif")
-    return Plan(film, output, encoding, tuple(notes), Original(film))
+    return Plan(film, restored, output, encoding, tuple(notes), Original(film))
 
 
 def settled(options: Options, film: Film, budget: Budget) -> Options:
@@ -136,7 +153,7 @@ def kind(film: Film) -> Kind:
     """What goes into a chain."""
     fields: Any = film.field_order if "first" in film.field_order else "none"
     colour = "grey" if film.layout.family == "grey" else "rgb"
-    return Kind(film.height, film.width, film.aspect or Fraction(1), fields, colour)
+    return Kind(film.height, film.width, film.aspect or Fraction(1), fields, colour, layout=film.layout)
 
 
 def describe(name: str, options: Options) -> Film:

@@ -45,12 +45,12 @@ def sheet(film: Film, chains: dict[str, str], options: Options) -> Image.Image:
 
 
 def _restored(film: Film, options: Options) -> Frames:
-    """As `restore` makes them, of the frames around them too."""
+    """As `restore` makes them, of the frames around them too; of each frame the first picture."""
     budget = Budget()
     options = plan.settled(options, film, budget)
-    engine = Engine(options.chain, budget, film.layout, Layout("rgb", 16, full=True))
-    with contextlib.closing(job.restored(film, options, engine, None, job.Count())) as frames:
-        codes = [np.stack([frame.planes[k] for k in (2, 0, 1)], -1) for frame in frames]
+    engine = Engine(options.chain, budget, plan.kind(film), Layout("rgb", 16, full=True))
+    with contextlib.closing(job.restored(film, options, engine, None, job.Count())) as made:
+        codes = [np.stack([one.planes[k] for k in (2, 0, 1)], -1) for one in made if not one.part]
     return np.stack(codes).astype(np.float32) / 65535
 
 

@@ -4,61 +4,64 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from zoo import color
-from zoo.color import Layout
 from zoo.cuts import cut_score, is_cut
-from zoo.film.engine import Engine, Restored
+from zoo.film.engine import Engine, Given, Restored
 from zoo.film.read.source import Frame
 from zoo.flicker import flicker
+from zoo.steps.step import Planes
 
-Lumas = tuple[Array, Array]  # of the input and of the output
-Flicker = Sequence[float] | None  # of the input and of the output; None for the first frame of a shot
+# Of the input, where the picture is the first of its frame, and of the output; None for the first one of a shot.
+Flicker = Sequence[float | None] | None
 
 
 class Noted(NamedTuple):
+    """A picture that was restored. `flicker`: from the one before."""
+
     number: int
     source: Frame
+    part: int
     planes: tuple[np.ndarray, ...]
-    flicker: Flicker  # from the frame before
+    flicker: Flicker
 
 
-def compared(frames: Iterable[tuple[int, Frame]], engine: Engine) -> Iterator[tuple[int, Frame]]:
-    """The same frames, each told how new it is after the one before; where that is not there, all is new."""
+def compared(frames: Iterable[tuple[int, Frame]], engine: Engine) -> Iterator[Given]:
+    """The same frames on the device, each told how new it is after the one before; where that is not there, all is
+    new."""
     before, last = None, None
     for number, frame in frames:
         follows = before if last == number - 1 else None
-        luma, new = engine.retried(partial(_seen, frame, follows, engine.source))
-        yield number, frame._replace(new=new)
+        planes, luma, new = engine.retried(partial(_seen, frame, follows, engine))
+        yield Given(number, frame._replace(new=new), planes)
         before, last = luma, number
+        del planes, frame
 
 
-def _seen(frame: Frame, before: Array | None, layout: Layout) -> tuple[Array, float]:
-    """The frame's luma, and how new it is after that of the frame before."""
-    luma = _luma(frame.planes, layout)
-    return luma, 1.0 if before is None else float(cut_score(before, luma))
+def _seen(frame: Frame, before: Array | None, engine: Engine) -> tuple[Planes, Array, float]:
+    """The frame's planes, its luma, and how new it is after that of the frame before."""
+    planes = engine.up(frame)
+    luma = engine.luma(planes, engine.source)
+    return planes, luma, 1.0 if before is None else float(cut_score(before, luma))
 
 
 def noted(restored: Iterable[Restored], engine: Engine) -> Iterator[Noted]:
-    """The restored frames with their flicker, without those that were restored for their neighbours' sake."""
+    """The restored pictures with their flicker, without those that were restored for their neighbours' sake."""
     before = None
-    for one in restored:
-        follows = before if before and not is_cut(one.source.new) else None
-        before, flickers = engine.retried(partial(_flickers, one, follows, engine))
-        if not one.source.context:
-            yield Noted(*one, flickers)
+    for number, source, part, planes, luma in restored:
+        follows = before if before and (part or not is_cut(source.new)) else None
+        if not source.context:
+            yield Noted(number, source, part, planes, engine.retried(partial(_flickers, follows, luma, part)))
+        before = luma
 
 
-def _flickers(one: Restored, before: Lumas | None, engine: Engine) -> tuple[Lumas, Flicker]:
-    """The lumas of the frame as it was and as it is, and how much each flickers after those of the frame before."""
-    lumas = _luma(one.source.planes, engine.source), _luma(one.planes, engine.target)
-    if before is None or one.source.context:
-        return lumas, None
-    return lumas, tuple(float(flicker(*pair)) for pair in zip(before, lumas, strict=True))
+def _flickers(before: tuple[Array, Array] | None, luma: tuple[Array, Array], part: int) -> Flicker:
+    """How much input and output flicker after the picture before; later parts of a frame have no input of their own."""
+    if before is None:
+        return None
+    own = None if part else float(flicker(before[0], luma[0]))
+    return own, float(flicker(before[1], luma[1]))
 
 
 class Told:
@@ -85,24 +88,20 @@ class Told:
 
 
 class _Mean:
-    """The mean flicker of frames."""
+    """The mean flicker of pictures."""
 
     def __init__(self):
-        self.frames, self._known, self._sum = 0, 0, np.zeros(2)
+        self.frames, self._known, self._sum = 0, np.zeros(2), np.zeros(2)
 
     def add(self, flicker: Flicker):
         self.frames += 1
-        if flicker:
-            self._known += 1
-            self._sum += flicker
+        for k, value in enumerate(flicker or ()):
+            if value is not None:
+                self._known[k] += 1
+                self._sum[k] += value
 
     @property
     def value(self) -> dict[str, float] | None:
-        """Of the input and of the output; None where it is not known of any frame."""
-        means = (self._sum / max(1, self._known)).round(4).tolist()
-        return dict(zip(("input", "output"), means, strict=True)) if self._known else None
-
-
-def _luma(planes: tuple[np.ndarray, ...], layout: Layout) -> Float[Array, "h w"]:
-    luma = color.luma(tuple(jnp.asarray(p[None]) for p in planes), layout=layout)[0]
-    return jax.block_until_ready(luma)  # else what goes wrong shows only where it is used
+        """Of the input and of the output; None where neither is known of any frame."""
+        means = (self._sum / np.maximum(1, self._known)).round(4).tolist()
+        return dict(zip(("input", "output"), means, strict=True)) if self._known.any() else None

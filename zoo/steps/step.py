@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
+
+from zoo.color import Layout
 
 Picture = Float[Array, "h w _"]
+Planes = tuple[Shaped[Array, "_ _"], ...]
 NOISY = "noisy"  # aside: the picture before noise was taken off
 Fields = Literal["none", "top first", "bottom first"]
 
@@ -24,7 +27,8 @@ class Kind:
     """What the pictures between two steps are; a chain is checked with it before any work.
 
     `aspect`: of a sample. `rate`: pictures for each frame of the film. `own`: which of the film's planes still hold;
-    "luma" after colouring, "none" after resizing. `still`: one picture without neighbours in time.
+    "luma" after colouring, "none" after resizing. `still`: one picture without neighbours in time. `layout`: what its
+    planes mean.
     """
 
     height: int
@@ -35,20 +39,22 @@ class Kind:
     rate: int = 1
     own: Literal["all", "luma", "none"] = "all"
     still: bool = False
+    layout: Layout | None = None
 
 
 class Moment(NamedTuple):
     """A picture of the film on the device.
 
     `number`: of the film's frame; `part`: which of the `of` pictures that came from it. `new`: begins a shot.
-    `planes`: codes [h w] each, the film's own or what a step on planes made of them. `rgb`: float32 in [0, 1], of the
-    planes until a step changes it. `aside`: what steps give one another: "mask" and "confidence" [h w 1], NOISY.
+    `planes`: codes [h w] each, the film's own or what a step on planes made of them. `rgb`: float32 in [0, 1], made of
+    the planes once, before the first step on RGB; None until then. `aside`: what steps give one another: "mask" and
+    "confidence" [h w 1], NOISY.
     """
 
     number: int
     new: bool
-    planes: tuple[Array, ...]
-    rgb: Picture
+    planes: Planes
+    rgb: Picture = None  # type: ignore[assignment] - until the first step on RGB
     aside: Mapping[str, Picture] = {}
     part: int = 0
     of: int = 1
@@ -69,11 +75,12 @@ class Window(NamedTuple):
 
 class Aside(NamedTuple):
     """What lies beside a film. `network(name)`: a model, ready to restore. `mask(number of a frame)`: float32 [h w 1]
-    in [0, 1]. `survey`: of the whole film."""
+    in [0, 1]. `survey`: of the whole film. `kind`: what the step that is called is given."""
 
     network: Callable[[str], Any] | None = None
     mask: Callable[[int], Float[Array, "h w 1"]] | None = None
     survey: Any = None
+    kind: Kind | None = None
 
     def has(self, need: str) -> bool:
         return getattr(self, need) is not None
@@ -101,7 +108,7 @@ class Step(Protocol):
         ...
 
     def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
-        """For each window the `rate` moments that it becomes, by `successors`. Pure."""
+        """For each window the `rate` moments that it becomes, by `successors` or `successors_on_planes`. Pure."""
         ...
 
     def identity(self) -> dict[str, Any]:
@@ -111,11 +118,19 @@ class Step(Protocol):
 
 def successors(now: Moment, pictures: Sequence[Picture], **aside: Picture) -> list[Moment]:
     """The moments that a step makes of `now`: one for each picture, the first of which begins the shot if it did."""
-    rate, beside = len(pictures), {**now.aside, **aside}
-    return [
-        now._replace(new=now.new and not k, rgb=rgb, aside=beside, part=now.part * rate + k, of=now.of * rate)
-        for k, rgb in enumerate(pictures)
-    ]
+    parts = _parts(now._replace(aside={**now.aside, **aside}), len(pictures))
+    return [part._replace(rgb=rgb) for part, rgb in zip(parts, pictures, strict=True)]
+
+
+def successors_on_planes(now: Moment, planes: Sequence[Planes], **aside: Picture) -> list[Moment]:
+    """The same for a step on planes: from here on these are the film's own, and what is not changed later keeps its
+    codes."""
+    parts = _parts(now._replace(aside={**now.aside, **aside}), len(planes))
+    return [part._replace(planes=own) for part, own in zip(parts, planes, strict=True)]
+
+
+def _parts(now: Moment, rate: int) -> list[Moment]:
+    return [now._replace(new=now.new and not k, part=now.part * rate + k, of=now.of * rate) for k in range(rate)]
 
 
 def windows(moments: Iterable[Moment], before: int, after: int, *, bare: bool = False) -> Iterator[Window]:

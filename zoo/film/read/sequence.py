@@ -183,9 +183,10 @@ def target_layout(film: Film, suffix: str) -> Layout:
 def segments(film: Film, suffix: str) -> Callable[[Path, int], "PictureSegment"]:
     """(folder, number of its first frame in the film) -> a segment. Each picture says beside its samples what the one
     that it came from says."""
+    each = film.multiple
     like = Picture(np.zeros((1, 1, 1), np.uint8), bits=film.layout.depth if film.layout.depth in (10, 12) else None)
     held = [path for _, path in find(film.name, film.gaps)] if film.container == CONTAINER else []
-    return lambda folder, first: PictureSegment(folder, suffix, like, held[first:])
+    return lambda folder, first: PictureSegment(folder, suffix, like, held[first:], each)
 
 
 def left_out(film: Film, output: Path) -> list[str]:
@@ -197,17 +198,20 @@ def left_out(film: Film, output: Path) -> list[str]:
 
 class PictureSegment:
     """A stretch of the film as a folder of pictures, `000000.png` and on. `sources`: the pictures that they came from,
-    of which all but the samples are kept; none where the film is a file: then they are `like` another."""
+    of which all but the samples are kept, for so many pictures `each`; none where the film is a file: then they are
+    `like` another."""
 
-    def __init__(self, folder: Path, suffix: str, like: Picture, sources: list[Path]):
+    def __init__(self, folder: Path, suffix: str, like: Picture, sources: list[Path], each: int = 1):
         folder.mkdir()
         self._folder, self._suffix, self._count = folder, suffix, 0
-        self._like, self._sources = like, sources
+        self._like, self._sources, self._each = like, sources, each
 
     def write(self, planes: tuple[np.ndarray, ...]):
         if len(planes) >= 3:
             planes = (planes[2], planes[0], planes[1], *planes[3:])
-        like = pictures.read(self._sources[self._count], samples=False) if self._sources else self._like
+        like = self._like
+        if self._sources:
+            like = pictures.read(self._sources[self._count // self._each], samples=False)
         picture = dataclasses.replace(like, samples=np.stack(planes, axis=-1))
         pictures.write(self._folder / f"{self._count:06}{self._suffix}", picture)
         self._count += 1
@@ -220,15 +224,20 @@ class PictureSegment:
 
 
 def numbers(film: Film) -> list[int] | None:
-    """The frames' numbers in a sequence that is read, which one that is written keeps."""
-    return [n for n, _ in find(film.name, film.gaps)] if film.container == CONTAINER else None
+    """The numbers of the frames of a sequence that is read, which one that is written keeps. Where several pictures
+    come of each frame, theirs follow one another."""
+    if film.container != CONTAINER:
+        return None
+    own = [n for n, _ in find(film.name, film.gaps)]
+    count, first = len(own) * film.multiple, own[0] * film.multiple
+    return own if film.multiple == 1 else [*range(first, first + count)]
 
 
 def places(
     film: Film, segments: list[Path], counts: Iterable[int], output: Path, first: int
 ) -> Iterator[tuple[Path, Path]]:
-    """(where a picture lies in its segment, where it belongs) of all, in their order: frame k of what was restored gets
-    the number of frame `first` + k of the sequence it came from; a film's frames count from 0."""
+    """(where a picture lies in its segment, where it belongs) of all, in their order: picture k of what was restored
+    gets number `first` + k of `numbers`; a film's pictures count from 0."""
     names, k = numbers(film), 0
     for segment, count in zip(segments, counts, strict=True):
         for n in range(count):

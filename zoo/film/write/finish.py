@@ -12,10 +12,10 @@ import numpy as np
 
 from zoo import checked, sums
 from zoo.errors import InputError
-from zoo.film import shots
+from zoo.film import outcome, shots
 from zoo.film.plan import Options, Plan
 from zoo.film.read import sequence
-from zoo.film.read.source import Frame, Losses
+from zoo.film.read.source import Losses
 from zoo.film.write import log, mux, verify
 from zoo.film.write.mux import Stretch
 from zoo.film.write.parts import Parts, Record
@@ -25,7 +25,7 @@ _STEADY_TICKS = 2  # times of a steady rate are rounded to ticks
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was done. `frames`: restored; `lost`: about how many frames of the file are missing."""
+    """What was done. `frames`: written; `lost`: about how many frames of the file are missing."""
 
     frames: int
     lost: int
@@ -93,7 +93,8 @@ def finished(
         told.add(parts.known(segment))
     count, lost = len(told.pts), losses.cut
     if options.to_its_end and not film.alone:
-        lost = film.lost(Frame((), told.pts[-1], told.durations[-1]), counted.first + count, losses)
+        last = outcome.last(told.pts, told.durations, film, plan.restored)
+        lost = film.lost(last, counted.first + counted.frames, losses)
     changes = tuple(counted.changes)
     report = Report(count, lost, losses, told.varies, tiles=len(told.tiles), changes=changes)
     plan.original.check()
@@ -120,9 +121,9 @@ def _film(plan, options, parts, segments, first, told, about, report) -> Report:
     ends = math.inf if options.to_its_end else plan.film.until
     times = Stretch(told.pts, told.durations, begins_within, ends)
     with parts.joined() as part:
-        put = mux.join(plan.film, plan.encoding, [*map(parts.path, segments)], times, part, options.drop)
+        put = mux.join(plan.restored, plan.encoding, [*map(parts.path, segments)], times, part, options.drop)
         if options.verify:
-            verify.joined(plan.film, plan.encoding, part, times, _each(parts, segments, "output"), put)
+            verify.joined(plan.restored, plan.encoding, part, times, _each(parts, segments, "output"), put)
         whole = sums.sum_of(part)
         _log(parts, segments, about, (plan.original.sum(), whole), (), bytes(put.pictures))
         plan.original.check()
@@ -131,18 +132,20 @@ def _film(plan, options, parts, segments, first, told, about, report) -> Report:
 
 
 def _pictures(plan, options, parts, segments, first, told, about, report) -> Report:
+    film, first = plan.restored, first * plan.restored.multiple
+
     def places() -> Iterator[tuple[Path, Path]]:
         counts = (len(parts.known(segment)) for segment in segments)
-        return sequence.places(plan.film, [*map(parts.path, segments)], counts, plan.output, first)
+        return sequence.places(film, [*map(parts.path, segments)], counts, plan.output, first)
 
     files = ((path if path.exists() else place, place.name) for path, place in places())
     output = _each(parts, segments, "output") if options.verify else None
     whole, encoded = verify.pictures_of(files, output)
     plan.original.check()
     parts.moving()
-    older = sequence.join(plan.film, places(), plan.output)
+    older = sequence.join(film, places(), plan.output)
     report = dataclasses.replace(report, older=tuple(map(str, older)))
-    names = sequence.numbers(plan.film)
+    names = sequence.numbers(film)
     numbers = names[first : first + report.frames] if names else range(report.frames)
     _log(parts, segments, about, (plan.original.sum(), whole), numbers, encoded)
     parts.name(None, dataclasses.asdict(report))

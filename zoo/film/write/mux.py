@@ -149,11 +149,12 @@ def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
 
 
 def _set_timecode(target: Any, source: Any, film: Film, times: Stretch):
-    """The timecode of the first frame that is kept."""
+    """The timecode of the first frame that is kept, counted at the rate of the pictures."""
     code = target.metadata.get("timecode") or next(filter(None, map(streams.timecode, source.streams)), None)
     if code:
-        skipped = round((times.shift * film.time_base - film.begins) * film.rate) if times.cut else 0
-        target.metadata["timecode"] = timecode.later(code, skipped, film.rate) or code
+        rate = film.rate / film.multiple
+        skipped = round((times.shift * film.time_base - film.begins) * rate) if times.cut else 0
+        target.metadata["timecode"] = timecode.later(code, skipped, rate, film.multiple) or code
 
 
 def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]):

@@ -28,21 +28,21 @@ _MOST_BYTES = 1 << 32  # of a record
 
 @dataclasses.dataclass
 class Record:
-    """What is known of each frame of a segment, and of the segment itself, once it is finished."""
+    """What is known of each picture of a segment, and of the segment itself, once it is finished."""
 
     pts: list[int] = dataclasses.field(default_factory=list)
     durations: list[int] = dataclasses.field(default_factory=list)
-    input: list[str] = dataclasses.field(default_factory=list)  # MD5 of the planes of each frame
-    output: list[str] = dataclasses.field(default_factory=list)  # likewise, as they went to the encoder
+    input: list[str] = dataclasses.field(default_factory=list)  # MD5 of the planes of each frame of the film
+    output: list[str] = dataclasses.field(default_factory=list)  # of each picture, as it went to the encoder
     new: list[float] = dataclasses.field(default_factory=list)
-    flicker: list[tuple[float, float] | None] = dataclasses.field(default_factory=list)
+    flicker: list[tuple[float | None, float | None] | None] = dataclasses.field(default_factory=list)
     tile: int = 0  # in pixels, through which its frames went; a smaller one where the memory ran out
     sha256: str = ""  # of the segment: `sums.sum_of`
     source: str | None = None  # what it comes from
 
     def __post_init__(self):
-        lists = (self.pts, self.durations, self.input, self.output, self.new, self.flicker)
-        if len({len(values) for values in lists}) > 1:
+        lists = (self.pts, self.durations, self.output, self.new, self.flicker)
+        if len({len(values) for values in lists}) > 1 or len(self.pts) % max(1, len(self.input)):
             raise InputError("its lists differ in length")
 
     def __len__(self) -> int:
