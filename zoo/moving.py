@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax, random
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Integer, Key
 
 from zoo import lettering
 
@@ -82,7 +82,7 @@ def clips(
     count: int,
     times: Float[Array, " t"],
     size: int | tuple[int, int],
-    first: int | Int[Array, ""] = 0,
+    first: int | Integer[Array, ""] = 0,
 ) -> Clip:
     """`count` clips of `size` (height, width, or both alike) pixels at `times`, in frames; at least two, in even steps.
 
@@ -92,7 +92,7 @@ def clips(
     """
     sides = (size, size) if isinstance(size, int) else size
     times = jnp.append(times, 2 * times[-1] - times[-2])
-    keys = jax.vmap(partial(random.fold_in, key))(first + jnp.arange(count))
+    keys = jax.vmap(partial(random.fold_in, key))(jnp.uint32(first) + jnp.arange(count, dtype=jnp.uint32))
     one = partial(_clip, times=times, sides=sides)
     parallel = None if jax.default_backend() == "cpu" else 8
     if stills.ndim == 4:

@@ -1,46 +1,25 @@
-"""Training pictures: sources that give uint8 [h w 3] by index, and the one pipeline that cuts them into crops.
+"""The one pipeline from sources to batches: crops of pictures, of stretches of film, or of pictures made to move.
 
 The order and the crops are a function of (seed, step) alone: not of threads, of processes, or of where a run began.
-Nothing here downloads.
 """
 
-import hashlib
-import os
 import sys
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from io import BytesIO
+from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
 import grain
 import jax
+import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
-from zoo import bounds, leaves, pictures
-from zoo.errors import FlagError, InputError
-from zoo.pictures.picture import FORMATS
+from train.loop.clips import ClipsSource
+from train.loop.sources import THREADS, FolderSource, LeavesSource, Progress, Source, TfdsSource, digest
+from zoo import moving
+from zoo.errors import FlagError
 
-Progress = Callable[[int, int], None]  # (done, total)
-JPEG_SHARE, JPEG_QUALITY = 0.75, (85, 98)  # of procedural pictures; lowest and highest
-THREADS = max(2, min(8, os.cpu_count() or 2))
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Pictures by index. `name`: as the user gave it. `skipped`: (file, reason) of what could not be read."""
-
-    name: str
-    skipped: list[tuple[str, str]]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> np.ndarray: ...  # uint8 [h w 3]
-
-    def fingerprint(self) -> str: ...  # the same for the same pictures
+STILLS = 4  # that a clip is made of
+ASIDE = ("motion", "seen", "behind")  # what is known of clips that are made
 
 
 def open_source(
@@ -49,12 +28,14 @@ def open_source(
     seed: int = 0,
     size: int = 256,
     count: int = 256,
+    frames: int = 1,
     cache_bytes: int = 4 << 30,
     data_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Source:
     """The pictures that `data` names: `leaves` (`count` procedural ones, `size` pixels square, by `seed`), a folder,
-    file or glob, or `tfds:NAME[:SPLIT]` as prepared under `data_dir` (TFDS's own folder where None).
+    file or glob, `tfds:NAME[:SPLIT]` as prepared under `data_dir` (TFDS's own folder where None), or `clips:FOLDER`
+    of films (`count` stretches of `frames` or more, `size` pixels square, by `seed`).
 
     Up to `cache_bytes` of decoded pictures stay in memory; the rest is decoded when asked for. Raises InputError where
     there is nothing to read.
@@ -64,153 +45,19 @@ def open_source(
     if data.startswith("tfds:"):
         name, _, split = data.removeprefix("tfds:").partition(":")
         return TfdsSource(name, split or "train", data_dir=data_dir, cache_bytes=cache_bytes)
+    if data.startswith("clips:"):
+        options = {"seed": seed, "size": size, "count": count, "cache_bytes": cache_bytes, "progress": progress}
+        return ClipsSource(data.removeprefix("clips:"), frames=frames, **options)
     return FolderSource(data, cache_bytes=cache_bytes, progress=progress)
 
 
-class LeavesSource:
-    """The first dead-leaves pictures of an endless row that `seed` and `size` fix, made at opening.
-
-    Three in four have been through JPEG, as almost every photograph has and, in its way, every video: chroma at half
-    size, which is what tells a picture's colour from noise, and the traces of quantisation, which are not noise.
-    """
-
-    BLOCK = 8  # pictures made at a time; part of what picture i is, so never changed
-
-    def __init__(self, seed: int, count: int, *, size: int = 256, progress: Progress | None = None):
-        if count < 1:
-            raise FlagError(f"cannot make {count} leaves pictures; ask for 1 or more")
-        self.name, self.skipped = "leaves", []
-        self._what = f"leaves through JPEG seed={seed} size={size} first=0 count={count}"  # as runs and cards have it
-        key = jax.random.key(seed)
-        self._pictures = np.empty((count, size, size, 3), np.uint8)
-        for block in range(-(-count // self.BLOCK)):
-            made = leaves.pictures(jax.random.fold_in(key, block), count=self.BLOCK, size=size)
-            made = np.rint(255 * np.asarray(made)).astype(np.uint8)
-            chances = np.random.default_rng((seed, block))
-            for k in range(self.BLOCK):
-                if chances.random() < JPEG_SHARE:
-                    made[k] = pictures.jpeg(made[k], quality=int(chances.integers(*JPEG_QUALITY, endpoint=True)))
-            at = block * self.BLOCK
-            self._pictures[at : at + self.BLOCK] = made[: count - at]
-            if progress:
-                progress(min(at + self.BLOCK, count), count)
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self._pictures[index]
-
-    def fingerprint(self) -> str:
-        return _digest([self._what])
-
-
-class _Cached:
-    """`decode(index)`, remembered for as many pictures as fit `cache_bytes`. Safe to call from many threads."""
-
-    def __init__(self, decode: Callable[[int], np.ndarray], cache_bytes: int):
-        self._decode, self._room, self._lock = decode, cache_bytes, threading.Lock()
-        self._kept: dict[int, np.ndarray] = {}
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        picture = self._kept.get(index)
-        if picture is None:
-            picture = self._decode(index)
-            with self._lock:
-                if index not in self._kept and picture.nbytes <= self._room:
-                    self._room -= picture.nbytes
-                    self._kept[index] = picture
-        return picture
-
-
-class FolderSource:
-    """The readable pictures of a folder (to its depths), by name; each is decoded once at opening."""
-
-    def __init__(self, data: str | Path, *, cache_bytes: int = 4 << 30, progress: Progress | None = None):
-        files = pictures.find(data)
-        self.name = str(data)
-        self._decoded = _Cached(lambda i: pictures.rgb8(pictures.read(files[i])), cache_bytes)
-        self.skipped, self._readable, facts = [], [], []
-        root = os.path.commonpath([file.parent for file in files])
-        with ThreadPoolExecutor(THREADS) as pool:
-            for i, (content, problem) in enumerate(pool.map(self._content, range(len(files)), files)):
-                name = files[i].relative_to(root).as_posix()
-                if problem:
-                    self.skipped.append((name, problem))
-                else:
-                    self._readable.append(i)
-                    facts.append(f"{name} {content}")
-                if progress:
-                    progress(i + 1, len(files))
-        if not self._readable:
-            raise InputError(
-                f"none of the {len(files)} pictures in {data} can be read; the first: {self.skipped[0][1]}"
-            )
-        self._fingerprint = _digest(facts)
-
-    def _content(self, index: int, file: Path) -> tuple[str, str]:
-        """(sha256 of a picture's file, why it cannot be read): one of the two."""
-        try:
-            self._decoded[index]
-            return hashlib.sha256(file.read_bytes()).hexdigest(), ""
-        except (InputError, OSError) as e:
-            return "", str(e)
-
-    def __len__(self) -> int:
-        return len(self._readable)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self._decoded[self._readable[index]]
-
-    def fingerprint(self) -> str:
-        return self._fingerprint
-
-
-class TfdsSource:
-    """The feature `image` (or `hr`) of a TFDS data set already prepared as array_record. Needs no TensorFlow."""
-
-    def __init__(
-        self, name: str, split: str = "train", *, data_dir: str | Path | None = None, cache_bytes: int = 4 << 30
-    ):
-        from train.tfds_folder import open_prepared  # TFDS takes a second to import
-
-        self.name, self.skipped = f"tfds:{name}:{split}", []
-        records, feature, facts = open_prepared(name, split, data_dir)
-        self._count = len(records)
-        self._decoded = _Cached(lambda i: self._decode(records, i, feature), cache_bytes)
-        self._fingerprint = _digest([facts, split, str(self._count)])
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self._decoded[index]
-
-    def fingerprint(self) -> str:
-        return self._fingerprint
-
-    def _decode(self, records: Any, index: int, feature: str) -> np.ndarray:
-        """An encoded 8-bit picture as uint8 [h w 3]. TFDS's own decoder would give a palette's indices, and alpha."""
-        name = f"picture {index} of {self.name}"
-        try:
-            data = records[index][feature]
-            with Image.open(BytesIO(data), formats=FORMATS) as image:  # not all: one of PostScript is a program
-                bounds.check_size(name, *image.size, len("RGBA"), held=len(data))
-                if image.mode == "P":
-                    image = image.convert("RGBA")
-                return np.asarray(image.convert("RGB"))
-        except (MemoryError, InputError):
-            raise
-        except Exception as e:  # on damaged records and pictures libraries raise almost anything
-            raise InputError(f"{name} is damaged: {e}") from None
-
-
 class View:
-    """Some pictures of a source, by their indices."""
+    """Some pictures or stretches of a source, by their indices."""
 
     def __init__(self, source: Source, indices: Sequence[int]):
         self.name, self.skipped = source.name, source.skipped
         self._source, self._indices = source, list(indices)
+        self.places = None if source.places is None else [source.places[i] for i in self._indices]
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -219,24 +66,70 @@ class View:
         return self._source[self._indices[index]]
 
     def fingerprint(self) -> str:
-        return _digest([self._source.fingerprint(), *map(str, self._indices)])
+        return digest([self._source.fingerprint(), *map(str, self._indices)])
 
 
 def halves(source: Source) -> tuple[View, View]:
-    """Two views without a picture in common (even and odd indices), for unpaired training."""
-    if len(source) < 2:
-        raise FlagError(f"unpaired training needs 2 pictures or more, {source.name} has {len(source)}; add some")
-    return View(source, range(0, len(source), 2)), View(source, range(1, len(source), 2))
+    """Two views without a picture in common (even and odd indices, or places in films), for unpaired training."""
+    groups = _groups(source.places or range(len(source)))
+    if len(groups) < 2:
+        raise FlagError(f"unpaired training needs 2 pictures or more, {source.name} has {len(groups)}; add some")
+    even, odd = (sorted(i for group in groups[k::2] for i in group) for k in range(2))
+    return View(source, even), View(source, odd)
 
 
 def hold_out(source: Source, count: int) -> tuple[View, View]:
-    """(the rest, `count` pictures spread evenly over the source): what to train on and what to validate on."""
+    """(the rest, `count` pictures spread evenly over the source): what to train on and what to validate on.
+
+    Of stretches whole films are held out, the shortest ones, or of a single film its end: neither part has seen a
+    frame of the other's, nor one beside it. Of these at most `count` are validated on.
+    """
     if not 1 <= count < len(source):
         raise FlagError(
             f"cannot hold out {count} of the {len(source)} pictures of {source.name}; add some, or ask less"
         )
-    held = {(2 * i + 1) * len(source) // (2 * count) for i in range(count)}
-    return View(source, [i for i in range(len(source)) if i not in held]), View(source, sorted(held))
+    if source.places is None:
+        held = [(2 * i + 1) * len(source) // (2 * count) for i in range(count)]
+        return View(source, sorted({*range(len(source))} - {*held})), View(source, held)
+    films = sorted(_groups([film for film, _ in source.places]), key=len)
+    groups = films if len(films) > 1 else _groups(source.places)[::-1]
+    if len(groups) < 2:
+        raise FlagError(f"{source.name} has one place to train on and none to validate on; add a film")
+    held = groups.pop(0)
+    while len(groups) > 1 and len(held) + len(groups[0]) <= count:
+        held = held + groups.pop(0)
+    spread = [held[k * len(held) // min(count, len(held))] for k in range(min(count, len(held)))]
+    return View(source, sorted(i for group in groups for i in group)), View(source, sorted(spread))
+
+
+def _groups(names: Iterable[Hashable]) -> list[list[int]]:
+    """The indices of what has the same name, in the order in which the names come."""
+    found: dict[Hashable, list[int]] = {}
+    for index, name in enumerate(names):
+        found.setdefault(name, []).append(index)
+    return list(found.values())
+
+
+def middles(source: Source, *, side: int, frames: int = 1, seed: int = 0) -> np.ndarray:
+    """What is validated on: the middle of each picture, uint8 [n side side 3], mirrored outwards where it is too small.
+    Of more than one of `frames` [n frames side side 3]: stretches of film, or pictures made to move as in `batches`."""
+    made = frames > 1 and source.places is None
+    held = [_middle(source[k], 2 * side if made else side) for k in range(len(source))]
+    if source.places is not None:
+        return np.stack([stretch[0] if frames == 1 else stretch[:frames] for stretch in held])
+    if not made:
+        return np.stack(held)
+    stills = np.stack([[held[(k + i) % len(held)] for i in range(STILLS)] for k in range(len(held))])
+    # Numbers that no batch comes to.
+    return np.asarray(_moved(_key(seed), stills, np.uint32(2**31), side=side, frames=frames, aside=())["clean"])
+
+
+def _middle(picture: np.ndarray, side: int) -> np.ndarray:
+    sides = picture.shape[-3:-1]
+    pad = [(0, 0)] * (picture.ndim - 3) + [(0, max(side - n, 0)) for n in sides] + [(0, 0)]
+    picture = np.pad(picture, pad, mode="symmetric")
+    y, x = ((n - side) // 2 for n in picture.shape[-3:-1])
+    return picture[..., y : y + side, x : x + side, :]
 
 
 def batches(
@@ -245,25 +138,39 @@ def batches(
     seed: int,
     batch: int,
     crop: int,
+    frames: int = 1,
+    aside: Sequence[str] = (),
     start: int = 0,
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator:
-    """Endless batches of random crops, turned and mirrored: uint8 [batch / process_count, crop, crop, 3].
+    """Endless batches of random crops, turned and mirrored: uint8 [batch / process_count, crop, crop, 3]; of more than
+    one of `frames` [n, frames, crop, crop, 3].
+
+    Of stretches of film a clip is the same part of successive frames, mirrored at most. Pictures are made to move
+    (`zoo.moving`), each clip of STILLS of them. What is then known of it, of ASIDE, may be asked for: each batch is a
+    dict of "clean" and of these, as float32 or uint8.
 
     Every picture is drawn once before any is drawn again, in a new order each time. The iterator begins with batch
-    number `start` of the row that (source, seed, batch, crop) fix. Of a global batch each process gets its own
+    number `start` of the row that (source, seed, batch, crop, frames) fix. Of a global batch each process gets its own
     successive rows, the same that a single process would see there. Threads read ahead: close() the iterator, as by
     contextlib.closing, when done.
     """
     if batch < 1 or batch % process_count:
         raise FlagError(f"a batch of {batch} cannot be shared by {process_count} processes; choose a multiple of it")
-    seed %= 2**32
-    crops = grain.MapDataset.source(_Endless(source, seed)).seed(seed).random_map(_Crop(crop))
+    made = frames > 1 and source.places is None
+    if aside and not made:
+        raise FlagError(f"{', '.join(aside)} is known of clips that are made alone; use --data=leaves")
+    seed, rows, threads = seed % 2**32, batch // process_count, 2 if made else THREADS
+    drawn = grain.MapDataset.source(_Endless(source, seed)).seed(seed)
+    if made:
+        stills = drawn.random_map(_Crop(2 * crop)).batch(STILLS * rows, drop_remainder=True)
+        crops = stills.map_with_index(_Moved(seed, rows, crop, frames, tuple(aside)))
+    else:
+        crops = drawn.random_map(_Crop(crop, frames)).batch(rows, drop_remainder=True)
     # Batches of a process's size, every process_count-th: its rows of each global batch.
-    rows = crops.batch(batch // process_count, drop_remainder=True)[process_index::process_count]
-    options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=2 * THREADS)
-    return iter(rows[start:].to_iter_dataset(options))
+    own = crops[process_index::process_count][start:]
+    return iter(own.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
 
 
 class _Endless:
@@ -285,25 +192,56 @@ class _Endless:
 
 
 class _Crop(grain.transforms.RandomMap):
-    """A random square of a picture, turned and mirrored; a picture that is too small is first mirrored outwards."""
+    """A random square of a picture, turned and mirrored; of a stretch, of `frames` in a row, mirrored. What is too
+    small is first mirrored outwards."""
 
-    def __init__(self, side: int):
-        self.side = side
+    def __init__(self, side: int, frames: int = 1):
+        self.side, self.frames = side, frames
 
-    def random_map(self, element: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        lack = [max(0, self.side - n) for n in element.shape[:2]]
+    def random_map(self, element: np.ndarray, rng: np.random.Generator) -> np.ndarray:  # type: ignore[override]
+        lack = [max(0, self.side - n) for n in element.shape[-3:-1]]
         if any(lack):
-            element = np.pad(element, [(n // 2, n - n // 2) for n in lack] + [(0, 0)], mode="symmetric")
-        free = [n - self.side + 1 for n in element.shape[:2]]
+            still = [(0, 0)] * (element.ndim - 3)
+            element = np.pad(element, [*still, *[(n // 2, n - n // 2) for n in lack], (0, 0)], mode="symmetric")
+        free = [n - self.side + 1 for n in element.shape[-3:-1]]
         y, x, pose = (int(share * n) for share, n in zip(rng.random(3), (*free, 8), strict=True))
-        square = element[y : y + self.side, x : x + self.side]
-        square = square.transpose(1, 0, 2) if pose & 1 else square
-        square = square[:: -1 if pose & 2 else 1, :: -1 if pose & 4 else 1]
+        if element.ndim == 4:
+            first = int(rng.random() * (len(element) - self.frames + 1))
+            element = element[first] if self.frames == 1 else element[first : first + self.frames]
+            pose &= 6  # what goes sideways stays so: films move sideways more than up and down
+        square = element[..., y : y + self.side, x : x + self.side, :]
+        square = square.swapaxes(-3, -2) if pose & 1 else square
+        square = square[..., :: -1 if pose & 2 else 1, :: -1 if pose & 4 else 1, :]
         posed = np.empty_like(square, order="C")
         for channel in range(3):  # many times faster than copying pixels of 3 bytes
             posed[..., channel] = square[..., channel]
         return posed
 
 
-def _digest(facts: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+class _Moved(grain.transforms.MapWithIndex):
+    """Clips of a batch of stills, [rows * STILLS h w 3]; batch number i holds the clips from number i * rows on."""
+
+    def __init__(self, seed: int, rows: int, side: int, frames: int, aside: tuple[str, ...]):
+        self.key, self.rows = _key(seed), rows
+        self.side, self.frames, self.aside = side, frames, aside
+
+    def map_with_index(self, index: int, element: np.ndarray):  # type: ignore[override]
+        stills = element.reshape(self.rows, STILLS, *element.shape[1:])
+        first = np.uint32(index * self.rows % 2**32)
+        made = _moved(self.key, stills, first, side=self.side, frames=self.frames, aside=self.aside)
+        made = {name: np.asarray(value) for name, value in made.items()}
+        return made if self.aside else made["clean"]
+
+
+def _key(seed: int) -> jax.Array:
+    """That of the clips; it meets no number of the procedural pictures, which are small, nor of weights and steps."""
+    return jax.random.fold_in(jax.random.key(seed), 2**32 - 2)
+
+
+@partial(jax.jit, static_argnames=("side", "frames", "aside"))
+def _moved(key, stills, first, *, side, frames, aside):
+    times = jnp.arange(frames, dtype=jnp.float32)
+    made = moving.clips(key, stills / 255, count=len(stills), times=times, size=side, first=first)
+    integers = lambda x: jnp.rint(255 * x).astype(jnp.uint8)
+    whole = {"clean": integers(made.pictures), "behind": integers(made.behind)}
+    return {"clean": whole["clean"]} | {name: whole.get(name, getattr(made, name)) for name in aside}
