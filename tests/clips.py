@@ -1,6 +1,7 @@
 """Tiny films for the tests, made and read with PyAV alone, and networks plain enough to know what they must give."""
 
 import dataclasses
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo import cli
+from zoo import cli, registry
 from zoo.models.network import OneToOne
 
 
@@ -43,6 +44,13 @@ def restore(*words: str) -> int:
 def files(folder: Path) -> list[str]:
     """The names of all that is in a folder, to its depths."""
     return sorted(path.name for path in folder.rglob("*"))
+
+
+def stand_in(monkeypatch, network: Callable[[], nnx.Module] = Identity):
+    """Every name is a model whose weights ship: such a network."""
+    monkeypatch.setattr(registry, "load", lambda name: network())
+    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
+    monkeypatch.setattr(registry, "config_of", lambda name: network().config)
 
 
 def frame(pixel_format: str, seed: int, width: int = 36, height: int = 34) -> av.VideoFrame:

@@ -114,7 +114,5 @@ def folder(tmp_path, monkeypatch) -> Path:
 def identity(monkeypatch):
     """All models change nothing."""
     from tests import clips
-    from zoo import registry
 
-    monkeypatch.setattr(registry, "load", lambda name: clips.Identity())
-    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
+    clips.stand_in(monkeypatch)

@@ -36,8 +36,7 @@ class Inverter(nnx.Module):
 @pytest.fixture(autouse=True)
 def inverter(monkeypatch):
     """All models invert, whether or not their weights ship."""
-    monkeypatch.setattr(registry, "load", lambda name: Inverter(Config()))
-    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
+    clips.stand_in(monkeypatch, lambda: Inverter(Config()))
 
 
 def draw(path, shape=(21, 34, 3), dtype=np.uint8, icc=None, seed=0):
@@ -368,7 +367,17 @@ def test_models(capsys, monkeypatch):
     assert paper["halo"] is None
     assert cli.main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["name", "task", "parameters", "multiple", "halo", "licence", "weights"]
+    assert lines[0].split() == [
+        "name",
+        "task",
+        "parameters",
+        "multiple",
+        "halo",
+        "scale",
+        "frames",
+        "licence",
+        "weights",
+    ]
     assert [line.split()[0] for line in lines[1:]] == list(specs)
 
 

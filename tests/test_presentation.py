@@ -9,7 +9,7 @@ import av
 import pytest
 
 from tests import clips
-from zoo import cli, color, registry
+from zoo import cli, color
 from zoo.film import plan, presentation
 from zoo.film.plan import Options
 from zoo.film.presentation import Presentation
@@ -25,8 +25,7 @@ TOLD = Presentation(
 @pytest.fixture
 def film(tmp_path, monkeypatch) -> Path:
     """A film that says all of TOLD."""
-    monkeypatch.setattr(registry, "load", lambda name: clips.Identity())
-    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
+    clips.stand_in(monkeypatch)
     monkeypatch.chdir(tmp_path)
     plain = clips.write(
         tmp_path / "plain.mkv", "yuv420p10le", 2, size=(96, 80), options={"chroma_sample_location": "topleft"}

@@ -15,6 +15,7 @@ def models(monkeypatch, tmp_path):
     known = {"same": clips.Identity, "lighter": clips.Lighter}
     monkeypatch.setattr(registry, "load", lambda name: known[name]())
     monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64} if name in known else registry._find(name))
+    monkeypatch.setattr(registry, "config_of", lambda name: known[name]().config)
     monkeypatch.chdir(tmp_path)
     clips.write(tmp_path / "in.mkv", "gray", 5, tags=(1, 2, 1, 1))  # no codes below black
     return tmp_path

@@ -7,7 +7,7 @@ import av
 import pytest
 
 from tests import clips
-from zoo import cli, registry
+from zoo import cli
 from zoo.film import plan, pyav
 from zoo.film.plan import Options
 
@@ -18,8 +18,7 @@ PLAIN, FOREIGN = "caf\udce9", b"caf\xe9"  # as Python reads it, and Latin-1 in t
 def film(tmp_path, monkeypatch):
     """A film whose title, and that of its picture stream, is no UTF-8."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "load", lambda name: clips.Identity())
-    monkeypatch.setattr(registry, "card", lambda name: {"sha256": "0" * 64})
+    clips.stand_in(monkeypatch)
     clips.write(tmp_path / "plain.mkv")
     with pyav.container("plain.mkv") as plain, pyav.container("in.mkv", "w") as out:
         stream = out.add_stream_from_template(plain.streams.video[0], opaque=True)

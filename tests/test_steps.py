@@ -1,10 +1,12 @@
 """What every step promises: one test body over all of them, each in a chain as a user writes it."""
 
+import dataclasses
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import zoo
 from tests import clips
@@ -12,6 +14,7 @@ from zoo import cli, color, filters, pictures
 from zoo.budget import Budget
 from zoo.chain import STEPS, Chain
 from zoo.errors import FlagError
+from zoo.models.network import OneToOne
 from zoo.presets import PRESETS
 from zoo.steps import grammar
 from zoo.steps.step import NOISY, Aside, Kind, Moment
@@ -162,6 +165,8 @@ def test_films_go_through_steps(tmp_path, monkeypatch):
     [
         (["-m", "fast-gaussian", "--steps", "fuse"], "--model and --steps both say what is to be done"),
         (["--steps", "fuse", "--temporal", "off"], "--temporal belongs to --model"),
+        (["--steps", "fuse", "--tile", "512"], "--tile cannot be used with fuse, where no network is; leave it out"),
+        (["--steps", "fuse", "--precision", "bfloat16"], "--precision cannot be used with fuse, where no network is"),
         (["--preset", "nonesuch"], "unknown preset 'nonesuch'; choose one of: film-grain-fast, film-noise"),
         (["--steps", "sharpen"], "unknown step 'sharpen'; choose one of: denoise, enhance, filter, fuse"),
     ],
@@ -184,3 +189,104 @@ def test_steps_and_presets_are_listed(capsys):
     for name, preset in PRESETS.items():
         assert f"| `{name}` | {preset.about} | `{preset.steps}` |" in page
         Chain(preset.steps).kinds(Kind(*SIZE))
+
+
+# ---- networks that look at several frames
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmConfig(OneToOne):
+    multiple: int = 2
+    halo: int | None = 1
+    task: str = "denoise"
+    frames: tuple[int, int] = (2, 2)
+    scale: int = 1
+    needs: tuple[str, ...] = ()
+
+
+class FilmNetwork(nnx.Module):
+    """Another mix of the five frames in each row: so that what is swapped, lacking or repeated shows."""
+
+    def __init__(self, config: FilmConfig):
+        self.config = config
+
+    def __call__(self, x):
+        assert x.shape[-1] == 15
+        weights = jnp.asarray([0.1, 0.2, 0.4, 0.05, 0.15])[:, None]
+        return (x.reshape(*x.shape[:3], 5, 3) * weights).sum(-2)
+
+
+@pytest.fixture
+def film_network(monkeypatch):
+    """A function that has every name be a FilmNetwork of a config."""
+    stand_in = lambda config: clips.stand_in(monkeypatch, lambda: FilmNetwork(config))
+    stand_in(FilmConfig())
+    return stand_in
+
+
+def seen_by(film: list[Moment], numbers: list[int]) -> np.ndarray:
+    weights = (0.1, 0.2, 0.4, 0.05, 0.15)
+    return sum(w * np.asarray(film[k].rgb) for w, k in zip(weights, numbers, strict=True))
+
+
+@pytest.mark.parametrize("tile", [None, 68])
+def test_a_network_sees_its_neighbours_in_the_shot(film, film_network, tile):
+    film = [m._replace(rgb=jnp.tile(m.rgb, (3, 3, 1))) for m in film]
+    budget, chain = Budget(tile=tile), Chain("denoise=film-x", batch=2)
+    assert chain.reach == (2, 2)
+    out = [np.asarray(m.rgb) for m in chain.run(film, Aside(network=budget.network), budget.retried)]
+    around = {0: [0, 0, 0, 1, 2], 1: [0, 0, 1, 2, 3], 3: [1, 2, 3, 4, 5], 5: [3, 4, 5, 5, 5]}  # the cut is at 6
+    for k, numbers in (around | {6: [6, 6, 6, 7, 8], 8: [6, 7, 8, 8, 8]}).items():
+        np.testing.assert_allclose(out[k], seen_by(film, numbers), atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [2, 4])
+def test_segments_of_a_network_of_several_frames_are_the_whole(film, film_network, length):
+    budget = Budget()
+    run = lambda part: {
+        m.number: np.asarray(m.rgb)
+        for m in Chain("denoise=film-x:strength=0.5,fuse", batch=2).run(part, Aside(network=budget.network))
+    }
+    whole = run(film)
+    for first in range(0, len(film), length):
+        part = run(film[max(0, first - 3) : first + length + 3])
+        assert all(np.array_equal(part[k], whole[k]) for k in range(first, min(first + length, len(film))))
+
+
+def test_a_still_is_its_own_neighbour(film, film_network, tmp_path, monkeypatch):
+    picture = np.random.default_rng(3).integers(0, 256, (33, 40, 3), np.uint8)
+    wanted = np.rint(picture * 0.9)
+    assert np.abs(zoo.Chain("denoise=film-x")(picture) - wanted).max() <= 1
+    monkeypatch.chdir(tmp_path)
+    pictures.write(tmp_path / "in.png", pictures.Picture(picture))
+    assert cli.main(["restore", "in.png", "-m", "film-x"]) == 0
+    assert np.abs(pictures.read(tmp_path / "in_restored.png").samples - wanted).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (FilmConfig(task="upscale"), "film-x is a network for the task 'upscale'; give one whose task is 'denoise'"),
+        (FilmConfig(scale=2), "film-x makes pictures 2 times larger; give a network that takes pictures alone"),
+        (
+            FilmConfig(needs=("mask",)),
+            "film-x needs a mask beside the picture; give a network that takes pictures alone",
+        ),
+    ],
+)
+def test_what_a_network_cannot_do_is_said_by_name(config, said, film_network, tmp_path, monkeypatch, capsys):
+    film_network(config)
+    monkeypatch.chdir(tmp_path)
+    clips.write(tmp_path / "in.mkv")
+    assert cli.main(["restore", "in.mkv", "-o", "out.mkv", "-m", "film-x"]) == 2
+    assert said in capsys.readouterr().err
+    with pytest.raises(FlagError, match=said):
+        zoo.Restorer("film-x")
+
+
+def test_a_film_through_a_network_of_several_frames_in_segments(film_network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clips.write(tmp_path / "in.mkv", count=9)
+    for name, segment in (("whole.mkv", "9"), ("parts.mkv", "2")):
+        assert cli.main(["restore", "in.mkv", "-o", name, "-m", "film-x", "--segment", segment, "--batch", "2"]) == 0
+    assert clips.same(tmp_path / "whole.mkv", tmp_path / "parts.mkv")

@@ -19,11 +19,12 @@ from zoo.errors import FlagError, InputError, choose
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.gan import LatentConfig, PlainConfig
+from zoo.models.network import ModelConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 
 # The networks, by the names that cards use.
-NETWORKS: dict[str, type] = {
+NETWORKS: dict[str, type[ModelConfig]] = {
     "unet": UNetConfig,
     "resnet": ResNetConfig,
     "densenet": DenseNetConfig,
@@ -31,7 +32,7 @@ NETWORKS: dict[str, type] = {
     "residual": ResidualConfig,
     "latent": LatentConfig,
 }
-_FIXED = ("task", "multiple", "halo")  # by the kind of network
+_FIXED = ("task", "multiple", "halo", "scale", "frames", "needs", "gives")  # by the kind of network
 _LAYERS = ("blocks", "layers", "depth", "levels", "steps")  # each one more adds an array or more
 _MOST_BYTES = 1 << 30  # of weights; those that ship have 3 MB at most
 _KINDS = {"F32": np.dtype(np.float32), "BF16": np.dtype(ml_dtypes.bfloat16)}
@@ -82,7 +83,7 @@ def read(path: Path) -> dict[str, Any]:
     return about
 
 
-def choose_network(name: str, path: Path) -> type:
+def choose_network(name: str, path: Path) -> type[Any]:
     if name not in NETWORKS:
         raise InputError(f"{path} names the network {name[:80]!r}; known: {', '.join(NETWORKS)}")
     return NETWORKS[name]
@@ -104,7 +105,7 @@ def configure(config: Any, **overrides: Any) -> Any:
     return dataclasses.replace(config, **overrides)
 
 
-def config(about: dict[str, Any], path: Path) -> Any:
+def config(about: dict[str, Any], path: Path) -> ModelConfig:
     """The network's config that a card has. Raises InputError where it does not fit the network."""
     default, given = choose_network(about["network"], path)(), about["config"]
     for name in _FIXED:

@@ -101,6 +101,10 @@ class Chain:
         return min((step.at_once(seen, aside) for step, seen in networks if step.together), default=1)
 
     @property
+    def has_networks(self) -> bool:
+        return any("network" in step.needs for step in self.steps)
+
+    @property
     def weights(self) -> dict[str, str]:
         """sha256 of the weights of each of its models."""
         return {name: digest for part in self.identity() for name, digest in part.get("weights", {}).items()}

@@ -42,9 +42,17 @@ class Spec:
     about: str
     licence: str = "Apache-2.0"
 
-    task = property(lambda self: self.config.task)
-    multiple = property(lambda self: self.config.multiple)
-    halo = property(lambda self: self.config.halo)
+    @property
+    def task(self) -> str:
+        return self.config.task
+
+    @property
+    def multiple(self) -> int:
+        return self.config.multiple
+
+    @property
+    def halo(self) -> int | None:
+        return self.config.halo
 
 
 _UNPAIRED = "residual CycleGAN, film variant: learned from unpaired pictures, may be tiled"
@@ -128,13 +136,18 @@ def has_weights(name: str) -> bool:
     return (WEIGHTS / f"{name}.json").is_file()
 
 
-def config_of(name: str) -> Any:
-    """The config of what `load` gives for a model of `names()`: its card's, which a small device may have trained
-    narrower than SPECS has it; SPECS' own where no weights ship."""
-    return cards.config(card(name), WEIGHTS) if has_weights(name) else SPECS[name].config
+def config_of(name: str | os.PathLike) -> ModelConfig:
+    """The config of what `load` gives: its card's, which a small device may have trained narrower than SPECS has it;
+    SPECS' own where no weights ship. Same names and errors as `load`."""
+    if str(name) in SPECS and not has_weights(str(name)):
+        return SPECS[str(name)].config
+    about, folder = _find(name)
+    return cards.config(about, folder)
 
 
-def save(folder: Path, stem: str, config: Any, params: Any, stats: Any, facts: dict[str, Any]) -> dict[str, Any]:
+def save(
+    folder: Path, stem: str, config: ModelConfig, params: Any, stats: Any, facts: dict[str, Any]
+) -> dict[str, Any]:
     """Writes `STEM-<hash8>.safetensors`, then its card, into a training run's folder, each in one move; returns the
     card. `params`, `stats`: nested dicts of arrays."""
     network = next(k for k, v in NETWORKS.items() if isinstance(config, v))

@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array
 
 from zoo.errors import FlagError, InputError
-from zoo.models.network import beyond
+from zoo.models.network import check_same_size, check_task
 from zoo.tiles import Progress, Tiled, gathered
 
 DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32", "float64")
@@ -40,10 +40,11 @@ class Restorer:
     ):
         self.tiled = Tiled(network, tile=tile, precision=precision, enter=_in_rgb, leave=_as_it_was)
         name, config = self.name, self.tiled.config
-        if config.task != "denoise":
-            raise FlagError(f"{name} is a network for the task {config.task!r}; give one whose task is 'denoise'")
-        if more := beyond(config):
-            raise FlagError(f"{name} {more}: use it in a chain, zoo.Chain('denoise={name}')")
+        check_task(name, config, "denoise")
+        check_same_size(name, config)
+        if sum(config.frames):
+            frames = 1 + sum(config.frames)
+            raise FlagError(f"{name} looks at {frames} frames: use it in a chain, zoo.Chain('denoise={name}')")
 
     @property
     def name(self) -> str:

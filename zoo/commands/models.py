@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.models.network import ModelConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +26,8 @@ def run(args: Models) -> int:
             "parameters": _parameters(config := registry.config_of(name)),
             "multiple": config.multiple,
             "halo": config.halo,
+            "scale": config.scale,
+            "frames": 1 + sum(config.frames),
             "licence": spec.licence,
             "weights": registry.has_weights(name),
             "about": spec.about,
@@ -33,7 +38,7 @@ def run(args: Models) -> int:
     return 0
 
 
-def _parameters(config: Any) -> int:
+def _parameters(config: "ModelConfig") -> int:
     """How many numbers a network of this config learns, counted without making them."""
     import jax
     from flax import nnx

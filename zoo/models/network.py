@@ -1,8 +1,10 @@
 """What every network's config says of it: all that a caller must know to put pictures through it."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from flax import nnx
+
+from zoo.errors import FlagError
 
 
 @runtime_checkable
@@ -50,8 +52,11 @@ class NetworkConfig(Protocol):
         ...
 
 
+@runtime_checkable
 class ModelConfig(NetworkConfig, Protocol):
     """Of a network of the zoo, which it also builds."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def build(self, rngs: nnx.Rngs) -> nnx.Module:
         """The network with fresh weights."""
@@ -73,13 +78,17 @@ def channels(config: NetworkConfig) -> int:
     return 3 * (1 + sum(config.frames)) + len(config.needs)
 
 
-def beyond(config: NetworkConfig) -> str:
-    """What the network does beyond one frame in and one of the same size out, as a verb and its object; "" for
-    nothing."""
-    if sum(config.frames):
-        return f"looks at {1 + sum(config.frames)} frames"
-    if config.scale != 1:
-        return f"makes pictures {config.scale} times larger"
-    if config.needs:
-        return f"needs a {config.needs[0]} beside the picture"
-    return f"gives a {config.gives[0]} beside the picture" if config.gives else ""
+def check_task(name: str, config: NetworkConfig, task: str):
+    """Raises FlagError for a network of another task."""
+    if config.task != task:
+        raise FlagError(f"{name} is a network for the task {config.task!r}; give one whose task is {task!r}")
+
+
+def check_same_size(name: str, config: NetworkConfig):
+    """Raises FlagError for a network whose output is more than a picture of the size that goes in, or that sees more
+    than pictures."""
+    more = [f"makes pictures {config.scale} times larger"] if config.scale != 1 else []
+    more += [f"needs a {need} beside the picture" for need in config.needs]
+    more += [f"gives a {gift} beside the picture" for gift in config.gives]
+    if more:
+        raise FlagError(f"{name} {more[0]}; give a network that takes pictures alone and keeps their size")

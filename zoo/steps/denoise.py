@@ -1,26 +1,28 @@
-"""Noise and grain taken off by a network of the zoo, each picture by itself."""
+"""Noise and grain taken off by a network of the zoo, each picture by itself or by its neighbours too."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from zoo import registry
 from zoo.errors import FlagError
-from zoo.steps.step import NOISY, Aside, Kind, Moment, Window, successors
+from zoo.models.network import NetworkConfig, check_same_size, check_task
+from zoo.steps.step import NOISY, Aside, Kind, Moment, Picture, Window, successors
 
 
 @dataclasses.dataclass(frozen=True)
 class Denoise:
-    """Takes off noise and grain with a network, picture by picture."""
+    """Takes off noise and grain with a network."""
 
     model: Annotated[str, "a model of `zoo models`, or a training run's folder"]
     strength: Annotated[float, "share of the network's change that is applied, 0 to 1"] = 1.0
 
     on: ClassVar[str] = "rgb"
-    reach: ClassVar[tuple[int, int]] = (0, 0)
     rate: ClassVar[int] = 1
     needs: ClassVar[frozenset[str]] = frozenset({"network"})
     gives: ClassVar[frozenset[str]] = frozenset({NOISY})
@@ -30,8 +32,19 @@ class Denoise:
         if not 0 <= self.strength <= 1:
             raise FlagError(f"denoise: strength={self.strength:g} must be from 0 to 1")
 
+    @functools.cached_property
+    def _config(self) -> NetworkConfig:
+        return registry.config_of(self.model)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """As far as the network looks."""
+        return self._config.frames
+
     def kind(self, kind: Kind) -> Kind:
         registry.card(self.model)  # an unknown one, before any work
+        check_task(self.model, self._config, "denoise")
+        check_same_size(self.model, self._config)
         return kind
 
     def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
@@ -42,7 +55,7 @@ class Denoise:
         made = []
         for k in range(0, len(windows), at_once):
             noisy = [window.now.rgb for window in windows[k : k + at_once]]
-            restored = network.on_device(jnp.stack(noisy))
+            restored = network.on_device(_stacked([self._row(window) for window in windows[k : k + at_once]]))
             if self.strength < 1:
                 restored = jnp.stack(noisy) + self.strength * (restored - jnp.stack(noisy))
             made += [
@@ -51,9 +64,20 @@ class Denoise:
             ]
         return made
 
+    def _row(self, window: Window) -> list[Picture]:
+        """The pictures that the network looks at, in time's order; beyond the shot's ends the nearest once more."""
+        (before, after), row = self.reach, [moment.rgb for moment in (*window.before, window.now, *window.after)]
+        return row[:1] * (before - len(window.before)) + row + row[-1:] * (after - len(window.after))
+
     def at_once(self, kind: Kind, aside: Aside) -> int:
         assert aside.network
         return aside.network(self.model).at_once(kind.height, kind.width)
 
     def identity(self) -> dict[str, Any]:
         return {"weights": {self.model: registry.card(self.model)["sha256"]}, "strength": self.strength}
+
+
+@jax.jit
+def _stacked(rows: list[list[Picture]]) -> Float[Array, "n h w c"]:
+    """The pictures of each row in channels; compiled, so that nothing but the batch is made."""
+    return jnp.stack([jnp.concatenate(row, axis=-1) for row in rows])

@@ -3,13 +3,18 @@
 import glob
 from pathlib import Path
 
+from zoo import flags
 from zoo.commands.restore.flags import Restore, chain_of
 from zoo.errors import FlagError
 
 
 def run(args: Restore) -> int:
     """Restores what `args` name; returns the exit code."""
-    chain_of(args)  # what is wrong with it is said before all else
+    from zoo.chain import Chain
+
+    steps = chain_of(args)  # what is wrong with it is said before all else
+    if not Chain(steps).has_networks:
+        flags.refuse(args, ("tile", "precision"), f"{steps}, where no network is")
     if films := [name for name in args.inputs if _is_film(name, args.output)]:
         if len(args.inputs) > 1:
             raise FlagError(f"{films[0]} is a film; restore films one at a time")

@@ -52,7 +52,7 @@ def restore(args: Restore) -> int:
 
 
 def _restorer(args: Restore, chain: Chain) -> Restoring:
-    if args.model:  # shares one picture among the devices
+    if args.model and not any(chain.steps[0].reach):  # shares one picture among the devices
         return Restorer(args.model, tile=args.tile, precision=args.precision)
     budget = Budget(tile=args.tile, precision=args.precision)
     return lambda samples, progress: chain(samples, budget=budget)
