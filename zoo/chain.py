@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zoo import color
+from zoo import color, masks
 from zoo.budget import Budget
 from zoo.color import Layout
 from zoo.errors import FlagError
@@ -56,18 +57,25 @@ class Chain:
         return restored(picture, lambda rgb: self._still(rgb, budget))
 
     def _still(self, rgb: Float[Array, "h w 3"], budget: Budget) -> Float[Array, "_ _ 3"]:
-        kind = Kind(rgb.shape[0], rgb.shape[1], still=True, layout=_STILL)
+        height, width = rgb.shape[:2]
+        kind = Kind(height, width, still=True, layout=_STILL)
         self.kinds(kind)
         one, still = Chain(self.steps), Moment(0, True, (), rgb)
         if any(step.on == "planes" for step in self.steps):
             still = Moment(0, True, (rgb[..., 1], rgb[..., 2], rgb[..., 0]))
-        (made,) = one.run([still], Aside(network=budget.network, kind=kind), budget.retried)
+        masked = lambda step: lambda _: jnp.asarray(masks.read(step.mask, height, width, "picture"))[..., None]
+        aside = Aside(network=budget.network, kind=kind, masks=masked)
+        (made,) = one.run([still], aside, budget.retried)
         return color.picture(made.planes, layout=_STILL) if made.rgb is None else made.rgb
 
     def kinds(self, kind: Kind) -> list[Kind]:
         """What goes into each step, and what comes out of the last. Raises FlagError where a step cannot be there."""
         kinds = [kind]
         for step in self.steps:
+            if kind.still and "survey" in step.needs:
+                raise _lacking(step, "survey")
+            if "mask" in step.needs and getattr(step, "mask", "given") is None:
+                raise _lacking(step, "mask")
             if step.on == "planes" and any(earlier.on == "rgb" for earlier in self.steps[: len(kinds) - 1]):
                 raise FlagError(f"{name_of(step)} works on the film's own planes; let it come first")
             if kind.still and step.rate > 1:
@@ -126,15 +134,16 @@ class Chain:
         """What becomes of the moments, in their order. Where numbers are missing, windows end. Each step is called
         within `retried`, which may do it again where memory runs out. `aside.kind`: of the moments; it must be given
         where they have planes alone."""
-        for step in self.steps:
+        own = [aside.of(step) for step in self.steps]
+        for step, beside in zip(self.steps, own, strict=True):
             for need in sorted(step.needs):
-                if not aside.has(need):
-                    raise FlagError(f"{name_of(step)} needs a {need}: give {name_of(step)}={need}=FILE")
+                if not beside.has(need):
+                    raise _lacking(step, need)
         row, kinds = iter(moments), self.kinds(aside.kind) if aside.kind else itertools.repeat(None)
-        for step, kind in zip(self.steps, kinds, strict=False):
+        for step, kind, beside in zip(self.steps, kinds, own, strict=False):
             if step.on == "rgb" and kind and kind.layout:  # once: later ones have it
                 row = map(partial(_in_rgb, kind.layout, retried), row)
-            row = self._through(step, row, aside._replace(kind=kind), retried)
+            row = self._through(step, row, beside._replace(kind=kind), retried)
         return row
 
     def _through(self, step: Step, moments: Iterator[Moment], aside: Aside, retried: Retried) -> Iterator[Moment]:
@@ -188,6 +197,15 @@ def _emptied(moments: list[Moment]) -> Iterator[Moment]:
     moments.reverse()
     while moments:
         yield moments.pop()
+
+
+def _lacking(step: Step, need: str) -> FlagError:
+    name = name_of(step)
+    if need == "survey":
+        return FlagError(
+            f"{name} looks at a whole film first, and a still is none; restore a film, or leave {name} out"
+        )
+    return FlagError(f"{name} needs a {need}: give {name}={need}=FILE")
 
 
 def name_of(step: Step) -> str:

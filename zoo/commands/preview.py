@@ -37,7 +37,7 @@ def run(args: Preview) -> int:
     """Writes the sheet; returns the exit code."""
     from zoo import registry
     from zoo.chain import Chain
-    from zoo.film import plan
+    from zoo.film import aside, job, plan
     from zoo.film.preview import sheet
     from zoo.presets import model_chain
 
@@ -57,6 +57,9 @@ def run(args: Preview) -> int:
             say(f"note: {note}")
     chains = {model: model_chain(model, fuse=True) for model in models}
     chains |= {args.steps: args.steps} if args.steps else {}
+    for steps in chains.values():
+        own = dataclasses.replace(options, steps=steps)
+        aside.check(film, own, job.reached(film, own))
     drawn = sheet(film, chains, options)
     with files.whole(output) as part:
         drawn.save(part, format="PNG")

@@ -51,9 +51,9 @@ class Engine:
 
     `strength`: how much is applied of what the steps on RGB change, 0 to 1. `keep_grain`: the share of what they took
     off that flat areas get back, 0 to 1. `masks(number of a frame)`: float32 [h w] in [0, 1]; where it is 0 they change
-    no code. What steps on planes make is the film's own from there on. `anew`: where the device runs out of memory,
-    Smaller is raised once it is known which tiles fit; else the work goes on with these, and the frames before keep
-    what larger ones made of them.
+    no code. What steps on planes make is the film's own from there on. `beside`: what lies beside the film for its
+    steps. `anew`: where the device runs out of memory, Smaller is raised once it is known which tiles fit; else the
+    work goes on with these, and the frames before keep what larger ones made of them.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Engine:
         strength: float = 1.0,
         keep_grain: float = 0.0,
         masks: Callable[[int], np.ndarray] | None = None,
+        beside: Aside = Aside(),  # noqa: B008
         anew: bool = False,
     ):
         assert kind.layout
@@ -74,6 +75,7 @@ class Engine:
         self.strength, self.keep_grain = strength, keep_grain
         self.tile = budget.tile
         self._budget, self._shrunk, self._masks, self._anew = budget, budget.shrunk, masks, anew
+        self._beside = beside._replace(network=budget.network, kind=kind)
 
     def run(self, frames: Iterable[Given]) -> Iterator[Restored]:
         """Restores frames: of each come as many pictures as the chain makes of one."""
@@ -91,8 +93,7 @@ class Engine:
             number, source, planes = waiting[0]
             return Restored(number, source, moment.part, *self.retried(partial(self._down, moment, planes)))
 
-        aside = Aside(network=self._budget.network, kind=self._kind)
-        yield from map(finished, self.chain.run(moments(), aside, self.retried))
+        yield from map(finished, self.chain.run(moments(), self._beside, self.retried))
 
     def retried(self, work: Callable[[], T]) -> T:
         """What `work` gives; see `Budget.retried`."""

@@ -7,15 +7,13 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-import numpy as np
-
 from zoo import sums
 from zoo.budget import Budget
 from zoo.errors import FlagError, Interrupted, ZooError
-from zoo.film import outcome, shots
+from zoo.film import aside, outcome, shots, survey
 from zoo.film.engine import Engine, Smaller
 from zoo.film.plan import Options, Plan, kind, settings
-from zoo.film.read import masks, sequence, source
+from zoo.film.read import sequence, source
 from zoo.film.read.source import PIPE, Film, Frame
 from zoo.film.shots import Noted
 from zoo.film.threads import ahead, behind
@@ -23,21 +21,22 @@ from zoo.film.write import encode, finish, y4m
 from zoo.film.write.finish import Count, Report, Told
 from zoo.film.write.parts import Parts, Record
 from zoo.sums import of_pictures
+from zoo.survey import Survey
 
 _TRIES = 3  # to have all segments there at once
 _AHEAD = 2  # frames that wait between two stages
 
 
-def run(
-    plan: Plan, options: Options, budget: Budget, about: dict[str, Any], progress: Callable[[int, int | None], None]
-) -> Report:
+def run(plan: Plan, options: Options, budget: Budget, about: dict[str, Any], progress: Callable[..., None]) -> Report:
     """Restores the whole film. `options`: as `settled` gives them. `budget`: its networks. `about`: what its log says
-    beside what is found, with the sums of the weights. `progress(done, of)` is called after each frame.
+    beside what is found, with the sums of the weights. `progress(done, of)` is called after each frame, and
+    `progress(done, of, "survey")` where the film is surveyed first.
 
     Raises Interrupted on Ctrl-C; what is finished by then is kept, and the same call goes on from there.
     """
     if plan.encoding.encoder == encode.Y4M:
-        return _piped(plan, options, _engine(plan, options, budget), progress)
+        found = surveyed(plan.film, options, budget, progress) if survey.wanted(options.chain) else None
+        return _piped(plan, options, _engine(plan, options, budget, found), progress)
     piped, begun = plan.film.name == PIPE, time.monotonic()
     depends = settings(plan, options, budget, about["sha256"]["weights"])
     about |= {"settings": depends, "dropped": sorted(options.drop)}
@@ -48,9 +47,11 @@ def run(
         ) as parts:
             if report := finish.made_before(plan, parts):
                 return report
+            found = _survey(plan, options, budget, parts, progress, depends)
+            about |= {"survey": found.sha256} if found else {}
             with plan.original.summed(whole=not options.cut):
                 for _ in range(1 if piped else _TRIES):
-                    counted = _work(plan, options, budget, parts, progress)
+                    counted = _work(plan, options, budget, parts, progress, found)
                     with parts.joining():
                         about |= {"seconds": round(time.monotonic() - begun, 3)}
                         if report := _joined(plan, options, parts, counted, about):
@@ -61,7 +62,28 @@ def run(
         raise Interrupted(f"interrupted; {then}") from None
 
 
-def _engine(plan: Plan, options: Options, budget: Budget, *, anew: bool = False) -> Engine:
+def _survey(
+    plan: Plan, options: Options, budget: Budget, parts: Parts, progress: Callable[..., None], depends: dict[str, Any]
+) -> Survey | None:
+    """The film's survey, kept beside the segments, which then depend on it."""
+    if not survey.wanted(options.chain):
+        return None
+    own = [depends[key] for key in ("input", "rate", "colour", "cut")] + [_around(options)]
+    if plan.film.container == sequence.CONTAINER:  # the settings know of the first picture alone
+        own.append(of_pictures(plan.original.paths))
+    found = survey.kept(parts, own, lambda: surveyed(plan.film, options, budget, progress))
+    parts.depend_on(found.sha256)
+    return found
+
+
+def surveyed(film: Film, options: Options, budget: Budget, progress: Callable[..., None]) -> Survey:
+    """What is known of all frames that are wanted, and of those `_around` them."""
+    with contextlib.closing(ahead(_wanted(film, options, None, Count()), _AHEAD)) as frames:
+        shown = lambda done: progress(done, expected(film, options), "survey")
+        return survey.of(frames, film.layout, budget.retried, shown)
+
+
+def _engine(plan: Plan, options: Options, budget: Budget, found: Survey | None, *, anew: bool = False) -> Engine:
     return Engine(
         options.chain,
         budget,
@@ -69,23 +91,28 @@ def _engine(plan: Plan, options: Options, budget: Budget, *, anew: bool = False)
         plan.encoding.layout,
         strength=options.strength,
         keep_grain=options.keep_grain,
-        masks=mask_of(plan.film, options),
+        masks=aside.control(plan.film, options, reached(plan.film, options)),
+        beside=aside.of(plan.film, options.chain, reached(plan.film, options), found),
         anew=anew,
     )
 
 
-def _work(plan: Plan, options: Options, budget: Budget, parts: Parts, progress: Callable) -> Count:
+def _work(
+    plan: Plan, options: Options, budget: Budget, parts: Parts, progress: Callable, found: Survey | None
+) -> Count:
     """Restores what is not finished, segment by segment."""
 
     def written(restored: Iterator[Noted]):
         for done in _segments(plan, parts, restored, counted, options.segment, engine.tile):
-            progress(done, expected(plan.film, options))
+            progress(done, found.frames if found else expected(plan.film, options))
 
     budget.shrink_to(parts.smallest_tile(budget.tile))
     while True:
-        counted, engine = Count(), _engine(plan, options, budget, anew=plan.film.name != PIPE)
+        counted, engine = Count(), _engine(plan, options, budget, found, anew=plan.film.name != PIPE)
         with contextlib.suppress(Smaller):
             behind(restored(plan.film, options, engine, parts, counted), _AHEAD, written)
+            if options.to_its_end:
+                aside.check_counts(options, counted.first + counted.frames)
             return counted
 
 
@@ -102,13 +129,6 @@ def _joined(plan: Plan, options: Options, parts: Parts, counted: Count, about: d
     if missing:
         return Report(pictures, counted.losses.cut, counted.losses, waiting=len(missing))
     return finish.finished(plan, options, parts, segments, counted, about)
-
-
-def mask_of(film: Film, options: Options) -> Callable[[int], np.ndarray] | None:
-    """number of a frame in the film -> its mask; None where none is wanted. Raises what `masks.reader` does."""
-    if options.mask is None:
-        return None
-    return masks.reader(options.mask, film.height, film.width, _reached(film, options))
 
 
 def _whence(plan: Plan, options: Options) -> Callable[[int], str | None]:
@@ -143,6 +163,8 @@ def _piped(plan: Plan, options: Options, engine: Engine, progress: Callable) -> 
 
     behind(restored(plan.film, options, engine, None, counted), _AHEAD, written)
     writer.close()
+    if options.to_its_end:
+        aside.check_counts(options, counted.first + counted.frames)
     pictures = counted.frames * plan.restored.multiple
     return Report(pictures, counted.losses.cut, counted.losses, told.varies, changes=tuple(counted.changes))
 
@@ -256,7 +278,7 @@ def expected(film: Film, options: Options) -> int | None:
     return count if options.frames is None else min(count, options.frames)
 
 
-def _reached(film: Film, options: Options) -> int | None:
+def reached(film: Film, options: Options) -> int | None:
     """About how many frames there are up to the last that will come out."""
     count = expected(film, options)
     return None if count is None else count + round((options.start or 0) * film.rate)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from zoo import pictures
+from zoo import masks
 from zoo.budget import Budget
 from zoo.chain import Chain
 from zoo.errors import InputError
@@ -22,7 +22,7 @@ from zoo.film.write import containers, encode, streams
 from zoo.film.write.encode import Encoding
 from zoo.pictures import SUFFIXES
 from zoo.steps.step import Aside, Kind
-from zoo.sums import fingerprint, of_pictures
+from zoo.sums import fingerprint
 
 _MOST_AT_ONCE = 16  # frames: more of them only wait for one another
 
@@ -220,7 +220,7 @@ def settings(plan: Plan, options: Options, budget: Budget, weights: Any) -> dict
         "keep grain": options.keep_grain,
         "segment": options.segment,
         "cut": [None if t is None else str(t) for t in (options.start, options.end)] + [options.frames],
-        "mask": options.mask and of_pictures(pictures.find_frames(options.mask)),
+        "mask": options.mask and masks.sum_of(options.mask),
     }
 
 

@@ -15,7 +15,7 @@ from zoo import color
 from zoo.budget import Budget
 from zoo.color import Layout
 from zoo.errors import FlagError
-from zoo.film import display, job, plan
+from zoo.film import aside, display, job, plan, survey
 from zoo.film.engine import Engine
 from zoo.film.plan import Options
 from zoo.film.read.source import Film
@@ -48,7 +48,12 @@ def _restored(film: Film, options: Options) -> Frames:
     """As `restore` makes them, of the frames around them too; of each frame the first picture."""
     budget = Budget()
     options = plan.settled(options, film, budget)
-    engine = Engine(options.chain, budget, plan.kind(film), Layout("rgb", 16, full=True))
+    found = None
+    if survey.wanted(options.chain):  # all of the film, as `restore` does
+        whole = dataclasses.replace(options, start=None, frames=None)
+        found = job.surveyed(film, whole, budget, lambda *_: None)
+    beside = aside.of(film, options.chain, job.reached(film, options), found)
+    engine = Engine(options.chain, budget, plan.kind(film), Layout("rgb", 16, full=True), beside=beside)
     with contextlib.closing(job.restored(film, options, engine, None, job.Count())) as made:
         codes = [np.stack([one.planes[k] for k in (2, 0, 1)], -1) for one in made if not one.part]
     return np.stack(codes).astype(np.float32) / 65535

@@ -1,7 +1,9 @@
 """The survey of a film: one pass of decoding before the work, kept beside the segments."""
 
 import contextlib
+import hashlib
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from zoo.chain import Chain, name_of
 from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.film.read.source import PIPE, Film, Frame
+from zoo.film.write.parts import Parts
 from zoo.survey import ROW, Survey, measured
 
 _AT_ONCE = 8  # frames
@@ -58,6 +61,32 @@ def made(
             rows["new"][0] = 1  # nothing is before it
         last = some[-1]
         yield rows
+
+
+def of(
+    frames: Iterable[tuple[int, Frame]],
+    layout: Layout,
+    retried: Callable[[Callable[[], Any]], Any],
+    progress: Callable[[int], None],
+) -> Survey:
+    """The survey of frames, which come with their numbers. `progress(done)` is called on the way."""
+    done, rows = 0, []
+    for some in made(frames, layout, retried):
+        rows.append(some)
+        progress(done := done + len(some))
+    return Survey(np.concatenate(rows))
+
+
+def kept(parts: Parts, depends: Any, make: Callable[[], Survey]) -> Survey:
+    """The survey that lies beside the segments, made where there is none yet: once, whatever processes there are.
+    `depends`: all that it depends on, as JSON."""
+    name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
+    with parts.surveying() as folder:
+        path = folder / f"survey-{name}.npy"
+        if (found := read(path)) is None:
+            found = make()
+            keep(path, found)
+    return found
 
 
 def read(path: Path) -> Survey | None:

@@ -106,6 +106,8 @@ def _value(step: str, option: Option, text: str) -> Any:
     kind, text = option.kind, text if option.kind in (str, Path) else text.strip()
     if get_origin(kind) is Literal:
         return choose(f"{option.name} of {step}", text, get_args(kind))
+    if kind is Path and not text:
+        raise FlagError(f"{step}: {option.name}= names no file")
     if kind is bool:
         return _WORDS[choose(f"{option.name} of {step}", text.lower(), _WORDS)]
     try:

@@ -15,10 +15,12 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkab
 from jaxtyping import Array, Float, Shaped
 
 from zoo.color import Layout
+from zoo.survey import Survey
 
 Picture = Float[Array, "h w _"]
 Planes = tuple[Shaped[Array, "_ _"], ...]
 NOISY = "noisy"  # aside: the picture before noise was taken off
+Mask = Callable[[int], Float[Array, "h w 1"]]  # of the number of a frame
 Fields = Literal["none", "top first", "bottom first"]
 
 
@@ -75,15 +77,21 @@ class Window(NamedTuple):
 
 class Aside(NamedTuple):
     """What lies beside a film. `network(name)`: a model, ready to restore. `mask(number of a frame)`: float32 [h w 1]
-    in [0, 1]. `survey`: of the whole film. `kind`: what the step that is called is given."""
+    in [0, 1], for the step that is called; `masks(step)`: the same for any that names a file in its option `mask`.
+    `survey`: of the whole film, see `zoo.survey`. `kind`: what the step that is called is given."""
 
     network: Callable[[str], Any] | None = None
-    mask: Callable[[int], Float[Array, "h w 1"]] | None = None
-    survey: Any = None
+    mask: Mask | None = None
+    survey: Survey | None = None
+    masks: Callable[["Step"], Mask] | None = None
     kind: Kind | None = None
 
     def has(self, need: str) -> bool:
         return getattr(self, need) is not None
+
+    def of(self, step: "Step") -> "Aside":
+        """What lies beside the film for one step."""
+        return self._replace(mask=self.masks(step)) if self.masks and getattr(step, "mask", None) else self
 
 
 @runtime_checkable

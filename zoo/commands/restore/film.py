@@ -10,7 +10,7 @@ from zoo.budget import Budget
 from zoo.commands.restore.flags import Restore
 from zoo.commands.restore.options import options_of
 from zoo.errors import ZooError, say
-from zoo.film import job, plan, split
+from zoo.film import aside, job, plan, split
 from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
 from zoo.film.read import sequence
@@ -106,8 +106,7 @@ def _work(args: Restore, piece: Piece, budget: Budget) -> tuple[Plan, Options]:
     encoding = planned.encoding
     if plan.is_sequence(planned.film.name) and (encoding.layout.family != "yuv" or encoding.encoder == encode.Y4M):
         flags.refuse(args, ("colorspace",), f"pictures that become {encoding.pixel_format}, where it chooses nothing")
-    job.mask_of(planned.film, options)  # what is wrong with it is said before the work
-    options.chain.kinds(plan.kind(planned.film))
+    aside.check(planned.film, options, job.reached(planned.film, options))
     keep_freed(planned.film.height * planned.film.width)
     return planned, plan.settled(options, planned.film, budget)
 

@@ -63,8 +63,9 @@ class Restore(Stretch, Numbered, Watched, Reads):
     not."""
     batch: str = "auto"
     """Films: frames that go through the device at once."""
-    mask: Annotated[str | None, tyro.conf.arg(metavar="PICTURE|FOLDER")] = None
-    """Films: changes only what is white here; black pixels stay bit for bit. A folder holds one mask for each frame."""
+    mask: Annotated[str | None, tyro.conf.arg(metavar="PICTURE|FOLDER|FILM")] = None
+    """Films: changes only what is white here; black pixels stay bit for bit. A folder, numbered pictures or a second
+    film hold one mask for each frame."""
     segment: int = 100
     """Films: frames in a segment; an interrupted run goes on after the last finished one."""
     shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "1/1"

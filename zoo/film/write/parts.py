@@ -20,7 +20,12 @@ from zoo.sums import sum_of
 
 MANIFEST = "manifest.json"
 SUMS = ("input", "weights", "mask")  # settings of which the manifest has the sha256
-_BEGINNING, _WRITING, _JOINING = "beginning", "writing-", "joining"  # locks; each process that writes has its own
+_BEGINNING, _SURVEYING, _WRITING, _JOINING = (
+    "beginning",
+    "surveying",
+    "writing-",
+    "joining",
+)  # locks; each process that writes has its own
 _MOVING, _MADE = "moving", "made.json"  # files that stand for a fact
 _LAST = (MANIFEST, _MADE)  # what goes last
 _MOST_BYTES = 1 << 32  # of a record
@@ -147,6 +152,17 @@ class Parts:
             f"{self.folder} holds segments, but no {MANIFEST} that can be read to say of which settings; "
             "--restart throws them away"
         )
+
+    @contextlib.contextmanager
+    def surveying(self) -> Iterator[Path]:
+        """The folder, where what is measured of the whole film lies, while no other process measures it."""
+        with self._there(), self._locked(_SURVEYING):
+            yield self.folder
+
+    def depend_on(self, also: str):
+        """Lets segments depend on this too: one that came of something else is not finished."""
+        source = self._source
+        self._source = lambda segment: f"{source(segment)} {also}"
 
     def path(self, segment: int) -> Path:
         return self.folder / f"{segment:06}.mkv"
