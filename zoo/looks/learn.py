@@ -1,0 +1,106 @@
+"""Looks learned from pictures: from pairs as shot and as graded, or from other pictures that were graded.
+
+Pairs: the point of the space of looks that fits best and is likely (ridge regression), then a smooth cube for what the
+space does not hold. Other pictures: their colours are carried over by sliced transport (Pitie et al. 2007), round by
+round within the space, so that what the pictures show differs and the look does not.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.sparse.linalg import cg
+
+from zoo.looks.look import Cube, Look, lattice
+from zoo.looks.space import SIDE, Colours, space
+
+SAMPLES = 6000  # of all pictures
+_UNLIKELY, _UNLIKELY_UNPAIRED = 1e-6, 1e-5  # what a deviation from the mean look costs
+_ROUNDS, _TURNS = 3, 8  # of transport
+_FINE, _SIDE = 17, 33  # of the smooth cube, and of what is written
+_SMOOTH, _PULL = 3.0, 3e-3  # what the smooth cube's bends cost, and its being other than the space's look
+
+
+def of_pairs(before: Colours, after: Colours) -> Look:
+    """The look that makes colours [n 3] in [0, 1] those `after` them."""
+    whole = _in_space(before, after, _UNLIKELY)
+    return _finished(_smoothed(before, after, whole))
+
+
+def of_others(before: Colours, after: Colours, seed: int = 0) -> Look:
+    """The look of graded colours, of pictures like those of which `before` are the colours but not the same."""
+    cube = lattice(SIDE)
+    for k in range(_ROUNDS):
+        seen = np.asarray(Cube(cube)(jnp.asarray(before), "trilinear"))
+        cube = _in_space(before, _transported(seen, after, np.random.default_rng(seed + k)), _UNLIKELY_UNPAIRED)
+    return _finished(_upsampled(cube, _FINE))
+
+
+def _corners(colours: Colours, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each colour the eight corners of a cube of side n around it, [m 8], and their weights."""
+    at = np.clip(colours, 0, 1) * (n - 1)
+    first = np.minimum(at.astype(int), n - 2)
+    part, index, weight = at - first, [], []
+    for corner in np.ndindex(2, 2, 2):
+        index.append((first + corner) @ (n * n, n, 1))
+        weight.append(np.where(corner, part, 1 - part).prod(-1))
+    return np.stack(index, -1), np.stack(weight, -1)
+
+
+def _in_space(before: Colours, after: Colours, unlikely: float) -> Float[np.ndarray, "n n n 3"]:
+    """The cube of the look in the space that fits best."""
+    known, (index, weight) = space(), _corners(before, SIDE)
+    at = lambda values: np.einsum("mk,mk...->m...", weight, values[index])  # [m ...] of values at the corners [p ...]
+    wide = at(np.moveaxis(known.directions, 0, -1)).reshape(-1, len(known.variance))  # [m*3 k]
+    rest = (after - before - at(known.mean)).ravel()
+    matrix = wide.T @ wide / len(rest) + unlikely * np.diag(1 / known.variance)
+    place = np.linalg.solve(matrix, wide.T @ rest / len(rest))
+    change = known.mean + np.tensordot(place, known.directions, 1)
+    return (lattice(SIDE) + change.reshape(SIDE, SIDE, SIDE, 3)).astype(np.float32)
+
+
+def _smoothed(before: Colours, after: Colours, prior: np.ndarray) -> Float[np.ndarray, "n n n 3"]:
+    """A finer cube near `prior` that fits better, by conjugate gradients."""
+    n, base = _FINE, _upsampled(prior, _FINE)
+    index, weight = (jnp.asarray(x) for x in _corners(before, n))
+    weight = weight.astype(jnp.float32)
+    read = lambda cube: (weight[..., None] * cube.reshape(-1, 3)[index]).sum(1)
+
+    def energy(change):
+        bends = sum((jnp.diff(change, 2, axis=axis) ** 2).sum() for axis in range(3))
+        cost = (_SMOOTH * bends + _PULL * (change**2).sum()) / n**3
+        return ((read(change) - rest) ** 2).sum() / len(before) / 2 + cost / 2
+
+    rest = jnp.asarray(after, jnp.float32) - read(jnp.asarray(base))
+    zero = jnp.zeros((n, n, n, 3))
+    slope = jax.jit(jax.grad(energy))
+    down = -slope(zero)
+    change, _ = cg(lambda x: slope(x) + down, down, tol=1e-4, maxiter=150)
+    return base + np.asarray(change)
+
+
+def _upsampled(cube: np.ndarray, n: int) -> Float[np.ndarray, "n n n 3"]:
+    return np.asarray(Cube(cube)(jnp.asarray(lattice(n)), "trilinear"))
+
+
+def _transported(seen: Colours, after: Colours, rng: np.random.Generator) -> Colours:
+    """`seen` with the distribution of `after` along each axis of random turns."""
+    share = np.linspace(0, 1, 512)
+    for _ in range(_TURNS):
+        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        here, there = seen @ turn, after @ turn
+        for c in range(3):
+            have, want = np.quantile(here[:, c], share), np.quantile(there[:, c], share)
+            here[:, c] = np.interp(here[:, c], have + 1e-9 * np.arange(len(share)), want)
+        seen = here @ turn.T
+    return seen
+
+
+def _finished(cube: np.ndarray) -> Look:
+    """The look as it is written: within [0, 1], and rising along the greys."""
+    fine = _upsampled(cube, _SIDE).clip(0, 1)
+    steps = np.arange(_SIDE)
+    greys = np.maximum.accumulate(fine[steps, steps, steps], axis=0)
+    fine[steps, steps, steps] = greys
+    return Look(cube=Cube(fine))
