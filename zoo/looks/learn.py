@@ -5,19 +5,19 @@ space does not hold. Other pictures: their colours are carried over by sliced tr
 round within the space, so that what the pictures show differs and the look does not.
 """
 
-import numpy as np
-from jaxtyping import Float
-
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.sparse.linalg import cg
+from jaxtyping import Array, Float
 
-from zoo.looks.look import Cube, Look, lattice
+from zoo.looks.look import LUMA, Cdl, Cube, Look, lattice
 from zoo.looks.space import SIDE, Colours, space
 
 SAMPLES = 6000  # of all pictures
 _UNLIKELY, _UNLIKELY_UNPAIRED = 1e-6, 1e-5  # what a deviation from the mean look costs
 _ROUNDS, _TURNS = 3, 8  # of transport
+_STEPS = 40
 _FINE, _SIDE = 17, 33  # of the smooth cube, and of what is written
 _SMOOTH, _PULL = 3.0, 3e-3  # what the smooth cube's bends cost, and its being other than the space's look
 
@@ -37,6 +37,36 @@ def of_others(before: Colours, after: Colours, seed: int = 0) -> Look:
     return _finished(_upsampled(cube, _FINE))
 
 
+def decision_list(before: Colours, look: Look) -> Look:
+    """The colour decision list that does best what a look does to colours, by Levenberg and Marquardt's steps."""
+    wanted = look(jnp.asarray(before, jnp.float32))
+    rest = jax.jit(lambda p: (_corrected(p, before) - wanted).ravel())
+    slope = jax.jit(jax.jacfwd(rest))
+    place, damping = jnp.zeros(10), 1e-2
+    for _ in range(_STEPS):
+        now, towards = rest(place), slope(place)
+        normal = towards.T @ towards
+        step = jnp.linalg.solve(normal + damping * jnp.diag(jnp.diag(normal) + 1e-6), -towards.T @ now)
+        better = bool((rest(place + step) ** 2).sum() < (now**2).sum())
+        place, damping = (place + step, damping / 3) if better else (place, damping * 4)
+    slopes, offsets, powers, saturation = _parts(np.asarray(place, np.float64))
+    triple = lambda values: tuple(float(x) for x in values)
+    return Look(cdl=Cdl(triple(slopes), triple(offsets), triple(powers), float(saturation)))  # type: ignore[arg-type]
+
+
+def _parts(place):
+    """Slopes, offsets, powers and saturation, of numbers that may be any: all 0 is the look that changes nothing."""
+    exp = jnp.exp if isinstance(place, jax.Array) else np.exp
+    return exp(place[:3]), place[3:6], exp(place[6:9]), exp(place[9])
+
+
+def _corrected(place: Array, colours: Colours) -> Array:
+    slopes, offsets, powers, saturation = _parts(place)
+    x = jnp.maximum(jnp.asarray(colours, jnp.float32) * slopes + offsets, 1e-4) ** powers
+    luma = (x * jnp.asarray(LUMA)).sum(-1, keepdims=True)
+    return jnp.clip(luma + saturation * (x - luma), 0, 1)
+
+
 def _corners(colours: Colours, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Of each colour the eight corners of a cube of side n around it, [m 8], and their weights."""
     at = np.clip(colours, 0, 1) * (n - 1)
@@ -48,7 +78,7 @@ def _corners(colours: Colours, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(index, -1), np.stack(weight, -1)
 
 
-def _in_space(before: Colours, after: Colours, unlikely: float) -> Float[np.ndarray, "n n n 3"]:
+def _in_space(before: Colours, after: Colours, unlikely: float) -> Float[np.ndarray, "s s s 3"]:
     """The cube of the look in the space that fits best."""
     known, (index, weight) = space(), _corners(before, SIDE)
     at = lambda values: np.einsum("mk,mk...->m...", weight, values[index])  # [m ...] of values at the corners [p ...]
@@ -60,7 +90,7 @@ def _in_space(before: Colours, after: Colours, unlikely: float) -> Float[np.ndar
     return (lattice(SIDE) + change.reshape(SIDE, SIDE, SIDE, 3)).astype(np.float32)
 
 
-def _smoothed(before: Colours, after: Colours, prior: np.ndarray) -> Float[np.ndarray, "n n n 3"]:
+def _smoothed(before: Colours, after: Colours, prior: np.ndarray) -> Float[np.ndarray, "s s s 3"]:
     """A finer cube near `prior` that fits better, by conjugate gradients."""
     n, base = _FINE, _upsampled(prior, _FINE)
     index, weight = (jnp.asarray(x) for x in _corners(before, n))
@@ -80,7 +110,7 @@ def _smoothed(before: Colours, after: Colours, prior: np.ndarray) -> Float[np.nd
     return base + np.asarray(change)
 
 
-def _upsampled(cube: np.ndarray, n: int) -> Float[np.ndarray, "n n n 3"]:
+def _upsampled(cube: np.ndarray, n: int) -> Float[np.ndarray, "s s s 3"]:
     return np.asarray(Cube(cube)(jnp.asarray(lattice(n)), "trilinear"))
 
 

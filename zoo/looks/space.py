@@ -17,6 +17,7 @@ SIDE = 9  # of the cube in which looks are points
 LOOKS, DIRECTIONS = 1200, 60
 _KNOTS = 6  # of a tone curve
 _RED, _BLUE = np.array([1, -0.5, -0.5]), np.array([0, 0.866, -0.866])  # the plane of hues
+_WAVES, _TURN, _GAIN = 5, 0.08, 0.07  # around the circle of hues; radians, logarithm
 _GREYNESS = 0.16  # how far from grey colours of pictures mostly lie
 _RARE = 0.15  # weight of colours that pictures do not have, as a share of the mean
 Colours = Float[np.ndarray, "n 3"]
@@ -61,8 +62,7 @@ def random_look(rng: np.random.Generator, colours: Colours) -> Colours:
     luma = x @ LUMA
     shadow, light = (rng.normal(0, 0.05, 3) * often(0.5) for _ in range(2))
     x = x + np.outer((1 - luma) ** 2, shadow) + np.outer(luma**2, light)
-    for _ in range(rng.integers(0, 4)):
-        x = _turned(rng, x)
+    x = _turned(rng, x) if often(0.7) else x
     luma = (x @ LUMA)[:, None]
     saturation = np.exp(rng.normal(0, 0.25)) * (1 + rng.normal(0, 0.4) * (luma - 0.5))
     x = luma + (x - luma) * np.clip(saturation, 0, 2.5)
@@ -93,13 +93,12 @@ def _smooth(x: np.ndarray, at: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
 
 def _turned(rng: np.random.Generator, x: Colours) -> Colours:
-    """The hues about one turn, and become more or less saturated."""
-    centre, width = rng.uniform(-np.pi, np.pi), rng.uniform(0.35, 0.9)
-    turn, gain = rng.normal(0, 0.35), np.exp(rng.normal(0, 0.2))
+    """Hues turn and become more or less saturated, by a few waves around the circle of hues."""
     luma = (x @ LUMA)[:, None]
     across, up = (x - luma) @ _RED / 1.5, (x - luma) @ _BLUE / 1.5
     hue, chroma = np.arctan2(up, across), np.hypot(across, up)
-    share = np.exp(-((np.angle(np.exp(1j * (hue - centre))) / width) ** 2) / 2)
-    hue, chroma = hue + turn * share, chroma * (1 + (gain - 1) * share)
+    waves = np.exp(1j * np.arange(1, _WAVES + 1) * hue[:, None])
+    swing = lambda size: (waves * (rng.normal(0, size, (2, _WAVES)).T @ [1, 1j])).real.sum(-1)
+    hue, chroma = hue + swing(_TURN), chroma * np.exp(swing(_GAIN))
     moved = np.outer(chroma * np.cos(hue), _RED) + np.outer(chroma * np.sin(hue), _BLUE)
     return luma + moved - (moved @ LUMA)[:, None]
