@@ -32,7 +32,7 @@ NETWORKS: dict[str, type[ModelConfig]] = {
     "residual": ResidualConfig,
     "latent": LatentConfig,
 }
-_FIXED = ("task", "multiple", "halo", "scale", "frames", "needs", "gives")  # by the kind of network
+_FIXED = ("task", "multiple", "halo")  # by the kind of network
 _LAYERS = ("blocks", "layers", "depth", "levels", "steps")  # each one more adds an array or more
 _MOST_BYTES = 1 << 30  # of weights; those that ship have 3 MB at most
 _KINDS = {"F32": np.dtype(np.float32), "BF16": np.dtype(ml_dtypes.bfloat16)}

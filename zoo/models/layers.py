@@ -165,7 +165,7 @@ class Denoiser(nnx.Module):
     starts from what the best classical filter makes of those pixels, and copies every other pixel through untouched.
     """
 
-    def __init__(self, config: Any, body: Callable[[Array], Array], features: int, *, rngs: nnx.Rngs):
+    def __init__(self, config: DenoiserConfig, body: Callable[[Array], Array], features: int, *, rngs: nnx.Rngs):
         self.config = config
         channels = 3 * config.fold**2
         entry = channels + config.fold**2 if config.impulse else channels
@@ -187,7 +187,7 @@ class Denoiser(nnx.Module):
         return unfold(self.exit(self.body(features)).astype(x.dtype), side)
 
 
-def denoiser_halo(config: Any, body_radius: int) -> int:
+def denoiser_halo(config: DenoiserConfig, body_radius: int) -> int:
     """The radius in pixels that a Denoiser sees whose body sees `body_radius` folded samples."""
     folded = body_radius + 2  # the entry's and the exit's 3x3
     return config.fold * folded + config.fold - 1 + (IMPULSE_HALO if config.impulse else 0)

@@ -64,8 +64,9 @@ class ModelConfig(NetworkConfig, Protocol):
 
 
 class OneToOne:
-    """What a config need not say where one frame goes in and one of the same size comes out. A network for which that
-    is not so has other values under these names."""
+    """What a config need not say where one frame goes in and one of the same size comes out. A config for which that is
+    not so has other values under these names: attributes of the class, which its card need not hold, or, for `scale`, a
+    field."""
 
     scale = 1
     frames = (0, 0)
