@@ -26,7 +26,7 @@ from zoo.film import formats, job, plan
 from zoo.film.engine import Engine, Given
 from zoo.film.plan import Options
 from zoo.film.read import source
-from zoo.film.read.source import Losses
+from zoo.film.read.decoding import Losses
 from zoo.film.write import encode
 from zoo.memory import keep_freed
 from zoo.presets import model_chain

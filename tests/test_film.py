@@ -13,6 +13,7 @@ from tests.clips import files, restore
 from zoo import cli, color, pictures, registry
 from zoo.film import formats
 from zoo.film.read import masks, source
+from zoo.film.read.decoding import Losses
 from zoo.film.write import encode
 
 pytestmark = pytest.mark.usefixtures("identity")
@@ -142,7 +143,7 @@ def test_full_range_is_read_back_as_it_was_meant(folder, capsys, name, pixel_for
     assert noted == (limited and range_ != 1)
     shown = []
     for film in map(source.describe, ("in.mkv", name)):
-        planes = next(source.read(film, source.Losses())).planes
+        planes = next(source.read(film, Losses())).planes
         shown.append(np.median(color.to_rgb(tuple(p[None] for p in planes), layout=film.layout), axis=(0, 1, 2)))
     np.testing.assert_allclose(*shown, atol=0.01)
 

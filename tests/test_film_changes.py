@@ -12,6 +12,7 @@ from tests.clips import files, restore
 from zoo import cli, registry, sums
 from zoo.film import job, pyav
 from zoo.film.read import source
+from zoo.film.read.decoding import Losses
 
 pytestmark = pytest.mark.usefixtures("identity")
 
@@ -91,7 +92,7 @@ def test_the_order_of_fields(folder, codec):
     woven = {"mpeg2video": {"flags": "+ildct+ilme"}, "libx264": {"x264-params": "interlaced=1"}}[codec]
     write("in.ts", *({"options": woven, "first": first} for first in ("tff", "bff")), codec=codec)
     found = []
-    assert len(list(source.read(source.describe("in.ts"), source.Losses(), found))) == 12
+    assert len(list(source.read(source.describe("in.ts"), Losses(), found))) == 12
     assert found == ["frame 6: order of fields from top first to bottom first"]
 
 

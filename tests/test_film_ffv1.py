@@ -8,6 +8,7 @@ from tests import clips
 from tests.clips import restore
 from zoo import cli
 from zoo.film.read import ffv1, source
+from zoo.film.read.decoding import Losses
 
 pytestmark = pytest.mark.usefixtures("identity")
 
@@ -34,8 +35,8 @@ def flip(path, share: float = 0.4, frame: int = FLIPPED):
     path.write_bytes(data)
 
 
-def losses(path) -> source.Losses:
-    found = source.Losses()
+def losses(path) -> Losses:
+    found = Losses()
     assert len(list(source.read(source.describe(path), found))) == len(STILL)
     return found
 

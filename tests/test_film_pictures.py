@@ -15,7 +15,7 @@ from tests.clips import files, restore
 from zoo import bounds, pictures
 from zoo.errors import InputError
 from zoo.film import job
-from zoo.film.read import sequence, source
+from zoo.film.read import decoding, sequence
 from zoo.pictures import Header, Picture
 from zoo.pictures.picture import Window
 
@@ -328,7 +328,7 @@ def test_a_y4m_stream_that_ends_within_a_frame(monkeypatch, capsys, name, missin
         assert restore("in.mkv", "-o", "-") == 0
     data = written.buffer.getvalue()
     Path("in.y4m").write_bytes(data[: len(data) - missing])
-    monkeypatch.setattr(source, "_piped", [])
+    decoding.pipe.cache_clear()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("in.y4m").read_bytes())))
     capsys.readouterr()
     assert restore(name, "-o", "out.mkv") == code

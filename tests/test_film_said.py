@@ -14,6 +14,7 @@ from zoo.errors import InputError
 from zoo.film import formats, threads
 from zoo.film.progress import Progress
 from zoo.film.read import source
+from zoo.film.read.decoding import Losses
 
 pytestmark = pytest.mark.usefixtures("identity")
 
@@ -163,10 +164,10 @@ def test_a_film_that_breaks_off_is_restored_so_far(folder, capsys):
 def test_what_is_lost_in_the_middle_of_a_film_that_breaks_off_is_counted_too(folder, capsys):
     path = clips.write(folder / "in.ts", count=40, codec="mpeg2video", size=(96, 80), options={"g": "1"})
     film = source.describe(path)
-    times = [f.pts for f in source.read(film, source.Losses())]
+    times = [f.pts for f in source.read(film, Losses())]
     last = source.Frame((), times[29], 0)
-    assert film.lost(last, 20, source.Losses()) in (19, 20, 21)
-    assert film.lost(source.Frame((), times[39], 0), 40, source.Losses()) == 0
+    assert film.lost(last, 20, Losses()) in (19, 20, 21)
+    assert film.lost(source.Frame((), times[39], 0), 40, Losses()) == 0
 
 
 def test_damaged_packets_are_passed_by_and_counted(folder, capsys):

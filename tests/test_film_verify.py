@@ -16,9 +16,9 @@ from tests import clips
 from tests.clips import files, restore
 from tests.test_film_resume import break_at
 from zoo import cli, sums
-from zoo.film import job
+from zoo.film import finish, job
 from zoo.film.read import original
-from zoo.film.write import finish, mux, parts
+from zoo.film.write import mux, parts
 from zoo.film.write.encode import Segment
 
 pytestmark = pytest.mark.usefixtures("identity")

@@ -10,15 +10,15 @@ from typing import Any
 from zoo import sums
 from zoo.budget import Budget
 from zoo.errors import FlagError, Interrupted, ZooError
-from zoo.film import aside, outcome, shots, survey
+from zoo.film import aside, finish, outcome, shots, survey
 from zoo.film.engine import Engine, Smaller
+from zoo.film.finish import Count, Report, Told
 from zoo.film.plan import Options, Plan, kind, settings
 from zoo.film.read import sequence, source
 from zoo.film.read.source import PIPE, Film, Frame
 from zoo.film.shots import Noted
 from zoo.film.threads import ahead, behind
-from zoo.film.write import encode, finish, y4m
-from zoo.film.write.finish import Count, Report, Told
+from zoo.film.write import encode, y4m
 from zoo.film.write.parts import Parts, Record
 from zoo.sums import of_pictures
 from zoo.survey import Survey

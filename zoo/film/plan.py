@@ -16,8 +16,9 @@ from zoo.chain import Chain
 from zoo.errors import InputError
 from zoo.film import formats, outcome
 from zoo.film.read import clock, probe, sequence, source
+from zoo.film.read.decoding import Losses
 from zoo.film.read.original import Original
-from zoo.film.read.source import Film, Losses
+from zoo.film.read.source import Film
 from zoo.film.write import containers, encode, streams
 from zoo.film.write.encode import Encoding
 from zoo.pictures import SUFFIXES

@@ -15,7 +15,8 @@ from zoo.errors import FlagError, InputError
 from zoo.film.plan import Options, Plan, settings
 from zoo.film.read import sequence, source
 from zoo.film.read.changes import Watch
-from zoo.film.read.source import PIPE, Film, Losses
+from zoo.film.read.decoding import Losses
+from zoo.film.read.source import PIPE, Film
 from zoo.film.write import log
 
 _MOST = 1000  # pieces, each of which is decoded from the film's beginning

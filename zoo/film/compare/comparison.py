@@ -24,7 +24,8 @@ from zoo.errors import FlagError, InputError, OutputError, ZooError
 from zoo.film import display, formats, job, plan
 from zoo.film.plan import Options
 from zoo.film.read import sequence
-from zoo.film.read.source import PIPE, Film, Frame, opened
+from zoo.film.read.decoding import opened
+from zoo.film.read.source import PIPE, Film, Frame
 from zoo.film.threads import ahead
 from zoo.flicker import flicker
 from zoo.metrics import MEASURES, METRICS, summarise

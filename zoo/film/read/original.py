@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoo.errors import InputError
 from zoo.film.read import sequence, source
+from zoo.film.read.decoding import pipe
 from zoo.film.read.source import Film
 
 _BLOCK = 2**20
@@ -56,7 +57,7 @@ class Original:
         nobody reads them."""
         if self._thread:
             self._thread.join()
-        return self._sum if self.paths else source.piped_sha256()
+        return self._sum if self.paths else pipe().sha256
 
     def _read(self, ended: threading.Event):
         whole, one = hashlib.sha256(), hashlib.sha256()

@@ -9,7 +9,8 @@ import av.filter
 from av.error import FFmpegError
 
 from zoo.film.read import carried
-from zoo.film.read.source import Film, Losses, decoded, opened, picture_stream
+from zoo.film.read.decoding import Losses, decoded, opened, picture_stream
+from zoo.film.read.source import Film
 
 _SHARE = 0.3  # of the frames must look woven
 

@@ -1,19 +1,15 @@
-"""A film file read frame by frame: every frame that decodes, with its exact timestamp, as planes of integers."""
+"""What a film file is, and its frames: each with its exact time, as planes of integers."""
 
 import contextlib
 import dataclasses
-import errno
-import hashlib
 import itertools
-import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
-from av.error import FFmpegError, InvalidDataError
 
 from zoo import bounds
 from zoo.color import Layout
@@ -21,9 +17,9 @@ from zoo.errors import InputError
 from zoo.film import display, formats, presentation, pyav
 from zoo.film.formats import Tags
 from zoo.film.presentation import Presentation
-from zoo.film.read import ffv1, mpeg2
 from zoo.film.read.changes import ORDERS, Watch
 from zoo.film.read.clock import KINDS, Clock, Joint, moved, scan
+from zoo.film.read.decoding import PIXEL_BYTES, Losses, decoded, opened, picture_stream, pipe
 
 
 class Frame(NamedTuple):
@@ -93,7 +89,7 @@ class Film:
         """About how many frames there are, by time and mean rate."""
         return None if self.ends is None else max(1, round((self.ends - self.begins) * self.rate))
 
-    def lost(self, last: "Frame", count: int, losses: "Losses") -> int:
+    def lost(self, last: Frame, count: int, losses: Losses) -> int:
         """About how many frames are missing: after the `last` one that came, by the length that the file says; where
         some are, or something could not be decoded, of all that `count` came of."""
         if self.ends is None or self.expected is None:
@@ -103,32 +99,9 @@ class Film:
         return max(missing, self.expected - count, losses.cut) if missing or losses else 0
 
 
-_PIXEL_BYTES = 6  # of RGB of 16 bits, which every frame becomes at most
-Y4M = "yuv4mpegpipe"  # FFmpeg's name
 PIPE = "-"  # standard input
 _MEND = "restore each part as a film of its own, --on-change split"
-_piped: list[Any] = []  # container, stream, first frame, the others, losses, bytes: it can be read only once
 FIELD_ORDERS = {0: "unknown", 1: "progressive"} | ORDERS
-
-
-@contextlib.contextmanager
-def opened(path: str | Path, **options: Any) -> Iterator[Any]:
-    """The file at `path`, open for reading. Raises InputError where it is no film."""
-    bounds.check_regular(Path(path), "film")
-    if Path(path).stat().st_size == 0:
-        raise InputError(f"{path} is empty")
-    try:
-        container = pyav.container(path, **options)
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it") from None
-    except (FFmpegError, ValueError) as e:
-        if getattr(e, "errno", None) == errno.EINVAL:  # what is no kind of `zoo.film.pyav`
-            kinds = "a list of other files, a still or another kind that is not read as a film"
-            raise InputError(f"{path} is {kinds}, or damaged") from None
-        reason = getattr(e, "strerror", None) or e
-        raise InputError(f"{path} is damaged or no film that FFmpeg reads: {reason}") from None
-    with container:
-        yield container
 
 
 def describe(
@@ -139,8 +112,8 @@ def describe(
     `matrix`, `range_`: the user's word about colour where the file is wrong. Raises InputError for no pictures.
     """
     if path == PIPE:
-        container, stream, first = _pipe()
-        return _film(path, container, stream, first, matrix, range_)
+        piped = pipe()
+        return _film(path, piped.container, piped.stream, piped.first, matrix, range_)
     with opened(path) as container:
         stream = picture_stream(container, path)
         first = next(decoded(container, stream, Losses()), None)
@@ -162,49 +135,6 @@ def _before_0(container: Any, begins: Fraction) -> Fraction:
     beginning does not count."""
     sound = [s for s in container.streams.audio if s.start_time is not None]
     return max(Fraction(0), -begins, *(-s.start_time * pyav.exact(s.time_base) for s in sound))
-
-
-def _pipe() -> list[Any]:
-    """The y4m stream on standard input: its container, stream and first frame."""
-    if not _piped:
-        try:
-            coming, losses = _Counted(), Losses()
-            container = pyav.container(coming, format=Y4M)
-            frames = decoded(container, container.streams.video[0], losses, lambda: coming.count)
-            _piped.extend([container, container.streams.video[0], next(frames), frames, losses, coming])
-        except (FFmpegError, StopIteration):
-            raise InputError("standard input is no y4m stream; pipe one in, as from: ffmpeg -f yuv4mpegpipe") from None
-    return _piped[:3]
-
-
-class _Counted:
-    """Standard input, how many bytes have come, and their sum."""
-
-    def __init__(self):
-        self.count, self.sha256 = 0, hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        data = sys.stdin.buffer.read(size)
-        self.count += len(data)
-        self.sha256.update(data)
-        return data
-
-
-def piped_sha256() -> str | None:
-    """Of what was read of standard input; None of nothing."""
-    return _piped[5].sha256.hexdigest() if _piped else None
-
-
-def picture_stream(container: Any, path: str | Path) -> Any:
-    """The film's own stream: the first of pictures that is no cover."""
-    streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
-    if not streams:
-        held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise InputError(f"{path} holds no moving pictures, only {held}")
-    if streams[0].codec_context is None:
-        raise InputError(f"{path}: no decoder for its pictures")
-    bounds.check_size(path, streams[0].codec_context.width, streams[0].codec_context.height, _PIXEL_BYTES)
-    return streams[0]
 
 
 def _film(path, container, stream, frame, matrix, range_) -> Film:
@@ -261,7 +191,7 @@ def form_of(frame: Any) -> tuple[int, int, str]:
 
 def changed(film: Film, stream: Any, frame: Any, watch: Watch, matrix: str | None, range_: str | None) -> Film:
     """What `film` is from a later frame on, which `watch` saw. What the frame leaves unsaid goes on as before."""
-    bounds.check_size(film.name, frame.width, frame.height, _PIXEL_BYTES)
+    bounds.check_size(film.name, frame.width, frame.height, PIXEL_BYTES)
     tags = formats.retagged(_tags(frame, film.tags), matrix, range_)
     aspect, order = watch.shape or film.aspect, watch.order or film.field_order
     return dataclasses.replace(film, aspect=aspect, field_order=order, **_shown(stream, frame, tags))
@@ -280,37 +210,6 @@ def _ends(container: Any, stream: Any) -> Fraction | None:
     if len(container.streams) == 1 and container.duration:
         return start + Fraction(container.duration, av.time_base)
     return None
-
-
-@dataclasses.dataclass
-class Losses:
-    """What could not be read, counted while frames are."""
-
-    packets: int = 0
-    frames: int = 0  # that came, but of which the decoder had to make up a part
-    cut: int = 0  # frames in the middle of which the file ends
-    first: int | None = None  # of `frames`
-    turned: int = 0  # frames whose time is not after that of the frame before, which are no loss
-    first_turned: int | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.packets or self.frames or self.cut)
-
-    def __str__(self) -> str:
-        said = [f"{self.packets} packets could not be decoded"] * bool(self.packets)
-        if self.frames:
-            said.append(f"{self.frames} frames were decoded in part, the first is frame {self.first}")
-        return ", ".join(said + ["it breaks off within a frame"] * self.cut) or "it breaks off"
-
-    def add(self, frame: int):
-        """Takes in the number of a frame that was decoded in part."""
-        self.frames += 1
-        self.first = frame if self.first is None else self.first
-
-    def turn(self, frame: int):
-        """Takes in the number of a frame whose time goes back."""
-        self.turned += 1
-        self.first_turned = frame if self.first_turned is None else self.first_turned
 
 
 class Changed(InputError):
@@ -359,7 +258,7 @@ def timed(film: Film, losses: Losses) -> Generator[tuple[Any, int, Any], None, N
     with contextlib.ExitStack() as held:
         stream, last = None, None
         if film.name == PIPE:
-            frames = itertools.chain([_piped[2]], _piped[3])
+            frames = itertools.chain([pipe().first], pipe().others)
         else:
             container = held.enter_context(opened(film.name))
             stream = container.streams[film.stream]
@@ -375,51 +274,4 @@ def timed(film: Film, losses: Losses) -> Generator[tuple[Any, int, Any], None, N
             last = pts
             yield frame, pts, stream
         if film.name == PIPE:
-            losses.__dict__.update(dataclasses.asdict(_piped[4]))
-
-
-def decoded(
-    container: Any,
-    stream: Any,
-    losses: Losses,
-    size: Callable[[], int] | None = None,
-    clock: Clock | None = None,
-) -> Iterator[Any]:
-    """Every frame that decodes, if in part, as PyAV gives it. `size`: bytes of the whole, where it is no file.
-    `clock`: what puts the packets on one, if they are not to be as they are."""
-    stream.thread_type = "AUTO"
-    packets, end, sizes = container.demux(stream), 0, mpeg2.Sizes(stream)
-    number, damaged = itertools.count(), set()  # of frames; times of those whose packets are not what they were
-    while True:
-        try:
-            packet = next(packets, None)
-        except InvalidDataError:  # the file breaks off or is damaged here
-            losses.packets += 1
-            packet = None
-        if packet is None and container.format.name == Y4M:  # FFmpeg takes half a frame for the end
-            losses.cut += (size() if size else container.size) > end
-        elif packet is not None and packet.size and packet.pos is not None:
-            end = packet.pos + packet.size
-        joint = clock is not None and packet is not None and clock.set(packet)
-        if packet is not None and packet.size and ffv1.is_damaged(packet, stream.codec_context):
-            damaged.add(packet.pts)
-        broken = packet is not None and packet.is_corrupt and not joint
-        frames = []
-        try:
-            if sizes.changes(packet):
-                frames += stream.codec_context.decode(None)
-                stream.codec_context.flush_buffers()
-            frames += stream.codec_context.decode(packet)
-        except EOFError:
-            return
-        except FFmpegError:
-            broken = True
-        losses.packets += broken
-        for frame in frames:
-            k = next(number)
-            if frame.is_corrupt or frame.pts in damaged:
-                losses.add(k)
-                damaged.discard(frame.pts)
-            yield frame
-        if packet is None:
-            return
+            losses.__dict__.update(dataclasses.asdict(pipe().losses))

@@ -17,7 +17,8 @@ from av.error import FFmpegError
 from zoo.errors import OutputError, ZooError
 from zoo.film import formats, matroska, presentation, pyav
 from zoo.film.formats import Tags
-from zoo.film.read.source import Film, opened
+from zoo.film.read.decoding import opened
+from zoo.film.read.source import Film
 from zoo.film.write import recast, streams, timecode
 from zoo.film.write.encode import Encoding
 from zoo.film.write.packets import Sums

@@ -8,7 +8,7 @@ from typing import Any
 from av.error import FFmpegError
 
 from zoo.errors import OutputError
-from zoo.film.read.source import opened
+from zoo.film.read.decoding import opened
 
 # By kind of file: the codecs of text that it does not take, and the one that it does.
 _TEXT = {"matroska": (("mov_text",), "subrip"), "mp4": (("subrip", "text"), "mov_text")}

@@ -4,7 +4,8 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from zoo.film.read.source import Film, opened
+from zoo.film.read.decoding import opened
+from zoo.film.read.source import Film
 from zoo.film.write import recast
 
 KINDS = ("audio", "subtitle", "attachment", "data", "video", "chapters")  # what can be left out; video: covers

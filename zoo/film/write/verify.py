@@ -18,7 +18,8 @@ from zoo import pictures, sums
 from zoo.errors import InputError, OutputError
 from zoo.film import formats, pyav
 from zoo.film.read import ffv1, sequence
-from zoo.film.read.source import Film, opened, picture_stream
+from zoo.film.read.decoding import opened, picture_stream
+from zoo.film.read.source import Film
 from zoo.film.threads import ahead
 from zoo.film.write import encode, log, streams
 from zoo.film.write.encode import Encoding

@@ -15,7 +15,7 @@ from zoo.errors import InputError
 from zoo.film import outcome, shots
 from zoo.film.plan import Options, Plan
 from zoo.film.read import sequence
-from zoo.film.read.source import Losses
+from zoo.film.read.decoding import Losses
 from zoo.film.write import log, mux, verify
 from zoo.film.write.mux import Stretch
 from zoo.film.write.parts import Parts, Record
