@@ -24,7 +24,7 @@ from zoo.cuts import cut_score, is_cut
 from zoo.errors import InputError
 from zoo.film import formats, pyav
 from zoo.film.read import sequence, source
-from zoo.film.read.source import Losses
+from zoo.film.read.decoding import Losses, decoded, opened
 
 WINDOWS = 4  # parts of the picture that are taken at one place
 _LOOKED = 4  # lengths of a stretch, within which it is looked for at its place
@@ -141,7 +141,7 @@ class _File:
 
     def pictures(self, first: int) -> Iterator[_Picture]:
         film = self._film
-        with source.opened(self._path) as container:
+        with opened(self._path) as container:
             stream = container.streams[film.stream]
             tick = pyav.exact(stream.time_base)
             start = (stream.start_time or 0) + int(first / film.rate / tick)
@@ -150,7 +150,7 @@ class _File:
                     container.seek(start, stream=stream)
                 except FFmpegError:  # not of a kind that can be entered anywhere: all before is decoded
                     container.seek(0)
-            for frame in source.decoded(container, stream, Losses()):
+            for frame in decoded(container, stream, Losses()):
                 if frame.interlaced_frame:
                     raise InputError("its pictures lie in fields; deinterlace it first")
                 if frame.is_corrupt or source.form_of(frame) != film.form or (frame.pts or start) < start:

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from zoo import color, masks, pictures
 from zoo.errors import InputError
 from zoo.film.read import sequence, source
-from zoo.film.read.source import Film, Losses
+from zoo.film.read.decoding import Losses, opened
+from zoo.film.read.source import Film
 
 _ENOUGH = 0.95  # of the masks: how many frames there are is known only about
 
@@ -84,7 +85,7 @@ def _film(path: Path, height: int, width: int, frames: int | None, held: int) ->
 
 def _count(film: Film) -> int:
     """How many frames a film has, by its packets."""
-    with source.opened(film.name) as container:
+    with opened(film.name) as container:
         return sum(1 for packet in container.demux(container.streams[film.stream]) if packet.size)
 
 
