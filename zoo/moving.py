@@ -23,7 +23,9 @@ _STANDS, _SLOWEST_PX, _FASTEST_PX = 0.35, 0.03, 14.0  # share of what stands sti
 _TURN, _ZOOM, _GAIN_PX = 0.012, 0.012, 0.3  # a frame: radians, share, px
 _SHAKE_PX = 1.2
 _DENSITY = (1.0, 1.9)  # samples of a still a pixel: less than 3, the width of the filter before they are read
-_SOFT, _SOFTEST = 0.4, 0.5  # share of what is out of focus; its least density
+_SOFT, _SOFTEST = 0.5, 0.4  # share of the clips that are out of focus; how much less their density is, at least
+_PLAIN, _PLAINEST = 0.35, 0.2  # share of the layers that are enlarged stills, as skies and walls are; the same
+_PALE, _PALEST = 0.5, 0.3  # share of the clips of less contrast; the least
 _TEXT, _FADES, _FADE = 0.2, 0.08, 0.05  # shares of clips; most of the light that comes or goes in a frame
 _LEAST = 1 / 256  # cover of which nothing is seen
 
@@ -55,6 +57,7 @@ class _Layers(NamedTuple):
     still: Int[Array, " l"]
     origin: Float[Array, "l 2"]  # the sample of the still that lies at the layer's centre
     density: Float[Array, " l"]
+    crisp: Float[Array, " l"]  # px of an edge's slope, inverse
     centre: Float[Array, "l 2"]
     radius: Float[Array, " l"]  # of the outline; the first has none
     waves: Float[Array, "l w 2"]
@@ -101,12 +104,12 @@ def clips(
 
 
 def _clip(key, stills, *, times, sides):
-    layers_key, camera_key, shake_key, text_key, fade_key = random.split(key, 5)
+    layers_key, camera_key, shake_key, text_key, fade_key, pale_key = random.split(key, 6)
     layers = _layers(layers_key, stills.shape[:3], sides)
-    camera = jax.tree.map(lambda x: x[0], _course(camera_key, 1))
+    camera = jax.tree.map(lambda x: x[0] * random.bernoulli(camera_key), _course(camera_key, 1))
     pose = partial(_pose, layers=layers, camera=camera, shake=_shake(shake_key), sides=sides)
     text = lettering.draw(text_key, sides, share=_TEXT)
-    paints, fade = _filtered(stills, layers), _fade(fade_key)
+    paints, fade = _pale(pale_key, _filtered(stills, layers)), _fade(fade_key)
     grid = jnp.stack(jnp.meshgrid(*[jnp.arange(side, dtype=jnp.float32) for side in sides], indexing="ij"), -1)
 
     def picture(t):
@@ -164,8 +167,8 @@ def _course(key, n: int) -> _Course:
 def _shake(key) -> Float[Array, "2 2 3"]:
     """Of each axis two waves: size in px, angular rate a frame, phase."""
     u = random.uniform(key, (2, 2, 3))
-    shaken = random.uniform(random.fold_in(key, 1)) < 0.3
-    return jnp.stack([_SHAKE_PX * u[..., 0] * shaken, 0.5 + 2 * u[..., 1], 2 * jnp.pi * u[..., 2]], -1)
+    shaken = random.uniform(random.fold_in(key, 1)) < 0.2
+    return jnp.stack([_SHAKE_PX * u[..., 0] ** 2 * shaken, 0.5 + 2 * u[..., 1], 2 * jnp.pi * u[..., 2]], -1)
 
 
 def _fade(key) -> Float[Array, ""]:
@@ -174,13 +177,21 @@ def _fade(key) -> Float[Array, ""]:
     return _FADE * (2 * u[0] - 1) * (u[1] < _FADES)
 
 
+def _pale(key, paints: Float[Array, "l hs ws 3"]) -> Float[Array, "l hs ws 3"]:
+    """Stills of less contrast, in many clips."""
+    u = random.uniform(key, (2,))
+    middle = paints.mean()
+    return middle + jnp.where(u[0] < _PALE, _PALEST + (1 - _PALEST) * u[1], 1) * (paints - middle)
+
+
 def _layers(key, stills: tuple[int, ...], sides: tuple[int, int]) -> _Layers:
     keys, n = random.split(key, 7), LAYERS
-    u = random.uniform(keys[0], (10, n))
+    u = random.uniform(keys[0], (12, n))
     first = jnp.arange(n) == 0
     soft = random.uniform(random.fold_in(key, 8), (2,))
     sharpness = jnp.where(soft[0] < _SOFT, _SOFTEST + (1 - _SOFTEST) * soft[1], 1)  # of the whole clip
-    density = sharpness * (_DENSITY[0] + (_DENSITY[1] - _DENSITY[0]) * u[0])
+    plain = jnp.where(u[10] < _PLAIN, _PLAINEST + (1 - _PLAINEST) * u[11], 1)
+    density = sharpness * plain * (_DENSITY[0] + (_DENSITY[1] - _DENSITY[0]) * u[0])
     held = jnp.array(stills[1:], jnp.float32) - 1
     half = jnp.minimum(density[:, None] * jnp.array(sides) / 2, held / 2)  # that the first fills the frame
     drawn = random.uniform(keys[6], (2,))
@@ -188,11 +199,14 @@ def _layers(key, stills: tuple[int, ...], sides: tuple[int, int]) -> _Layers:
     lies = random.uniform(keys[4], (n,)) < 0.7  # in the picture at all
     boxed = u[9] < 0.3
     waves = 0.25 * random.normal(random.fold_in(key, 7), (n, WAVES, 2)) / jnp.arange(1, WAVES + 1)[:, None]
+    course = _course(keys[1], n)
+    stands = first & (on == 1)  # of a scene that is filmed, the camera alone moves what lies behind all
     return _Layers(
-        course=_course(keys[1], n),
+        course=jax.tree.map(lambda x: jnp.where(stands.reshape(-1, *[1] * (x.ndim - 1)), 0, x), course),
         still=random.randint(keys[2], (n,), 0, stills[0]),
         origin=half + random.uniform(keys[3], (n, 2)) * (held - 2 * half),
         density=density,
+        crisp=jnp.full(n, sharpness),
         centre=jnp.array(sides) * jnp.where(first[:, None], 0.5, random.uniform(keys[5], (n, 2))),
         radius=jnp.where(lies, 4 * (min(sides) / 8) ** u[1], 0),
         waves=jnp.where(boxed[:, None, None], 0, waves),
@@ -239,7 +253,7 @@ def _carried(grid, number: Int[Array, "h w"], now: _Pose, after: _Pose) -> Float
 def _cover(grid: Float[Array, "h w 2"], pose: _Pose, layers: _Layers) -> Float[Array, "l h w"]:
     """How much of each pixel each layer covers, 0 to 1. Edges are a pixel soft, or as soft as the clip is."""
 
-    def one(pose, density, radius, waves, aspect, angle, boxed, opacity):
+    def one(pose, crisp, radius, waves, aspect, angle, boxed, opacity):
         y, x = grid[..., 0] - pose.at[0], grid[..., 1] - pose.at[1]
         sin, cos = jnp.sin(angle + pose.angle) / pose.scale, jnp.cos(angle + pose.angle) / pose.scale
         y, x = (cos * y + sin * x) / aspect, cos * x - sin * y
@@ -252,10 +266,10 @@ def _cover(grid: Float[Array, "h w 2"], pose: _Pose, layers: _Layers) -> Float[A
         edge, tall = radius * jnp.maximum(edge, 0.2), jnp.abs(y) > jnp.abs(x)
         far = jnp.where(boxed, jnp.where(tall, jnp.abs(y), jnp.abs(x)), 1 / over)
         gain = jnp.where(boxed, jnp.where(tall, aspect, 1), lax.rsqrt((sin / aspect) ** 2 + cos**2))  # px of `far`
-        inside = (edge - far) * gain * (pose.scale * jnp.minimum(density, 1)) + 0.5
+        inside = (edge - far) * gain * (pose.scale * crisp) + 0.5
         return opacity * jnp.clip(inside, 0, jnp.minimum(1, 2 * aspect * edge))  # thin bars fill a part of a pixel
 
-    own = pose, layers.density, layers.radius, layers.waves, layers.aspect, layers.angle, layers.boxed, layers.opacity
+    own = pose, layers.crisp, layers.radius, layers.waves, layers.aspect, layers.angle, layers.boxed, layers.opacity
     cover = jax.vmap(one)(*jax.tree.map(lambda x: x[1:], own))
     return jnp.concatenate([jnp.ones_like(cover[:1]), cover])
 

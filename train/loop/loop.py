@@ -19,7 +19,7 @@ from train.loop.log import Log, counter, say
 from train.loop.method import Method, compiled, streams
 from train.loop.settings import Settings, describe
 from train.loop.state import TrainState
-from train.loop.validation import SIDE, Validation, middle
+from train.loop.validation import SIDE, Validation
 from zoo import pictures, registry
 from zoo.errors import FlagError, ZooError
 
@@ -33,11 +33,12 @@ def run(name: str, settings: Settings, make: Callable[[int], Method]) -> Path:
     sharding.check_batch(settings.batch)
     if settings.minutes and jax.process_count() > 1:
         raise FlagError("--minutes is for one process: several would stop at different steps")
-    facts = about(name, settings, make(1))
+    once = make(1)
+    facts, frames = about(name, settings, once), once.lesson.frames
     with contextlib.ExitStack() as stack:
         stack.enter_context(workdir.held(settings.workdir))
         workdir.refuse_another(settings.workdir, facts)
-        source, held_out = _open(settings)
+        source, held_out = _open(settings, frames)
         steps = math.ceil(settings.total(len(source)) / settings.batch)
         mesh = sharding.mesh()
         method = make(steps)
@@ -56,7 +57,7 @@ def run(name: str, settings: Settings, make: Callable[[int], Method]) -> Path:
         if start:
             say(f"continuing {settings.workdir} from step {start} of {steps}")
         validation = Validation(sharding.replicate(mesh, held_out), method) if method.restores else None
-        batches = stack.enter_context(_batches(parts, settings, start))
+        batches = stack.enter_context(_batches(parts, settings, frames, start))
         interrupted = stack.enter_context(_interruptions())
         trainer = _Trainer(settings, method, log, checkpoints, validation, facts, steps, deadline)
         trainer.train(state, start, last, mesh, batches, interrupted)
@@ -220,14 +221,15 @@ def about(name: str, settings: Settings, method: Method) -> dict[str, Any]:
     return {"command": name, **describe(settings), "networks": nets}
 
 
-def _open(settings: Settings) -> tuple[Any, np.ndarray]:
-    """The pictures to train on, and the middles of those held out: of pictures that are not made for it, at most one in
-    eight."""
+def _open(settings: Settings, frames: int) -> tuple[Any, np.ndarray]:
+    """The pictures to train on, and the middles of those held out, clips of so many frames: of pictures that are not
+    made for it, at most one in eight."""
     source = data.open_source(
         settings.data,
         seed=settings.seed,
-        size=max(256, settings.crop),
+        size=max(256, settings.crop if frames == 1 else 2 * settings.crop),
         count=settings.leaves + settings.valid,
+        frames=frames,
         progress=counter(f"opening {settings.data}"),
     )
     for name, reason in source.skipped:
@@ -239,7 +241,7 @@ def _open(settings: Settings) -> tuple[Any, np.ndarray]:
     source, held_out = data.hold_out(source, min(settings.valid, most))
     if most < settings.valid:
         say(f"held out: {most} of {count} pictures, one in eight but at least one, not --valid={settings.valid}")
-    return source, np.stack([middle(held_out[k]) for k in range(len(held_out))])
+    return source, data.middles(held_out, side=SIDE, frames=frames, seed=settings.seed)
 
 
 def _parts(source: Any, method: Method) -> dict[str, Any]:
@@ -248,14 +250,17 @@ def _parts(source: Any, method: Method) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _batches(parts: dict[str, Any], settings: Settings, start: int) -> Iterator[Iterator[dict[str, np.ndarray]]]:
-    """Batches of this process from step `start` on, with pictures of each of the parts."""
+def _batches(
+    parts: dict[str, Any], settings: Settings, frames: int, start: int
+) -> Iterator[Iterator[dict[str, np.ndarray]]]:
+    """Batches of this process from step `start` on, with pictures, or clips of `frames`, of each of the parts."""
     streams = {
         name: data.batches(
             part,
             seed=settings.seed + k,
             batch=settings.batch,
             crop=settings.crop,
+            frames=frames,
             start=start,
             process_index=jax.process_index(),
             process_count=jax.process_count(),

@@ -37,7 +37,7 @@ class Settings:
     preset: Annotated[str, among(["auto", *PRESETS])] = "auto"
     """small: a CPU; full: an accelerator; paper: as published; auto: small or full, as the device is"""
     data: str = "leaves"
-    """leaves (procedural, made on the device), a FOLDER of pictures, or tfds:NAME[:SPLIT]"""
+    """leaves (procedural, made on the device), a FOLDER of pictures, tfds:NAME[:SPLIT], or clips:FOLDER of films"""
     images: int | None = None
     """length of the run in training crops; default: epochs x pictures in the data"""
     epochs: int = 100
@@ -80,7 +80,7 @@ class Settings:
     valid: int = 16
     """pictures held out for validation; of your own at most one in eight"""
     leaves: int = 256
-    """pictures to make for --data=leaves"""
+    """pictures to make for --data=leaves, or stretches of film to read for --data=clips:FOLDER"""
     minutes: float | None = None
     """stop after so many minutes, with a checkpoint from which the same command continues"""
     tensorboard: bool = False

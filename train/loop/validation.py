@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, UInt8
 
 from train.loop.method import Method, unit
@@ -40,11 +39,3 @@ class Validation:
 
     def said(self, found: dict[str, Any]) -> str:
         return f"{found[self._before]:.2f} -> {found[self.decides]:.2f} {self.unit}"
-
-
-def middle(picture: UInt8[np.ndarray, "*t h w 3"]) -> UInt8[Array, "*t side side 3"]:
-    """The middle of a picture, or of each of a clip, SIDE px square; smaller ones are reflected up."""
-    pad = [(0, max(SIDE - s, 0)) for s in picture.shape[-3:-1]]
-    picture = np.pad(picture, [(0, 0)] * (picture.ndim - 3) + [*pad, (0, 0)], mode="symmetric")
-    y, x = ((s - SIDE) // 2 for s in picture.shape[-3:-1])
-    return picture[..., y : y + SIDE, x : x + SIDE, :]
