@@ -181,7 +181,7 @@ def _scaled(plane, top: int, target: Layout):
     return plane if top == target.top else rounded(plane.astype(jnp.float32) * (target.top / top), target)
 
 
-def rounded(codes: Float[Array, "n _ _"], layout: Layout) -> Shaped[Array, "n _ _"]:
+def rounded(codes: Float[Array, "*n _ _"], layout: Layout) -> Shaped[Array, "*n _ _"]:
     return codes if layout.depth == 32 else jnp.clip(jnp.round(codes), 0, layout.top).astype(layout.dtype)
 
 

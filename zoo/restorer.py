@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
+from zoo import color
 from zoo.errors import FlagError, InputError
 from zoo.models.network import check_same_size, check_task
 from zoo.tiles import Progress, Tiled, gathered
@@ -78,7 +79,7 @@ class Restorer:
 
 def restored(picture: Any, restore: Callable[[Array], Array]) -> Any:
     """What `restore` makes of a picture's colour, RGB float32 [h w 3] in [0, 1], as the picture was: of its type, grey
-    where it is, its alpha untouched. Raises as `Restorer` does."""
+    where it is, its alpha untouched, or resized with it. Raises as `Restorer` does."""
     _check(picture)
     if picture.ndim != 3:
         raise FlagError(f"steps take one picture [h w c] at a time, not {list(picture.shape)}")
@@ -86,7 +87,11 @@ def restored(picture: Any, restore: Callable[[Array], Array]) -> Any:
     y = restore(jnp.broadcast_to(_in_rgb(colour), (*colour.shape[:2], 3)))
     out = _as_it_was(y, colour).astype(picture.dtype)
     if picture.shape[-1] > colour.shape[-1]:
-        out = jnp.concatenate([out, jnp.asarray(picture[..., colour.shape[-1] :])], axis=-1)
+        alpha = jnp.asarray(picture[..., colour.shape[-1] :])
+        if alpha.shape[:2] != out.shape[:2]:
+            alpha = color.resized(alpha[..., 0], *out.shape[:2])[..., None]
+            alpha = (jnp.round(alpha) if _top(colour) else alpha).astype(out.dtype)
+        out = jnp.concatenate([out, alpha], axis=-1)
     return out if isinstance(picture, jax.Array) else np.asarray(out)
 
 

@@ -13,7 +13,7 @@ from zoo.errors import FlagError, Interrupted, ZooError
 from zoo.film import aside, finish, outcome, shots, survey
 from zoo.film.engine import Engine, Smaller
 from zoo.film.finish import Count, Report, Told
-from zoo.film.plan import Options, Plan, kind, settings
+from zoo.film.plan import Options, Plan, settings
 from zoo.film.read import sequence, source
 from zoo.film.read.source import PIPE, Film, Frame
 from zoo.film.shots import Noted
@@ -87,7 +87,7 @@ def _engine(plan: Plan, options: Options, budget: Budget, found: Survey | None, 
     return Engine(
         options.chain,
         budget,
-        kind(plan.film),
+        plan.kind,
         plan.encoding.layout,
         strength=options.strength,
         keep_grain=options.keep_grain,

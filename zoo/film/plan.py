@@ -85,6 +85,7 @@ class Plan:
     """What will be done, known before any work."""
 
     film: Film
+    kind: Kind  # of its frames
     restored: Film  # what is written of it
     output: Path
     encoding: Encoding
@@ -106,9 +107,11 @@ def of(film: Film, output: Path, options: Options) -> Plan:
                          "and --color-range")  # fmt: skip
     if (reason := hdr(film)) and not options.force_hdr:
         raise InputError(reason)
-    kinds = [kind(film)]
+    first = probe.Beginning(None, ()) if film.alone else probe.beginning(name)
+    given = kind(film, first.woven)
+    kinds = [given]
     if options.steps:
-        kinds = options.chain.kinds(kind(film))
+        kinds = options.chain.kinds(given)
         outcome.check(options.chain, kinds, options.controls)
     restored = outcome.film(film, kinds)
     chosen = dict(options.encoder_options)
@@ -128,13 +131,13 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"{where} cannot say of the film: {', '.join(unsaid)}; {other} can")
     if losses:
         notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
-    first = probe.Beginning(None, ()) if film.alone else probe.beginning(name)
     if first.carried:
         notes.append(f"what lies in the pictures of {name} is not written again: {', '.join(first.carried)}")
-    woven = film.field_order if "first" in film.field_order else first.woven
-    if woven and not outcome.is_deinterlaced(kinds):
-        notes.append(f"{name} is interlaced ({woven}) and restored with its fields woven; deinterlace it first: bwdif")
-    return Plan(film, restored, output, encoding, tuple(notes), Original(film))
+    if given.fields != "none" and not outcome.is_deinterlaced(kinds):
+        notes.append(
+            f"{name} is interlaced ({given.fields}) and restored with its fields woven; deinterlace it first: bwdif"
+        )
+    return Plan(film, given, restored, output, encoding, tuple(notes), Original(film))
 
 
 def settled(options: Options, film: Film, budget: Budget) -> Options:
@@ -150,9 +153,9 @@ def settled(options: Options, film: Film, budget: Budget) -> Options:
     return dataclasses.replace(options, batch=batch, segment=-(-options.segment // batch) * batch)
 
 
-def kind(film: Film) -> Kind:
-    """What goes into a chain."""
-    fields: Any = film.field_order if "first" in film.field_order else "none"
+def kind(film: Film, woven: str | None = None) -> Kind:
+    """What goes into a chain. `woven`: the order of the fields that its frames show, where the film does not say it."""
+    fields: Any = film.field_order if "first" in film.field_order else woven or "none"
     colour = "grey" if film.layout.family == "grey" else "rgb"
     return Kind(film.height, film.width, film.aspect or Fraction(1), fields, colour, layout=film.layout)
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -63,11 +64,19 @@ def _place(restored: Sequence[Float[np.ndarray, "h w 3"]], before: Float[np.ndar
     """Where the models together change the picture most: rows and columns of a small window, inside the frame."""
     height, width = before.shape[:2]
     side = max(1, min(height, width // _PLACE))
-    change = sum(np.abs(picture - before).sum(-1) for picture in restored)
+    change = sum(np.abs(jax.image.resize(picture, before.shape, "linear") - before).sum(-1) for picture in restored)
     sums = np.pad(np.float64(change), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     window = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     y, x = np.unravel_index(window.argmax(), window.shape)
     return slice(int(y), int(y) + side), slice(int(x), int(x) + side)
+
+
+def _scaled(place: tuple[slice, slice], down: float, across: float) -> tuple[slice, ...]:
+    """A place of the input in a picture that is so many times as high and wide."""
+    return tuple(
+        slice(int(side.start * scale), max(1, int(side.stop * scale)))
+        for side, scale in zip(place, (down, across), strict=True)
+    )
 
 
 def _drawn(columns: dict[str, Frames], places: list[tuple[slice, slice]], aspect: float) -> Image.Image:
@@ -82,7 +91,8 @@ def _drawn(columns: dict[str, Frames], places: list[tuple[slice, slice]], aspect
         x, y = column * (cell_width + _GAP_PX), _TITLE_PX
         pen.text((x + 4, 2), title, fill="black", font=font)
         for picture, place in zip(frames, places, strict=True):
-            parts = (picture, Image.Resampling.LANCZOS), (picture[place], Image.Resampling.NEAREST)
+            enlarged = picture[_scaled(place, picture.shape[0] / height, picture.shape[1] / width)]
+            parts = (picture, Image.Resampling.LANCZOS), (enlarged, Image.Resampling.NEAREST)
             for (part, way), cell in zip(parts, heights, strict=True):
                 codes = Image.fromarray(np.uint8(np.rint(255 * part)))
                 paper.paste(codes.resize((cell_width, cell), way), (x, y))

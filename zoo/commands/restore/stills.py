@@ -164,7 +164,8 @@ def _notes(picture: Picture, target: Path) -> Iterator[str]:
 
 
 def _restored(restore: Restoring, samples: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
-    """What lies outside [0, 1] is moved by as much as the network moves what lies at its edge, and not cut."""
+    """What lies outside [0, 1] is moved by as much as the network moves what lies at its edge, and not cut, unless the
+    picture comes back in another size."""
     outside = _outside(samples)
     if not outside.any():
         return restore(samples, progress=progress)
@@ -172,6 +173,8 @@ def _restored(restore: Restoring, samples: np.ndarray, progress: Callable[[int, 
     colour = inside[..., : outside.shape[-1]]
     np.clip(colour, 0, 1, out=colour)
     restored = restore(inside, progress=progress)
+    if restored.shape != samples.shape:
+        return restored
     changed = restored[..., : outside.shape[-1]]
     changed[outside] = samples[..., : outside.shape[-1]][outside] + (changed - colour)[outside]
     return restored

@@ -70,7 +70,8 @@ def join(
             for stream in source.streams if source else ():
                 if stream.index == film.stream:
                     target = _pictures(out, first.streams.video[0], stream, film)
-                    _set_timecode(target, source, film, times)
+                    track = next(filter(None, map(streams.timecode, source.streams)), None)
+                    _set_timecode(target.metadata, film, times, track)
                 elif stream.index in kept:
                     copies[stream.index] = copy = streams.copied(out, stream)
                     if copy.type == "attachment" and recast.is_cover(stream):
@@ -149,17 +150,19 @@ def _pictures(out: Any, template: Any, stream: Any, film: Film) -> Any:
     return target
 
 
-def _set_timecode(target: Any, source: Any, film: Film, times: Stretch):
-    """The timecode of the first frame that is kept, counted at the rate of the pictures."""
-    code = target.metadata.get("timecode") or next(filter(None, map(streams.timecode, source.streams)), None)
-    if code:
+def _set_timecode(words: Any, film: Film, times: Stretch, other: str | None = None):
+    """Makes the timecode among a film's words, or an `other`, that of the first frame that is kept, counted at the rate
+    of the pictures."""
+    key = next((key for key in words if key.lower() == "timecode"), "timecode")
+    if code := words.get(key) or other:
         rate = film.rate / film.multiple
         skipped = round((times.shift * film.time_base - film.begins) * rate) if times.cut else 0
-        target.metadata["timecode"] = timecode.later(code, skipped, rate, film.multiple) or code
+        words[key] = timecode.later(code, skipped, rate, film.multiple) or code
 
 
 def _tag(out: Any, source: Any, film: Film, times: Stretch, drop: frozenset[str]):
     out.metadata.update(streams.own(source.metadata))
+    _set_timecode(out.metadata, film, times)
     chapters = [] if "chapters" in drop else [_later(chapter, film.lead) for chapter in source.chapters()]
     shift = times.shift * film.time_base
     chapters = [c for c in (_cut(chapter, *times.bounds(film), shift) for chapter in chapters) if c]
