@@ -70,7 +70,7 @@ def join(
             for stream in source.streams if source else ():
                 if stream.index == film.stream:
                     target = _pictures(out, first.streams.video[0], stream, film)
-                    track = next(filter(None, map(streams.timecode, source.streams)), None)
+                    track = next(filter(None, map(streams.timecode, stream.container.streams)), None)
                     _set_timecode(target.metadata, film, times, track)
                 elif stream.index in kept:
                     copies[stream.index] = copy = streams.copied(out, stream)
