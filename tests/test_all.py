@@ -65,7 +65,7 @@ def test_a_run_cut_by_the_budget_goes_on_with_the_same_command(zoo_folder, monke
 def test_the_minutes_count_from_the_start(picture_folder, tmp_path, monkeypatch, capsys):
     """Opening the data takes them too: here all of them, so that one step is left."""
     opened, now = loop._open, time.monotonic
-    later = lambda settings: (monkeypatch.setattr(time, "monotonic", lambda: now() + 3600), opened(settings))[1]
+    later = lambda *of: (monkeypatch.setattr(time, "monotonic", lambda: now() + 3600), opened(*of))[1]
     monkeypatch.setattr(loop, "_open", later)
     assert resnet.main([*flags("resnet", picture_folder, tmp_path), "--minutes=59"]) == 0
     assert "saved at step 1 of 8" in capsys.readouterr().err

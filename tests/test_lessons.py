@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import zoo
 from train import denoise
 from train.command import Command
 from train.loop.lesson import Lesson
 from train.loop.settings import Settings
-from train.loop.validation import SIDE, Validation, middle
+from train.loop.validation import SIDE, Validation
 from train.methods import METHODS
 from zoo.damage.pair import Pair
 from zoo.metrics import MEASURES, psnr
@@ -35,11 +36,13 @@ class Fields(Lesson):
 
     flags = FieldSettings
     frames = 3
+    aside = ("motion",)
     networks: ClassVar = {"fields": ResNetConfig(width=8, blocks=1, fold=1)}
     metrics: ClassVar = {"dB": psnr, "negative error": lambda a, b: -jnp.abs(a - b).mean((1, 2, 3))}
     protocol = MEASURES
 
-    def pairs(self, key, clips, progress):
+    def pairs(self, key, clips, progress, motion=None):
+        assert motion is None or motion.shape == (*clips.shape[:-1], 2)
         return Pair(clips[:, 1, ::2] + self.settings.offset, clips[:, 1, 1::2], {})
 
     def untouched(self, seen):
@@ -56,18 +59,26 @@ def clips(key, n: int, side: int):
 def test_a_lesson_of_clips_is_learned_and_measured(key, tmp_path):
     method = COMMAND.make(COMMAND.parse(["--batch=4", "--crop=16"]), steps=4)
     state = method.init(key)
-    batch = {"clean": clips(key, 4, 16) / jnp.float32(255)}
+    batch = {"clean": clips(key, 4, 16) / jnp.float32(255), "motion": jnp.zeros((4, 3, 16, 16, 2))}
     after, losses = jax.jit(method.step)(state, batch, key)
     assert int(after.step) == 1
     assert np.isfinite(losses["pixel"])
-    held_out = np.stack([middle(np.asarray(clip)) for clip in clips(key, 2, SIDE + 7)])
-    assert held_out.shape == (2, 3, SIDE, SIDE, 3)
+    held_out = np.asarray(clips(key, 2, SIDE))
     validation = Validation(held_out, method)
     found = validation.measure(after)
     assert validation.decides == "restored_db"
     assert set(found) == {f"{a}_{b}" for a in ("degraded", "restored") for b in ("db", "negative_error")} | {"levels"}
     expected = psnr(held_out[:, 1, ::2] / np.float32(255), held_out[:, 1, 1::2] / np.float32(255)).mean()
     assert found["degraded_db"] == pytest.approx(float(expected), abs=1e-3)
+
+
+def test_a_run_on_clips_that_are_made_of_pictures(picture_folder, tmp_path):
+    """From a folder of stills, with their true motion beside."""
+    line = [f"--data={picture_folder}", f"--workdir={tmp_path}", "--batch=2", "--crop=16", "--images=4"]
+    assert COMMAND.main([*line, "--checkpoints=1", "--valid=2"]) == 0
+    about = zoo.card(tmp_path)
+    assert (about["images"], about["recipe"]["command"], about["model"]) == (4, "fields", "fields")
+    assert about["validation"]["protocol"] == MEASURES
 
 
 def test_its_flags_are_its_own(capsys):

@@ -150,9 +150,9 @@ def chosen(flags: Flags) -> list[str]:
 
 
 def weakest(names: list[str]) -> list[str]:
-    """The one of `names` whose validation PSNR is farthest below the best of its noise and data; none of none."""
+    """The one of `names` whose validation is farthest below the best of its task, noise and data; none of none."""
     found = {name: _middle(registry.card(name)["validation"]) for name in names if "-paper-" not in name}
-    kind = lambda name: (registry.SPECS[name].noise, name.endswith(registry.PHOTOS))
+    kind = lambda name: (registry.SPECS[name].task, registry.SPECS[name].noise, name.endswith(registry.PHOTOS))
     best = {kind(name): max(v for n, v in found.items() if kind(n) == kind(name)) for name in found}
     behind = {name: best[kind(name)] - value for name, value in found.items()}
     return sorted(behind, key=behind.__getitem__)[-1:]
@@ -183,7 +183,7 @@ def command_line(name: str, flags: Flags) -> list[str]:
     if given("weights") and not given("learning-rate"):
         words += GROWING if given("network") else GOING_ON
     length = [f"--images={flags.images}"] if flags.images else []
-    if length and not data:  # enough pictures that none is seen too often
+    if flags.images and not data:  # enough pictures that none is seen too often
         length += [f"--leaves={min(max(256, flags.images // CROPS_A_PICTURE), 8192)}"]
     narrow = [f"--precision={flags.precision}"] if flags.precision != "float32" else []
     return [*words, *data, *length, *narrow]

@@ -47,7 +47,7 @@ class Command:
     instead: Callable[[Any], str] | None = None
 
     @property
-    def main(self) -> Callable[[list[str] | None], int]:
+    def main(self) -> Callable[..., int]:
         """(argv=None) -> exit code."""
 
         def main(argv: list[str] | None = None) -> None:
@@ -114,8 +114,8 @@ class Command:
             found |= presets.get(preset, {})
         own = found.get("generator") or method.flags.generator
         own = own if own in self.lesson.networks else next(iter(self.lesson.networks))
-        if network and network != own:
-            found.pop("network", None)
+        if network and network != found.get("generator", network):
+            found.pop("network", None)  # of the network that the preset has
         found["generator"] = choose("network", network or own, self.lesson.networks)
         sizes = self.lesson.sizes.get(preset, {})
         return {"network": sizes.get(found["generator"])} | found

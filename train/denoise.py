@@ -42,6 +42,9 @@ LAWS = dict.fromkeys(("gaussian", "poisson", "speckle", "grain", "scan"), "addit
 
 @dataclasses.dataclass(frozen=True)
 class DenoiseSettings(Settings):
+    generator: str = "resnet"
+    """what restores: resnet, unet and densenet have no norm over the picture and may be tiled; plain is the GAN's as
+    published (convolutions, batch norm, activations), published the CycleGAN's"""
     noise: Annotated[str, among(NOISES)] = "gaussian"
     levels: Levels = (0.01, 0.05)
     """lowest and highest level drawn: standard deviation or share of pixels, on the [0, 1] scale"""
@@ -88,7 +91,7 @@ class Denoise(Lesson):
         config, hits = super().network(name), self.settings.noise == "salt_and_pepper"
         return dataclasses.replace(config, impulse=True) if hits and name in ("resnet", "unet", "densenet") else config
 
-    def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Pair:
+    def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
         return self._noise(key, clips, progress, self.settings.grey)
 
     def degraded(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Array:

@@ -10,14 +10,14 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import absl.logging
 import numpy as np
 import tensorflow_datasets as tfds
 import tyro
 from PIL import Image
-from tensorflow_datasets.core import read_only_builder
+from tensorflow_datasets.core import constants, read_only_builder
 from tensorflow_datasets.core.utils import error_utils
 
 from train.loop import features
@@ -71,7 +71,7 @@ def prepare(folder: str | Path, *, name: str, data_dir: str | Path | None = None
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise FlagError(f"--name={name} must be of small letters, digits and _, as flickr30k")
-    where = Path(_given(data_dir) or tfds.core.constants.DATA_DIR).expanduser()
+    where = Path(_given(data_dir) or constants.DATA_DIR).expanduser()
     check_folder(where, "--data-dir")
     files = pictures.find(folder)
     make_folder(where)
@@ -108,12 +108,12 @@ def open_prepared(name: str, split: str, data_dir: str | Path | None) -> tuple[A
 
     Reads prepared files alone: neither the data set's code nor the network. Raises InputError for all that is missing.
     """
-    where = _given(data_dir) or tfds.core.constants.DATA_DIR
+    where, builder, facts = _given(data_dir) or constants.DATA_DIR, cast(Any, None), {}
     try:
         folder = _find(name, data_dir=_given(data_dir))
         if folder is not None:
             features.check(Path(folder))  # before TFDS reads it
-            builder = read_only_builder.builder_from_directory(folder)
+            builder = cast(Any, read_only_builder.builder_from_directory(folder))
             facts = dict(builder.info.features)
     except InputError:
         raise
@@ -134,7 +134,7 @@ def open_prepared(name: str, split: str, data_dir: str | Path | None) -> tuple[A
         choices = ", ".join(builder.info.splits)
         raise InputError(f"the TFDS data set {name!r} has no split {split!r}; choose one of: {choices}") from None
     try:
-        decoders = {images[0]: tfds.decode.SkipDecoding()}
+        decoders = {images[0]: cast(Any, tfds.decode.SkipDecoding)()}
         return builder.as_data_source(split, decoders=decoders), images[0], builder.info.full_name
     except NotImplementedError:
         raise InputError(f"the TFDS data set {name!r} is not stored as array_record; prepare it so") from None

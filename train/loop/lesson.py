@@ -22,10 +22,11 @@ class Lesson:
     flags: ClassVar[type[Settings]] = Settings  # the loop's, and the lesson's own fields
     presets: ClassVar[dict[str, dict[str, Any]]] = {}  # what each changes
     frames: ClassVar[int] = 1  # t of the clips
+    aside: ClassVar[tuple[str, ...]] = ()  # what `pairs` also takes, by name, of clips that are made: their motion
     networks: ClassVar[dict[str, Any]]  # config by architecture; the first is the default
     sizes: ClassVar[dict[str, dict[str, str]]] = {}  # by preset: --network of each architecture
     methods: ClassVar[tuple[str, ...]] = ("paired",)  # of train.methods.METHODS; the first is the default
-    metrics: ClassVar[dict[str, Metric]]  # by unit, as cards have it; the first says which weights are best
+    metrics: ClassVar[dict[str, Metric]]  # by unit, as cards have it; the first, "dB", says which weights are best
     protocol: ClassVar[str]  # of the metrics
     judged: ClassVar[int] = 6  # channels of `judges_see`
     pairs_only: ClassVar[tuple[str, ...]] = ()  # settings at which `pairs` alone looks, not `degraded`
@@ -42,7 +43,7 @@ class Lesson:
         """The config with which a run begins, before --network's changes."""
         return self.networks[choose("network", name, self.networks)]
 
-    def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Pair:
+    def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
         """What a network sees of a batch and what it is to give. `progress`: the share of the run that is done."""
         raise NotImplementedError
 

@@ -48,13 +48,13 @@ class Log:
     and that of a run's end, which will come again."""
 
     def __init__(self, settings: Settings, step: int, total: int):
-        self.path, self.total = settings.workdir / "metrics.jsonl", total
+        self.path, self.total = settings.folder / "metrics.jsonl", total
         self.silent = jax.process_index() != 0
         self._recent: deque[tuple[float, int]] = deque(maxlen=20)
         self._validation, self._last_line = "", 0.0
-        self._events = None
+        self._events: Any = None
         if settings.tensorboard and not self.silent:
-            self._events = _events(settings.workdir / "tensorboard", step)
+            self._events = _events(settings.folder / "tensorboard", step)
         if not self.silent and self.path.exists():
             before = [line for line, note in _notes(self.path) if note and note.step <= step and not note.finished]
             files.write(self.path, b"".join(line + b"\n" for line in before))

@@ -15,6 +15,7 @@ import numpy as np
 
 from train.loop import data, sharding, workdir
 from train.loop.checkpoints import Checkpoints, Progress
+from train.loop.lesson import Lesson
 from train.loop.log import Log, counter, say
 from train.loop.method import Method, compiled, streams
 from train.loop.settings import Settings, describe
@@ -23,6 +24,7 @@ from train.loop.validation import SIDE, Validation
 from zoo import pictures, registry
 from zoo.errors import FlagError, ZooError
 
+CLEAN = "clean"  # of the parts of a batch
 NOTE_EVERY = 20  # steps between looks at the losses, which wait for the device
 
 
@@ -34,34 +36,34 @@ def run(name: str, settings: Settings, make: Callable[[int], Method]) -> Path:
     if settings.minutes and jax.process_count() > 1:
         raise FlagError("--minutes is for one process: several would stop at different steps")
     once = make(1)
-    facts, frames = about(name, settings, once), once.lesson.frames
+    facts, lesson = about(name, settings, once), once.lesson
     with contextlib.ExitStack() as stack:
-        stack.enter_context(workdir.held(settings.workdir))
-        workdir.refuse_another(settings.workdir, facts)
-        source, held_out = _open(settings, frames)
+        stack.enter_context(workdir.held(settings.folder))
+        workdir.refuse_another(settings.folder, facts)
+        source, held_out = _open(settings, lesson.frames)
         steps = math.ceil(settings.total(len(source)) / settings.batch)
         mesh = sharding.mesh()
         method = make(steps)
         parts = _parts(source, method)
         state = sharding.replicate(mesh, method.init(streams(settings.seed)[0]))
         progress = Progress(source.fingerprint())
-        workdir.claim(settings.workdir, facts)
-        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.workdir)))
+        workdir.claim(settings.folder, facts)
+        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.folder)))
         start, state, last = checkpoints.restore(state) or (0, state, progress)
         if last.fingerprint != progress.fingerprint:
             raise FlagError(
-                f"the pictures of --data={settings.data} are others than {settings.workdir} began with; "
+                f"the pictures of --data={settings.data} are others than {settings.folder} began with; "
                 "bring those back, or give another --workdir"
             )
         log = stack.enter_context(contextlib.closing(Log(settings, start, steps * settings.batch)))
         if start:
-            say(f"continuing {settings.workdir} from step {start} of {steps}")
+            say(f"continuing {settings.folder} from step {start} of {steps}")
         validation = Validation(sharding.replicate(mesh, held_out), method) if method.restores else None
-        batches = stack.enter_context(_batches(parts, settings, frames, start))
+        batches = stack.enter_context(_batches(parts, settings, lesson, start))
         interrupted = stack.enter_context(_interruptions())
         trainer = _Trainer(settings, method, log, checkpoints, validation, facts, steps, deadline)
         trainer.train(state, start, last, mesh, batches, interrupted)
-    return settings.workdir
+    return settings.folder
 
 
 class _Trainer:
@@ -134,7 +136,7 @@ class _Trainer:
 
     def _remains(self) -> str:
         """What a run that went wrong leaves, and what to do."""
-        folder, again = self.settings.workdir, "start again with a lower --learning-rate or another --seed"
+        folder, again = self.settings.folder, "start again with a lower --learning-rate or another --seed"
         last = f"step {self.saved} is the last good checkpoint in {folder}; " if self.saved else ""
         return last + again + (" and another --workdir" if self.saved or workdir.holds_a_run(folder) else "")
 
@@ -183,11 +185,12 @@ class _Trainer:
         average = jax.device_get(state.average[self.method.ships])
         stem = "-".join(filter(None, (self.about["command"], self.method.lesson.variant))).replace("_", "-")
         config = self.method.nets[self.method.ships].config
-        registry.save(self.settings.workdir, stem, config, average["params"], average["stats"], facts)
+        registry.save(self.settings.folder, stem, config, average["params"], average["stats"], facts)
         if not self.method.restores:
             made = np.asarray(self.method.samples(state))
             sheet = np.concatenate([np.concatenate(list(row), 1) for row in made.reshape(-1, 8, *made.shape[1:])], 0)
-            pictures.write(self.settings.workdir / "samples.png", pictures.Picture(np.uint8(np.rint(255 * sheet))))
+            sheet = np.rint(255 * sheet).astype(np.uint8)
+            pictures.write(self.settings.folder / "samples.png", pictures.Picture(sheet))
 
     def _patience_is_over(self, progress: Progress) -> bool:
         return bool(self.settings.patience) and progress.waited >= self.settings.patience
@@ -199,9 +202,9 @@ class _Trainer:
         self.log.note(self.saved, self.saved * self.settings.batch, {"finished": ended})
         best = f", {progress.best:.2f} {self.validation.unit} on the pictures held out" if self.validation else ""
         # Process 0 alone writes the card, and on another machine may be the only one to have it.
-        if self.validation and jax.process_index() == 0 and not registry.card(self.settings.workdir)["images"]:
+        if self.validation and jax.process_index() == 0 and not registry.card(self.settings.folder)["images"]:
             best += ", by the weights that it began with: none were better"
-        say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.workdir}")
+        say(f"trained in {progress.seconds:.0f} s{best}: {self.settings.folder}")
 
 
 def about(name: str, settings: Settings, method: Method) -> dict[str, Any]:
@@ -246,21 +249,22 @@ def _open(settings: Settings, frames: int) -> tuple[Any, np.ndarray]:
 
 def _parts(source: Any, method: Method) -> dict[str, Any]:
     """What a batch is made of: {"clean"}, or {"degraded", "clean"} from disjoint halves."""
-    return dict(zip(("degraded", "clean"), data.halves(source), strict=True)) if method.unpaired else {"clean": source}
+    return dict(zip(("degraded", CLEAN), data.halves(source), strict=True)) if method.unpaired else {CLEAN: source}
 
 
 @contextlib.contextmanager
 def _batches(
-    parts: dict[str, Any], settings: Settings, frames: int, start: int
+    parts: dict[str, Any], settings: Settings, lesson: Lesson, start: int
 ) -> Iterator[Iterator[dict[str, np.ndarray]]]:
-    """Batches of this process from step `start` on, with pictures, or clips of `frames`, of each of the parts."""
+    """Batches of this process from step `start` on, with pictures, or clips, of each of the parts."""
     streams = {
         name: data.batches(
             part,
             seed=settings.seed + k,
             batch=settings.batch,
             crop=settings.crop,
-            frames=frames,
+            frames=lesson.frames,
+            aside=lesson.aside if name == CLEAN else (),
             start=start,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
@@ -268,10 +272,16 @@ def _batches(
         for k, (name, part) in enumerate(parts.items())
     }
     try:
-        yield ({name: next(stream) for name, stream in streams.items()} for _ in iter(int, 1))
+        yield (_merged({name: next(stream) for name, stream in streams.items()}) for _ in iter(int, 1))
     finally:
         for stream in streams.values():
             stream.close()
+
+
+def _merged(parts: dict[str, Any]) -> dict[str, np.ndarray]:
+    """A batch. With its clean clips may come what is known of them."""
+    known = parts.pop(CLEAN)
+    return parts | (known if isinstance(known, dict) else {CLEAN: known})
 
 
 @contextlib.contextmanager

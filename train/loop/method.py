@@ -15,9 +15,11 @@ from train.loop.grow import grown
 from train.loop.lesson import Lesson
 from train.loop.settings import PRESETS, Settings, network_config, refuse_ignored
 from zoo import registry
+from zoo.damage.pair import Pair
 from zoo.models.convolution import compiler_options
 
-Batch = dict[str, Array]  # "clean", and "degraded" where they are unpaired: clips in [0, 1], as a lesson has them
+# "clean", "degraded" where they are unpaired: clips in [0, 1]; and what is known of them, as the lesson asks.
+Batch = dict[str, Array]
 Update = Callable[[st.TrainState, Batch, Key[Array, ""]], tuple[st.TrainState, dict[str, Array]]]
 
 
@@ -35,7 +37,7 @@ def compiled(
     on every device."""
 
     def step(state, batch):  # the randomness of step k is fold_in(key, k): nothing to save but the step
-        clips = {name: unit(part) for name, part in batch.items()}
+        clips = {name: unit(part) if part.dtype == jnp.uint8 else part for name, part in batch.items()}
         return update(state, clips, jax.random.fold_in(streams(method.settings.seed)[1], state.step))
 
     replicated = sharding.replicated(mesh)
@@ -101,6 +103,11 @@ class Method:
     def begun(self, done: int) -> bool:
         """Whether the network that ships has trained in any of the first `done` steps."""
         return done > 0
+
+    def pairs(self, key: Key[Array, ""], batch: Batch, step: Array) -> Pair:
+        """The lesson's pairs of a batch."""
+        known = {name: batch[name] for name in self.lesson.aside}
+        return self.lesson.pairs(key, batch["clean"], self.progress(step), **known)
 
     def progress(self, step: Array) -> Array:
         return step / self.steps

@@ -88,6 +88,12 @@ class Settings:
     dry_run: bool = False
     """print the resolved settings as JSON and stop"""
 
+    @property
+    def folder(self) -> Path:
+        """The workdir, once it is settled."""
+        assert self.workdir is not None
+        return self.workdir
+
     def total(self, pictures: int) -> int:
         """Length of the run in crops."""
         return self.images or self.epochs * pictures

@@ -48,7 +48,8 @@ class Net:
             params = narrowed(params, self.precision)
         module = nnx.merge(self._graph[train], _variables(self._params, params), _variables(self._stats, stats))
         output = module(*inputs, **options)
-        return output, nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])
+        _, _, stats = nnx.split(module, nnx.Param, ...)
+        return output, nnx.to_pure_dict(stats)
 
 
 def arrays(module: nnx.Module) -> tuple[Any, Any]:

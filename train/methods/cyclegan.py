@@ -64,7 +64,6 @@ class CycleGanSettings(Settings):
 
 class CycleGan(Method):
     flags, unpaired = CycleGanSettings, True
-    settings: CycleGanSettings
     judges: tuple[str, ...] = ("d_a", "d_b")
     b2 = 0.999  # of the adversaries' Adam
     ships, averaged = "g_ab", ("g_ab",)

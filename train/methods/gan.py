@@ -78,7 +78,7 @@ class Gan(Method):
     def conditional(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
         """Seen to restored: pixel loss, and a judge of (seen, restored) against (seen, wanted)."""
         s, (data_key, fool_key, judge_key) = self.settings, jax.random.split(key, 3)
-        seen, wanted, _ = self.lesson.pairs(data_key, batch["clean"], self.progress(state.step))
+        seen, wanted, _ = self.pairs(data_key, batch, state.step)
         beside = lambda picture: self.lesson.judges_see(seen, picture)
 
         def generator(params):

@@ -35,7 +35,7 @@ class Paired(Method):
         return self.step
 
     def step(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
-        seen, wanted, _ = self.lesson.pairs(key, batch["clean"], self.progress(state.step))
+        seen, wanted, _ = self.pairs(key, batch, state.step)
 
         def loss(params):
             restored, stats = self.nets["g"](params, state.stats["g"], seen, train=True)

@@ -54,7 +54,6 @@ class UnpairedSettings(CycleGanSettings):
 
 class Unpaired(CycleGan):
     flags = UnpairedSettings
-    settings: UnpairedSettings
     judges = ("d_a",)
     b2 = 0.99
     averaged = ("g_ab", "g_ba")
