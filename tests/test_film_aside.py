@@ -292,3 +292,18 @@ def test_two_processes_that_begin_at_once_survey_once(folder):
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(one, range(1, 5)))) == 1
     assert len(made) == 1
+
+
+def test_a_chain_restores_films_as_the_command_does(folder):
+    steps = "levelled,marked=mask=marks.mkv"
+    report = zoo.Chain(steps).film("in.mkv", folder / "library.mkv", frames=9)
+    assert (report.frames, report.lost) == (9, 0)
+    assert restore("-o", "command.mkv", "--steps", steps, "--frames", "9") == 0
+    assert clips.same(folder / "library.mkv", folder / "command.mkv")
+    for film, output, flags, said in (
+        ("in.mkv", "library.mkv", {}, "library.mkv exists"),
+        ("marks/m00.png", "out.png", {}, "is a picture"),
+        ("in.mkv", "out.mkv", {"dry_run": True}, "are of the command"),
+    ):
+        with pytest.raises(FlagError, match=said):
+            zoo.Chain(steps).film(film, output, **flags)

@@ -20,7 +20,7 @@ GROUND = "ground"
 ROOMS = [GROUND, "models", "cards", "registry", "tiles", "budget", "restorer", "steps", "chain", "presets"]
 ROOMS += [f"film.{name}" for name in ("pyav", "formats", "display", "matroska", "presentation", "threads", "progress")]
 ROOMS += ["film.read", "film.write", "film", "film.compare"]
-ROOMS += ["commands", "cli", "__main__"]
+ROOMS += ["commands", "library", "cli", "__main__"]
 
 
 RANDOM = [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.grain, noise.scan, noise.mixed]

@@ -11,6 +11,7 @@ from zoo.commands.restore.flags import Restore
 from zoo.commands.restore.options import options_of
 from zoo.errors import ZooError, say
 from zoo.film import aside, job, plan, split
+from zoo.film.finish import Report
 from zoo.film.plan import Options, Plan
 from zoo.film.progress import Progress
 from zoo.film.read import sequence
@@ -21,12 +22,12 @@ from zoo.film.write.parts import folder_of, is_tidied
 from zoo.memory import keep_freed
 
 
-def restore(args: Restore, name: str) -> int:
-    """Restores the film `name`; returns the exit code."""
+def restore(args: Restore, name: str) -> list[Report]:
+    """Restores the film `name`. Returns what was done, for each film that was written now."""
     options, output = options_of(args), outputs.chosen(args.output, Path(name))
     if options.on_change != "split" and _is_finished(args, name, output):
         say(f"{output} is finished")
-        return 0
+        return []
     _refuse(args, name, output)
     if str(output) == PIPE:
         options = dataclasses.replace(options, drop=frozenset(streams.KINDS))
@@ -40,11 +41,11 @@ def restore(args: Restore, name: str) -> int:
     if args.dry_run:
         told = [_described(planned, args, own) for planned, own in works]
         print(json.dumps(told if len(told) > 1 else told[0], indent=1, default=str))
-        return 0
+        return []
     notes = [split.note(name, pieces)] if len(pieces) > 1 else []
     for note in dict.fromkeys(notes + [note for planned, _ in works for note in planned.notes]):
         say(f"note: {note}")
-    faults = []
+    reports, faults = [], []
     for k, work in enumerate(works):
         if splits and _is_there(args, name, work, budget):  # by now also where another shard has made it
             say(f"{work[0].output} is finished")
@@ -53,10 +54,11 @@ def restore(args: Restore, name: str) -> int:
         if k:  # each begins with large tiles
             budget = Budget(tile=args.tile, precision=args.precision)
             own = plan.settled(own, planned.film, budget)
-        faults += _restored(args, name, planned, own, budget)
+        reports.append(_restored(args, name, planned, own, budget))
+        faults += _damage(name, planned.output, reports[-1])
     if faults:
         raise ZooError("; ".join(faults))
-    return 0
+    return reports
 
 
 def _is_finished(args: Restore, name: str, output: Path) -> bool:
@@ -111,14 +113,14 @@ def _work(args: Restore, piece: Piece, budget: Budget) -> tuple[Plan, Options]:
     return planned, plan.settled(options, planned.film, budget)
 
 
-def _restored(args: Restore, name: str, planned: Plan, options: Options, budget: Budget) -> list[str]:
-    """Does the work and says what was done. Returns what is damaged, as sentences without their full stops."""
+def _restored(args: Restore, name: str, planned: Plan, options: Options, budget: Budget) -> Report:
+    """Does the work and says what was done."""
     output = planned.output
     with Progress(args.progress, output.name) as shown:
         report = job.run(planned, options, budget, _described(planned, args, options), shown)
     if report.waiting:
         say(f"{report.waiting} segments are left to other shards; the last one joins {output}")
-        return []
+        return report
     say(f"{report.frames} frames -> {output}")
     if report.tiles > 1:
         say("note: memory ran out on the way; the log says from which frame on tiles are smaller and round otherwise")
@@ -129,7 +131,12 @@ def _restored(args: Restore, name: str, planned: Plan, options: Options, budget:
         say(f"note: {older[0]}{more} were there before and are not of this run")
     if report.varies and (str(output) == PIPE or sequence.is_pattern(output)):
         say(f"note: the rate of {name} varies, which pictures and y4m cannot hold")
-    if not (report.lost or report.losses):
+    return report
+
+
+def _damage(name: str, output: Path, report: Report) -> list[str]:
+    """What is damaged, as sentences without their full stops."""
+    if report.waiting or not (report.lost or report.losses):
         return []
     damage = f"{name} is damaged: {report.losses}, about {report.lost} frames are lost; {output} holds the"
     return [f"{damage} {report.frames} that came at their times"]

@@ -15,18 +15,19 @@ def run(args: Restore) -> int:
     steps = chain_of(args)  # what is wrong with it is said before all else
     if not Chain(steps).has_networks:
         flags.refuse(args, ("tile", "precision"), f"{steps}, where no network is")
-    if films := [name for name in args.inputs if _is_film(name, args.output)]:
+    if films := [name for name in args.inputs if is_film(name, args.output)]:
         if len(args.inputs) > 1:
             raise FlagError(f"{films[0]} is a film; restore films one at a time")
         from zoo.commands.restore import film
 
-        return film.restore(args, films[0])
+        film.restore(args, films[0])
+        return 0
     from zoo.commands.restore import stills
 
     return stills.restore(args)
 
 
-def _is_film(name: str, output: str | None) -> bool:
+def is_film(name: str, output: str | None) -> bool:
     """Whether an input is a film: a pipe, a numbered sequence, a file of another kind than the pictures', or pictures
     that are to become a film."""
     from zoo import pictures
