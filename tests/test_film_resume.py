@@ -51,6 +51,24 @@ def break_at(monkeypatch, number, error):
     return count
 
 
+def test_the_same_command_finds_its_film_finished(film, monkeypatch, capsys):
+    assert restore(*WORDS) == 0
+    count = break_at(monkeypatch, 99, None)
+    assert restore(*WORDS) == 0
+    assert restore(*WORDS, "--shard", "2/2") == 0
+    assert not count
+    assert "out.mkv is finished" in capsys.readouterr().err
+    assert restore(*WORDS, "--strength", "0.5") == 2, "another film has that name"
+    assert restore(*WORDS, "--drop", "audio") == 2
+    assert not count
+    assert restore(*WORDS, "-y") == 0
+    assert len(count) == 14, "as one insists"
+    with (film / "out.mkv").open("ab") as file:
+        file.write(b"x")
+    assert restore(*WORDS) == 2, "it is no more what its log says"
+    assert "out.mkv exists; overwrite it with -y" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("at", "again"), [(3, 14), (6, 10), (13, 2)])
 def test_control_c_is_resumed_after_the_last_segment(film, monkeypatch, capsys, at, again):
     count = break_at(monkeypatch, at, KeyboardInterrupt())

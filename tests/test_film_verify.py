@@ -302,7 +302,8 @@ def test_killed_around_the_moment_when_the_film_gets_its_name(film, monkeypatch,
     assert not count
     assert files(film) == ["in.mkv", "out.mkv", "out.mkv.json"]
     assert verify("out.mkv") == 0
-    assert restore(*WORDS) == 2, "it exists"
+    assert restore(*WORDS) == 0, "it is finished"
+    assert not count
 
 
 def test_a_film_of_other_settings_is_not_overwritten_where_a_kill_left_its_folder(film, monkeypatch, capsys):

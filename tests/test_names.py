@@ -29,7 +29,7 @@ def test_no_name_and_no_word_of_a_film_commands_the_terminal(folder, capfd):
     told = capfd.readouterr().out
     assert json.loads(told)["metadata"]["title"] == EVIL
     assert restore(f"{EVIL}.mkv") == 0
-    assert restore(f"{EVIL}.mkv") == 2
+    assert restore(f"{EVIL}.mkv", "--strength", "0.5") == 2, "it exists"
     assert cli.main(["compare", f"{EVIL}.mkv", f"{EVIL}_restored.mkv"]) == 0
     assert restore(f"{EVIL}.png") == 3
     told += "".join(capfd.readouterr())

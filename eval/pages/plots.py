@@ -12,9 +12,10 @@ from eval.comparison.conditions import SHOWN, Condition
 from eval.comparison.statistics import INTERVAL
 from eval.comparison.summary import Row, best_networks, family, shown
 from eval.pages.tables import TITLES, figure, label, machine
-from zoo import files
+from zoo import files, palette
 from zoo.errors import FlagError
 from zoo.numbers import parsed
+from zoo.palette import GREY, INK, PALE, PAPER
 
 Looks = dict[str, dict[str, Any]]  # of a method's line, by its name
 
@@ -22,12 +23,10 @@ DPI = 160
 LABEL_SHARE = 0.047  # of an axis' height that a label takes
 THIN = 1.0  # width of the lines that have no band
 NEAR_DB = 8  # to the best of its noise: what the plot by time shows
-# Okabe and Ito's colours, which people who see few colours tell apart; wine for their yellow, too pale on paper. As
-# many networks have a colour and a label; the others are thin and grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
+# As many networks have a colour and a label; the others are thin and grey.
+COLOURS = (palette.BLUE, palette.VERMILION, palette.GREEN, palette.PINK, palette.SKY, palette.ORANGE, palette.WINE)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 SIDES = [(8 * s, dy, "left" if s > 0 else "right") for dy in (0, 9, -9, 18, -18, 27, -27, 36, -36) for s in (1, -1)]
-INK, GREY, PALE = "#22252b", "#70757d", "#b8bcc2"
 STYLE = {
     "font.size": 11,
     "axes.spines.top": False,
@@ -37,13 +36,13 @@ STYLE = {
     "axes.titlelocation": "left",
     "axes.titlesize": 13,
     "axes.grid": True,
-    "grid.color": "#e8e6e1",
+    "grid.color": palette.GRID,
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "xtick.color": GREY,
     "ytick.color": GREY,
-    "figure.facecolor": "#fcfbf9",
-    "axes.facecolor": "#fcfbf9",
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
 }
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
-_PAPER, _INK, _GREY, _ACCENT = "#fcfbf9", "#22252b", "#70757d", "#00806c"
+from zoo.palette import ACCENT, GREY, INK, PAPER
+
 _MARGIN, _GAP, _SEAM = 40, 24, 8  # around the sheet, between cells, between a picture and its enlargement
 _VIEW = (270, 424)  # h, w of a picture's cutout, shown pixel for pixel
 _ZOOM = 4
@@ -36,13 +37,13 @@ def sheet(rows: Sequence[Sequence[Cell]], *, columns: Sequence[str], title: str,
     top = _MARGIN + _TITLE_PX + 14 + _NOTE_PX + 26 + _LABEL_PX + 16
     cell_height = _VIEW[0] + _SEAM + _PLACE[0] * _ZOOM + 12 + _NOTE_PX + _GAP + 8
     width = 2 * _MARGIN + len(columns) * _VIEW[1] + (len(columns) - 1) * _GAP
-    paper = Image.new("RGB", (width, top + len(rows) * cell_height + _MARGIN - _GAP - 8), _PAPER)
+    paper = Image.new("RGB", (width, top + len(rows) * cell_height + _MARGIN - _GAP - 8), PAPER)
     draw = ImageDraw.Draw(paper)
-    _text(draw, (_MARGIN, _MARGIN), title, _TITLE_PX, _INK)
-    _text(draw, (_MARGIN, _MARGIN + _TITLE_PX + 14), note, _NOTE_PX, _GREY)
+    _text(draw, (_MARGIN, _MARGIN), title, _TITLE_PX, INK)
+    _text(draw, (_MARGIN, _MARGIN + _TITLE_PX + 14), note, _NOTE_PX, GREY)
     lefts = [_MARGIN + i * (_VIEW[1] + _GAP) for i in range(len(columns))]
     for left, name in zip(lefts, columns, strict=True):
-        _text(draw, (left, top - _LABEL_PX - 16), name, _LABEL_PX, _INK)
+        _text(draw, (left, top - _LABEL_PX - 16), name, _LABEL_PX, INK)
     for i, cells in enumerate(rows):
         place = worst_place(cells[0].picture, cells[-1].picture)
         for left, cell in zip(lefts, cells, strict=True):
@@ -56,21 +57,19 @@ def crops(places: Sequence[tuple[str, Sequence[Cell]]], *, title: str, note: str
     cell_height = h + 12 + 2 * (_NOTE_PX + 6) + _CROP_GAP
     top = _MARGIN + _TITLE_PX + 14 + _NOTE_PX + 30
     heights = [_LABEL_PX + 14 + cell_height * math.ceil(len(cells) / _ACROSS) + _GAP for _, cells in places]
-    paper = Image.new(
-        "RGB", (2 * _MARGIN + _ACROSS * (w + _CROP_GAP) - _CROP_GAP, top + sum(heights) + _MARGIN), _PAPER
-    )
+    paper = Image.new("RGB", (2 * _MARGIN + _ACROSS * (w + _CROP_GAP) - _CROP_GAP, top + sum(heights) + _MARGIN), PAPER)
     draw = ImageDraw.Draw(paper)
-    _text(draw, (_MARGIN, _MARGIN), title, _TITLE_PX, _INK)
-    _text(draw, (_MARGIN, _MARGIN + _TITLE_PX + 14), note, _NOTE_PX, _GREY)
+    _text(draw, (_MARGIN, _MARGIN), title, _TITLE_PX, INK)
+    _text(draw, (_MARGIN, _MARGIN + _TITLE_PX + 14), note, _NOTE_PX, GREY)
     for (heading, cells), height in zip(places, heights, strict=True):
-        _text(draw, (_MARGIN, top), heading, _LABEL_PX, _INK)
+        _text(draw, (_MARGIN, top), heading, _LABEL_PX, INK)
         for k, cell in enumerate(cells):
             left = _MARGIN + k % _ACROSS * (w + _CROP_GAP)
             y = top + _LABEL_PX + 14 + k // _ACROSS * cell_height
             crop = _image(cell.picture)
             paper.paste(crop.resize((crop.width * _ZOOM, crop.height * _ZOOM), Image.Resampling.NEAREST), (left, y))
-            _text(draw, (left, y + h + 6), cell.caption, _NOTE_PX, _INK, anchor="la")
-            _text(draw, (left, y + h + 6 + _NOTE_PX + 6), cell.gain, _NOTE_PX, _GREY, anchor="la")
+            _text(draw, (left, y + h + 6), cell.caption, _NOTE_PX, INK, anchor="la")
+            _text(draw, (left, y + h + 6 + _NOTE_PX + 6), cell.gain, _NOTE_PX, GREY, anchor="la")
         top += height
     return paper
 
@@ -102,16 +101,16 @@ def _draw_cell(paper: Image.Image, corner: tuple[int, int], cell: Cell, place: t
     crop = crop.resize((crop.width * _ZOOM, crop.height * _ZOOM), Image.Resampling.NEAREST)
     paper.paste(crop, (left, top + _VIEW[0] + _SEAM))
     top += _VIEW[0] + _SEAM + _PLACE[0] * _ZOOM + 12
-    _text(draw, (left, top), cell.caption, _NOTE_PX, _GREY)
+    _text(draw, (left, top), cell.caption, _NOTE_PX, GREY)
     if cell.gain:
         indent = ImageFont.load_default(_NOTE_PX).getlength(cell.caption + "   ")
-        _text(draw, (left + indent, top), cell.gain, _NOTE_PX, _ACCENT)
+        _text(draw, (left + indent, top), cell.gain, _NOTE_PX, ACCENT)
 
 
 def _frame(view: Image.Image, corner: tuple[int, int]) -> None:
     """A white line between two dark ones, seen on any picture, around the place at `corner` (x, y)."""
     draw, (x, y) = ImageDraw.Draw(view), corner
-    for inset, colour in enumerate((_INK, "white", "white", _INK)):
+    for inset, colour in enumerate((INK, "white", "white", INK)):
         draw.rectangle(
             (x + inset, y + inset, x + _PLACE[1] - 1 - inset, y + _PLACE[0] - 1 - inset), outline=colour, width=1
         )

@@ -118,7 +118,7 @@ def _said(form: tuple[int, int, str]) -> str:
 
 
 def is_made(plan: Plan, options: Options, budget: Budget) -> bool:
-    """Whether a piece that was finished before is there: of the same settings, and what its log says."""
+    """Whether what was finished before is there: of the same settings, and what its log says."""
     with contextlib.suppress(InputError, OSError):
         known = log.read(plan.output)
         depends = json.loads(json.dumps(settings(plan, options, budget, options.chain.weights)))

@@ -17,7 +17,7 @@ from zoo.film.progress import Progress
 from zoo.film.read import sequence
 from zoo.film.read.source import PIPE
 from zoo.film.split import Piece
-from zoo.film.write import encode, outputs, streams
+from zoo.film.write import encode, log, outputs, streams
 from zoo.film.write.parts import folder_of, is_tidied
 from zoo.memory import keep_freed
 
@@ -25,7 +25,10 @@ from zoo.memory import keep_freed
 def restore(args: Restore, name: str) -> list[Report]:
     """Restores the film `name`. Returns what was done, for each film that was written now."""
     options, output = options_of(args), outputs.chosen(args.output, Path(name))
-    if options.on_change != "split" and _is_finished(args, name, output):
+    splits = options.on_change == "split"
+    # Whether what is there is this command's own can be said once it is planned; anything else is refused at once.
+    made = splits or (not args.yes and output.exists() and log.path_of(output).exists())
+    if not made and _is_finished(args, name, output):
         say(f"{output} is finished")
         return []
     _refuse(args, name, output)
@@ -34,8 +37,7 @@ def restore(args: Restore, name: str) -> list[Report]:
     budget = Budget(tile=args.tile, precision=args.precision)
     pieces = _pieces(name, output, options)
     works = [_work(args, piece, budget) for piece in pieces]
-    splits = options.on_change == "split"
-    if splits:
+    if made:
         for work in works:  # what stands against one of them is said before the others
             _is_there(args, name, work, budget)
     if args.dry_run:
@@ -47,7 +49,7 @@ def restore(args: Restore, name: str) -> list[Report]:
         say(f"note: {note}")
     reports, faults = [], []
     for k, work in enumerate(works):
-        if splits and _is_there(args, name, work, budget):  # by now also where another shard has made it
+        if made and _is_there(args, name, work, budget):  # by now also where another shard has made it
             say(f"{work[0].output} is finished")
             continue
         planned, own = work
@@ -71,7 +73,7 @@ def _is_finished(args: Restore, name: str, output: Path) -> bool:
 
 
 def _is_there(args: Restore, name: str, work: tuple[Plan, Options], budget: Budget) -> bool:
-    """Whether a piece of a film is finished, as its log says. Raises FlagError where something else is there."""
+    """Whether a film or a piece is finished, as its log says. Raises FlagError where something else is there."""
     output = work[0].output
     if output.exists() and is_tidied(output):
         folder_of(output).rmdir()

@@ -5,12 +5,12 @@ import math
 import warnings
 from pathlib import Path
 
-from zoo import files
+from zoo import files, palette
 from zoo.errors import FlagError, visible
 from zoo.film.compare.comparison import Comparison, time_code, worst
 
 _KINDS = (".png", ".svg", ".pdf")
-_A, _B, _BAD = "#0072B2", "#D55E00", "#882255"  # Okabe and Ito's: told apart by people who see few colours
+_A, _B, _BAD = palette.BLUE, palette.VERMILION, palette.WINE
 
 
 def check(path: Path) -> None:
@@ -44,7 +44,7 @@ def draw(found: Comparison, path: Path) -> None:
     flicker.legend(loc="upper right", frameon=False)
     for axes, title in ((psnr, "PSNR, dB"), (ssim, "SSIM"), (flicker, "flicker, codes of 255")):
         axes.set_ylabel(title)
-        axes.grid(color="#e8e6e1")
+        axes.grid(color=palette.GRID)
         axes.ticklabel_format(axis="y", useOffset=False)
         axes.spines[["top", "right"]].set_visible(False)
     flicker.set_xlabel("seconds from the first frame")
