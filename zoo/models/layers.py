@@ -7,7 +7,7 @@ type of its kernels (see `narrowed`).
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import dm_pix as pix
 import jax
@@ -18,11 +18,12 @@ from jaxtyping import Array, Float
 from zoo import draws
 from zoo.errors import FlagError, choose
 from zoo.filters import directional_fill, find_impulses
+from zoo.flags import Precision
 from zoo.models import convolution
 from zoo.models.network import OneToOne
 from zoo.models.norms import biased
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 class Conv(nnx.Module):
