@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import zoo
-from train import denoise
+from train import denoise, densenet, resnet, unet
 from train.command import Command
 from train.loop.lesson import Lesson
 from train.loop.settings import Settings
@@ -102,6 +102,18 @@ def test_every_method_teaches_every_network_to_denoise(method, preset, capsys):
         about = json.loads(capsys.readouterr().out)
         assert about["networks"][METHODS[method].ships]["width"] == 8
         assert (about["method"], about["generator"], about["workdir"]) == (method, network, "runs/denoise-gaussian")
+
+
+def test_the_commands_of_pairs_are_the_lesson_with_both_axes_fixed(capsys):
+    for module in (unet, resnet, densenet):
+        name, found = module.COMMAND.name, []
+        for main, more in ((module.main, []), (denoise.main, [f"--network={name}"])):
+            for preset in ("small", "full", "paper"):
+                assert main(["--dry-run", f"--preset={preset}", *more]) == 0
+                about = json.loads(capsys.readouterr().out)
+                found.append({key: about[key] for key in about if key not in ("command", "method", "workdir")})
+        assert found[:3] == found[3:]
+        assert [one["networks"]["g"]["norm"] for one in found[:3]] == ["none", "none", "batch"]
 
 
 def test_the_axes_name_their_choices(capsys):
