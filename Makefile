@@ -18,7 +18,7 @@ style: $(VENV)/ready
 	$(BIN)/ruff format --check
 
 types: $(VENV)/ready
-	printf '{"include": ["../zoo", "../train"], "extraPaths": [".."], "venvPath": "..", "venv": "$(VENV)"}' > $(VENV)/pyright.json
+	printf '{"include": ["../zoo", "../eval", "../train"], "extraPaths": [".."], "venvPath": "..", "venv": "$(VENV)"}' > $(VENV)/pyright.json
 	$(BIN)/pyright --project $(VENV)/pyright.json
 
 suite: $(VENV)/ready

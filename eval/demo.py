@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from eval.comparison.datasets import Pictures, open_pictures
+from eval.comparison.datasets import Data, open_pictures
 from eval.pages.report import number, table, writable, write_json
 from eval.pages.sheet import Cell, sheet
 from eval.run import (
@@ -51,7 +51,7 @@ class Flags:
     """Of the noise."""
 
 
-def compare(restore: Callable[[Image], Image], photographs: Pictures, result: dict, *, title: str):
+def compare(restore: Callable[[Image], Image], photographs: Data, result: dict, *, title: str):
     """The sheet of the photographs SHOWN at the highest level of `result`, which evaluate() made of all of them."""
     level = max(result["levels"], key=lambda level: level["level"])
     rows = []

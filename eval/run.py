@@ -9,17 +9,18 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 from rich.console import Console
 from rich.progress import track
 
-from eval.comparison.datasets import fingerprint, open_pictures
+from eval.comparison.datasets import Data, fingerprint, open_pictures
 from eval.pages.report import table, writable, write_json
 from zoo import registry
 from zoo.errors import FlagError, InputError, ZooError, choose, command, say
@@ -56,12 +57,12 @@ class Flags:
 
 def evaluate(
     restore: Callable[[Image], Image],
-    pictures: Sequence[tuple[str, Image]],
+    pictures: Data | Sequence[tuple[str, Image]],
     *,
     noise: str,
     levels: Sequence[float],
     seed: int = 0,
-) -> dict:
+) -> dict[str, Any]:
     """Every metric of every picture at every level, before and after `restore`, whose output is clipped to [0, 1].
 
     Returns {"protocol", "noise", "seed", "data": {"pictures", "sha256", "unreadable"}, "levels": [{"level",
@@ -101,8 +102,11 @@ def evaluate(
 def degraded_picture(clean: Image, *, noise: str, level: float, seed: int, index: int) -> Float[Array, "h w 3"]:
     """The picture at `index` of the data as evaluate() degrades it: each (seed, level, index) has its own noise,
     whatever other levels and pictures are measured."""
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), round(level * 1e6)), index)
-    return _degrade(key, jnp.asarray(clean, jnp.float32), level, noise=noise)
+    return _degrade(noise_key(seed, level, index), jnp.asarray(clean, jnp.float32), level, noise=noise)
+
+
+def noise_key(seed: int, level: float, index: int) -> Key[Array, ""]:
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), round(level * 1e6)), index)
 
 
 _degrade = jax.jit(
@@ -118,7 +122,7 @@ def restored_picture(restore: Callable[[Image], Image], degraded: Image, name: s
     return restored.clip(0, 1)
 
 
-def _summary(level: float, images: list[dict]) -> dict:
+def _summary(level: float, images: list[dict]) -> dict[str, Any]:
     mean = {
         side: {metric: summarise(image[side][metric] for image in images) for metric in METRICS}
         for side in ("degraded", "restored")
@@ -134,11 +138,15 @@ def check_settings(noise: str, levels: Sequence[float], seed: int) -> None:
     for level in levels:
         if not 0 <= level <= 1:
             raise FlagError(f"level {level:g} is outside [0, 1], the scale of the pictures")
+    check_seed(seed)
+
+
+def check_seed(seed: int) -> None:
     if not 0 <= seed < 2**32:
         raise FlagError(f"seed {seed} is outside 0 ... 2^32 - 1")
 
 
-def model_facts(model: str) -> dict:
+def model_facts(model: str) -> dict[str, Any]:
     """What a result must say about its model and its makers to be found again."""
     card = registry.card(model)
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -155,9 +163,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     pictures = open_pictures(flags.data).first(flags.limit)
     keep_freed()
     restorer = Restorer(flags.model, precision=flags.precision)
-    result = evaluate(restorer, pictures, noise=flags.noise, levels=flags.levels, seed=flags.seed)
+    result: dict[str, Any] = evaluate(restorer, pictures, noise=flags.noise, levels=flags.levels, seed=flags.seed)
     result["data"]["source"] = flags.data
-    result = model_facts(flags.model) | {"precision": flags.precision} | result
+    result = {**model_facts(flags.model), "precision": flags.precision, **result}
     print(
         f"{flags.model} on {flags.data}: {result['data']['pictures']} pictures, {flags.noise} noise, seed {flags.seed}"
     )

@@ -1,167 +1,126 @@
-"""Chooses the free option of each classical filter, for each noise and level, by PSNR on pictures kept for that.
+"""Chooses the free option of each classical method, for each trial and level, on data kept for that.
 
-python -m eval.tune --data=path/to/photographs --json=eval/results/filters.json
+python -m eval.tune --data=path/to/photographs --json=eval/results/denoise/filters.json
 
-Never on the pictures of a comparison. `tuned` gives a filter with the options that were found.
+Never on the material of a comparison. `eval.comparison.options` reads the file.
 """
 
-import functools
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import track
 
-from eval.comparison.datasets import fingerprint, open_pictures
+from eval.comparison.datasets import fingerprint
+from eval.comparison.task import Condition, Items, Rival, Task
 from eval.pages.report import number, writable, write_json
-from eval.run import Image, check_settings, degraded_picture, restored_picture
-from zoo import checked
-from zoo.errors import InputError, choose, command
-from zoo.filters import FILTERS, Filter
+from eval.run import check_seed
+from eval.tasks import TASKS
+from zoo.errors import ZooError, choose, command
 from zoo.flags import check_names
-from zoo.metrics import PROTOCOL, psnr, summarise
-
-LEVELS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.1)
-RESULTS = Path(__file__).parent / "results" / "filters.json"
-
-_psnr = jax.jit(psnr)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The best options of a filter."""
-
-    options: dict[str, int | float]
-    more: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Tuned:
-    """What `tune` returns."""
-
-    filters: dict[str, dict[str, dict[str, _Found]]]  # by name, noise and level
-    more: dict[str, Any]
+from zoo.metrics import summarise
 
 
 @dataclass(frozen=True)
 class Flags:
-    """Chooses the options of the classical filters by PSNR."""
+    """Chooses the options of the classical methods by the metric that ranks them."""
 
     data: str
-    """A picture, a folder, a glob, or `skimage`: pictures that no comparison is made on."""
+    """What `eval.compare` takes: material that no comparison is made on."""
+    task: str = "denoise"
+    """A key of eval.tasks.TASKS."""
     json: str | None = None
-    """Where to write the options; comparisons read eval/results/filters.json."""
+    """Where to write the options; comparisons read eval/results/TASK/filters.json."""
     seed: int = 0
     """Of the noise."""
     limit: int | None = None
     """Only the first so many pictures."""
 
 
-def tune(
-    pictures: Sequence[tuple[str, Image]],
-    *,
-    filters: Mapping[str, Filter],
-    levels: Sequence[float],
-    seed: int = 0,
-) -> dict:
-    """The best options of each filter at each of its noises and `levels`, by the mean PSNR over `pictures`.
+def tune(task: Task, data: Items, *, seed: int = 0) -> dict[str, Any]:
+    """The best options of each rival in each of its trials at each level, by the mean over `data`.
 
-    Returns {"protocol", "seed", "data": {"pictures", "sha256"}, "untouched": {noise: {level: psnr}}, "filters": {name:
-    {noise: {level: {"options": {option: value}, "psnr"}}}}}, levels as strings. Filters for no noise are left out.
+    Returns {"protocol", "seed", "data": {"items", "sha256"}, "untouched": {trial: {level: value}}, "filters": {name:
+    {trial: {level: {"options": {option: value}, METRIC}}}}}, levels as strings. Rivals for no trial are left out.
     """
     digest = hashlib.sha256()
-    for name, clean in pictures:
-        fingerprint(digest, name, clean)
-    noises = sorted({noise for spec in filters.values() for noise in spec.noises})
+    for index in range(len(data)):
+        fingerprint(digest, *data[index])
+    meant = {name: rival for name, rival in task.rivals.items() if rival.trials}
+    trials = [trial for trial in task.trials if any(trial in rival.trials for rival in meant.values())]
     result = {
-        "protocol": PROTOCOL,
+        "protocol": task.protocol,
         "seed": seed,
-        "data": {"pictures": len(pictures), "sha256": digest.hexdigest()},
-        "untouched": {noise: {} for noise in noises},
-        "filters": {name: {noise: {} for noise in spec.noises} for name, spec in filters.items() if spec.noises},
+        "data": {"items": len(data), "sha256": digest.hexdigest()},
+        "untouched": {trial: {} for trial in trials},
+        "filters": {name: {trial: {} for trial in rival.trials} for name, rival in meant.items()},
     }
-    steps = [(noise, level) for noise in noises for level in levels]
+    steps = [(trial, condition) for trial in trials for condition in conditions(task, trial)]
     console = Console(stderr=True)
-    for noise, level in track(steps, "tuning", console=console, transient=True, disable=not sys.stderr.isatty()):
-        meant = {name: spec for name, spec in filters.items() if noise in spec.noises}
-        untouched, best = _best(pictures, meant, noise=noise, level=level, seed=seed)
-        result["untouched"][noise][f"{level:g}"] = untouched
+    for trial, condition in track(steps, "tuning", console=console, transient=True, disable=not sys.stderr.isatty()):
+        taking = {name: rival for name, rival in meant.items() if trial in rival.trials}
+        untouched, best = _best(task, data, taking, condition, seed=seed)
+        result["untouched"][trial][f"{condition.level:g}"] = untouched
         for name, found in best.items():
-            result["filters"][name][noise][f"{level:g}"] = found
+            result["filters"][name][trial][f"{condition.level:g}"] = found
     return result
 
 
+def conditions(task: Task, trial: str) -> list[Condition]:
+    """One condition for each level that a trial has, the first of those that have it."""
+    found = {}
+    for condition in task.trials[trial].conditions(quick=False):
+        found.setdefault(condition.level, condition)
+    return sorted(found.values(), key=lambda condition: condition.level)
+
+
 def _best(
-    pictures: Sequence[tuple[str, Image]], filters: Mapping[str, Filter], *, noise: str, level: float, seed: int
+    task: Task, data: Items, rivals: dict[str, Rival], condition: Condition, *, seed: int
 ) -> tuple[float, dict[str, dict]]:
-    """The mean PSNR of the untouched pictures, and of each filter the best options with theirs."""
+    """The mean of the untouched items, and of each rival the best options with theirs."""
+    metric = task.metrics[task.rank]
+    measure = jax.jit(metric.function)
     untouched = []
-    tried = [(name, options, []) for name, spec in filters.items() for options in candidates(spec, level)]
-    for index, (file, clean) in enumerate(pictures):
-        degraded = degraded_picture(clean, noise=noise, level=level, seed=seed, index=index)
-        untouched.append(float(_psnr(clean, degraded)))
+    tried = [(name, options, []) for name, rival in rivals.items() for options in rival.candidates(condition.level)]
+    for index in range(len(data)):
+        item, clean = data[index]
+        degraded = condition.degrade(clean, seed=seed, index=index)
+        inputs = jax.tree.map(jnp.asarray, degraded)
+        untouched.append(float(measure(clean, task.untouched(degraded))))
         for name, options, values in tried:
-            restore = functools.partial(filters[name].function, **options)
-            values.append(float(_psnr(clean, restored_picture(restore, degraded, file))))
+            restored = np.asarray(rivals[name].function(inputs, **options), np.float32)
+            if not np.isfinite(restored).all():
+                raise ZooError(f"{name} with {options} made values that are not finite of {item}")
+            values.append(float(measure(clean, restored.clip(0, 1))))
     best = {}
     for name, options, values in tried:
         mean = summarise(values)
-        if name not in best or mean > best[name]["psnr"]:
-            best[name] = {"options": options, "psnr": mean}
+        if name not in best or (mean > best[name][task.rank]) == metric.higher:
+            best[name] = {"options": options, task.rank: mean}
     return summarise(untouched), best
 
 
-def candidates(spec: Filter, level: float) -> list[dict[str, float]]:
-    """The options to try at a level; one empty set where nothing is free."""
-    told = {spec.level_option: level} if spec.level_option else {}
-    return [told | {spec.option: value} for value in spec.grid] if spec.option else [told]
-
-
-def tuned(name: str, noise: str, level: float, *, results: Path = RESULTS) -> Callable[[Image], Image]:
-    """The filter with the options found for `noise` and the tuned level nearest to `level`.
-
-    A filter that is meant for no noise comes with its defaults. FlagError where the noise is not one of the filter's,
-    InputError where its options were never tuned.
-    """
-    spec = FILTERS[choose("filter", name, FILTERS)]
-    if not spec.noises:
-        return spec.function
-    choose(f"noise for {name}", noise, spec.noises)
-    try:
-        found = _read(results).filters[name][noise]
-        nearest = min(found, key=lambda known: abs(float(known) - level))
-    except (FileNotFoundError, ValueError, KeyError):
-        raise InputError(
-            f"{results} has no options of {name} for {noise}; python -m eval.tune --data=FOLDER --json={results} "
-            "finds them, on pictures that are not compared on"
-        ) from None
-    return functools.partial(spec.function, **found[nearest].options)
-
-
-@functools.cache
-def _read(path: Path) -> _Tuned:
-    return checked.read(path, _Tuned)
-
-
-def table(result: dict) -> str:
-    """One line a filter and noise: at each level the mean PSNR, and the value of the free option."""
-    lines = []
-    for noise, values in result["untouched"].items():
-        cells = [f"{level}: {number(value, 2)}" for level, value in values.items()]
-        lines.append(" | ".join([f"{noise}, untouched", *cells]))
-        for name, noises in result["filters"].items():
-            option = FILTERS[name].option
+def table(task: Task, result: dict[str, Any]) -> str:
+    """One line a rival and trial: at each level the mean, and the value of the free option."""
+    lines, digits = [], task.metrics[task.rank].digits
+    for trial, values in result["untouched"].items():
+        cells = [f"{level}: {number(value, digits)}" for level, value in values.items()]
+        lines.append(" | ".join([f"{trial}, untouched", *cells]))
+        for name, trials in result["filters"].items():
+            option = task.rivals[name].option
             cells = [
-                f"{level}: {number(found['psnr'], 2)}" + (f" ({option}={found['options'][option]:g})" if option else "")
-                for level, found in noises.get(noise, {}).items()
+                f"{level}: {number(found[task.rank], digits)}"
+                + (f" ({option}={found['options'][option]:g})" if option else "")
+                for level, found in trials.get(trial, {}).items()
             ]
-            lines += [" | ".join([f"{noise}, {name}", *cells])] if cells else []
+            lines += [" | ".join([f"{trial}, {name}", *cells])] if cells else []
     return "\n".join(lines)
 
 
@@ -169,13 +128,14 @@ def table(result: dict) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     check_names(argv, Flags)
     flags = tyro.cli(Flags, args=argv)
-    check_settings("gaussian", LEVELS, flags.seed)
+    task = TASKS[choose("task", flags.task, TASKS)]
+    check_seed(flags.seed)
     path = writable(flags.json, "--json") if flags.json else None
-    pictures = open_pictures(flags.data).first(flags.limit)
-    result = tune(pictures, filters=FILTERS, levels=LEVELS, seed=flags.seed)
+    result = tune(task, task.open(flags.data).first(flags.limit), seed=flags.seed)
     result["data"]["source"] = flags.data
-    print(f"PSNR in dB, mean over {result['data']['pictures']} pictures of {flags.data}, seed {flags.seed}")
-    print(table(result))
+    title = task.metrics[task.rank].title
+    print(f"{title}: mean over {result['data']['items']} items of {flags.data}, seed {flags.seed}")
+    print(table(task, result))
     if path:
         write_json(path, result)
         print(f"every value: {path}")

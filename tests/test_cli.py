@@ -225,10 +225,9 @@ def test_a_place_where_nothing_can_be(folder, capsys, output):
     assert message.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [[], ["-m", ""]])
-def test_models_are_listed_when_none_is_named(folder, capsys, words):
+def test_models_are_listed_where_the_name_is_empty(folder, capsys):
     draw(folder / "a.png")
-    assert cli.main(["restore", "a.png", *words]) == 2
+    assert cli.main(["restore", "a.png", "-m", ""]) == 2
     message = capsys.readouterr().err
     assert all(name in message for name, spec in registry.SPECS.items() if spec.task == "denoise")
     assert "gan-pictures" not in message

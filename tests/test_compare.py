@@ -1,6 +1,6 @@
 """eval.compare: what it measures, keeps, writes and refuses; its intervals, bands and rules."""
 
-import functools
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,31 +13,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from eval import compare, tune
-from eval.comparison import goals, methods, speed, statistics, values
-from eval.comparison.conditions import NOISES, Condition, Material, conditions, fineness
-from eval.comparison.datasets import open_pictures
+from eval import compare
+from eval.comparison import datasets, goals, methods, options, speed, statistics, values
+from eval.comparison.datasets import open_clips, open_pictures
+from eval.comparison.material import Material
 from eval.comparison.summary import best_networks
+from eval.comparison.task import Metric, Rival, Task, Trial
 from eval.pages import crops, plots, tables
-from eval.pages.report import marks, read_section, write_section
+from eval.pages.report import marks, read_json, read_section, write_section
 from eval.run import evaluate
+from eval.tasks import TASKS
+from eval.tasks.denoise import TASK, Noise
+from tests.clips import write
 from tests.test_eval import smooth
-from zoo import registry
-from zoo.errors import ZooError
+from zoo import metrics, registry
+from zoo.errors import InputError, ZooError
 from zoo.models.resnet import ResNetConfig
 from zoo.pictures import jpeg
 from zoo.restorer import Restorer
 
 ROOT = Path(__file__).parents[1]
-OPTIONS = {"gaussian": {noise: {"0.03": {"options": {"sigma_px": 0.5}}} for noise in NOISES}}
+RESULTS = [pytest.param(name, id=name) for name in TASKS if (options.RESULTS / name / "compare.json").exists()]
+OPTIONS = {"gaussian": {trial: {"0.03": {"options": {"sigma_px": 0.5}}} for trial in TASK.trials}}
 SIDE_PX = 48  # of all pictures, timed ones too, so that little is compiled
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
     """Filters with options of their own, a small picture to time, coarse plots."""
-    (tmp_path / "filters.json").write_text(json.dumps({"filters": OPTIONS}))
-    monkeypatch.setattr(tune, "tuned", functools.partial(tune.tuned, results=tmp_path / "filters.json"))
+    (tmp_path / "denoise").mkdir()
+    (tmp_path / "denoise" / "filters.json").write_text(json.dumps({"filters": OPTIONS}))
+    monkeypatch.setattr(options, "RESULTS", tmp_path)
     monkeypatch.setattr(speed, "SIDE_PX", SIDE_PX)
     monkeypatch.setattr(plots, "DPI", 40)
 
@@ -73,12 +79,12 @@ def calls(monkeypatch):
     """What is measured: (method, condition) of each call. Without plots, which take longer than all else."""
     seen, true = [], values.measured
 
-    def watched(method, noise, condition, *rest):
+    def watched(method, trial, condition, *rest):
         seen.append((method.name, condition.name))
-        return true(method, noise, condition, *rest)
+        return true(method, trial, condition, *rest)
 
     monkeypatch.setattr(compare, "measured", watched)
-    monkeypatch.setattr(compare, "draw_all", lambda result, folder: [])
+    monkeypatch.setattr(compare, "draw_all", lambda task, result, folder: [])
     return seen
 
 
@@ -91,7 +97,7 @@ def result_of(output) -> dict:
 
 
 def without_times(result: dict) -> dict:
-    for found in result["noises"].values():
+    for found in result["trials"].values():
         for row in found["methods"]:
             assert row.pop("ms_per_megapixel") is None or row["kind"] != "untouched"
     return {key: value for key, value in result.items() if key != "times"}
@@ -105,16 +111,16 @@ def kept(output) -> dict[str, str]:
 
 
 def test_quick_measures_what_eval_run_measures(data, tiny, tmp_path, capsys):
-    before = [(ROOT / page).read_text() for page, _ in tables.SECTIONS]
+    before = [(ROOT / page).read_text() for page, _ in tables.sections(TASK)]
     assert run(data, tmp_path / "out", "--quick", models=f"gaussian,{tiny}") == 0
     printed, result = capsys.readouterr().out, result_of(tmp_path / "out")
-    rows = {noise: {row["name"]: row for row in found["methods"]} for noise, found in result["noises"].items()}
+    rows = {trial: {row["name"]: row for row in found["methods"]} for trial, found in result["trials"].items()}
     assert set(rows["gaussian"]) == {"untouched", "gaussian", "tiny"}
-    assert set(rows["salt_and_pepper"]) == {"untouched", "gaussian"}
+    assert set(rows["salt_and_pepper"]) == set(rows["grain"]) == {"untouched", "gaussian"}
     pictures, levels = open_pictures(str(data)), (0.01, 0.03, 0.05)
     for level in evaluate(Restorer(tiny), pictures, noise="gaussian", levels=levels)["levels"]:
         for name, side in (("untouched", "degraded"), ("tiny", "restored")):
-            found = rows["gaussian"][name]["conditions"][Condition("gaussian", level["level"]).name]
+            found = rows["gaussian"][name]["conditions"][Noise("gaussian", level["level"]).name]
             for metric, value in level["mean"][side].items():
                 mean, low, high = found[metric]
                 assert mean == pytest.approx(value, rel=2e-5)
@@ -125,20 +131,19 @@ def test_quick_measures_what_eval_run_measures(data, tiny, tmp_path, capsys):
     assert "claimed, not measured" in printed
     written = {path.name for path in (tmp_path / "out").iterdir() if path.suffix == ".png"}
     assert written == {
-        f"{kind}-{noise}.png" for kind in ("compare", "crops") for noise in ("gaussian", "salt-and-pepper")
+        f"{kind}-{noise}.png" for kind in ("compare", "crops") for noise in ("gaussian", "salt-and-pepper", "grain")
     } | {"speed.png"}
-    assert [(ROOT / page).read_text() for page, _ in tables.SECTIONS] == before
+    assert [(ROOT / page).read_text() for page, _ in tables.sections(TASK)] == before
     assert "docs are left alone" in printed
 
 
 def test_a_second_run_measures_what_is_new_and_ends_where_a_fresh_one_does(data, tiny, tmp_path, calls):
     out, fresh = tmp_path / "out", tmp_path / "fresh"
     assert run(data, out, models="gaussian") == 0
-    names = [condition.name for condition in conditions("gaussian")]
+    names = [condition.name for condition in TASK.trials["gaussian"].conditions(quick=False)]
     assert len(names) == 9
-    assert {condition for _, condition in calls} == {
-        c.name for n in ("gaussian", "salt_and_pepper") for c in conditions(n)
-    }
+    all_of_them = {c.name for trial in TASK.trials.values() for c in trial.conditions(quick=False)}
+    assert {condition for _, condition in calls} == all_of_them
     calls.clear()
     assert run(data, out, models=f"gaussian,{tiny}") == 0
     assert calls == [("tiny", name) for name in names]
@@ -183,7 +188,7 @@ def test_a_cut_leaves_whole_files_and_the_next_run_goes_on(data, tmp_path, calls
     assert all(json.loads(text) for text in kept(tmp_path / "out").values())
     monkeypatch.setattr(compare, "measured", watched)
     assert run(data, tmp_path / "out", "--quick", models="gaussian") == 0
-    assert len(calls) == len(set(calls)) == 12
+    assert len(calls) == len(set(calls)) == 18
 
 
 def test_tiny_pictures_and_perfect_ones(tmp_path, capsys):
@@ -196,7 +201,7 @@ def test_tiny_pictures_and_perfect_ones(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "inf" in printed
     assert "n/a" in printed
-    assert "**inf**" in tables.section(result_of(tmp_path / "out"))
+    assert "**inf**" in tables.section(TASK, result_of(tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
@@ -238,8 +243,8 @@ def test_without_matplotlib_it_says_so_before_the_work(data, monkeypatch, capsys
 
 def test_without_names_all_filters_and_all_weights_are_compared(monkeypatch):
     monkeypatch.setattr(registry, "has_weights", lambda name: name == "resnet-gaussian")
-    monkeypatch.setattr(methods, "_network", lambda name: methods.Network(name))
-    chosen, missing = methods.choose_methods(None)
+    monkeypatch.setattr(methods, "_network", lambda task, name: methods.Network(task, name, "network", ()))
+    chosen, missing = methods.choose_methods(TASK, None)
     names = [method.name for method in chosen]
     assert names[0] == "untouched"
     assert {"bilateral", "median", "directional_fill", "resnet-gaussian"} <= set(names)
@@ -266,52 +271,47 @@ def test_the_section_stands_between_its_marks(tmp_path):
 
 def test_a_whole_run_writes_the_pages(data, tmp_path, monkeypatch, calls):
     monkeypatch.setattr(compare, "ROOT", tmp_path)
-    monkeypatch.setattr(compare, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(compare, "RESULTS", tmp_path)
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(methods.filters, "FILTERS", {"gaussian": methods.filters.FILTERS["gaussian"]})
+    monkeypatch.setitem(
+        TASKS, "denoise", task := dataclasses.replace(TASK, rivals={"gaussian": TASK.rivals["gaussian"]})
+    )
     (tmp_path / "docs").mkdir()
-    for page, name in tables.SECTIONS:
+    for page, name in tables.sections(task):
         (tmp_path / page).write_text("".join(marks(name)))
-    written = lambda: {name: read_section(tmp_path / page, name) for page, name in tables.SECTIONS}
+    written = lambda: {name: read_section(tmp_path / page, name) for page, name in tables.sections(task)}
     assert compare.main([f"--data={data}", "--data-name=THREE"]) == 0
-    result, first = result_of(tmp_path / "results"), written()
-    assert first == {name: draw(result) for (_, name), draw in tables.SECTIONS.items()}
+    result, first = result_of(tmp_path / "denoise"), written()
+    assert first == {name: draw(task, result) for (_, name), draw in tables.sections(task).items()}
     assert "3 pictures (THREE)" in first["comparison"]
-    assert str(tmp_path) not in str(first) + (tmp_path / "results" / "compare.json").read_text()
-    assert "unet-gaussian" in result["noises"]["gaussian"]["without_weights"]
+    assert str(tmp_path) not in str(first) + (tmp_path / "denoise" / "compare.json").read_text()
+    assert "unet-gaussian" in result["trials"]["gaussian"]["without_weights"]
     assert compare.main([f"--data={data}", "--data-name=THREE"]) == 0
     assert written() == first
 
 
-def test_the_pages_comparison_is_the_committed_result():
-    path = ROOT / "eval" / "results" / "compare.json"
-    if not path.exists():
-        pytest.skip(f"no comparison was run yet: there is no {path}")
-    result = json.loads(path.read_text())
-    for (page, name), draw in tables.SECTIONS.items():
-        assert read_section(ROOT / page, name) == draw(result)
-    assert (path.parent / "compare.md").read_text() == tables.full(result)
+@pytest.mark.parametrize("name", RESULTS)
+def test_the_pages_comparison_is_the_committed_result(name):
+    task, folder = TASKS[name], ROOT / "eval" / "results" / name
+    result = read_json(folder / "compare.json")
+    for (page, section), draw in tables.sections(task).items():
+        assert read_section(ROOT / page, section) == draw(task, result)
+    assert (folder / "compare.md").read_text() == tables.full(task, result)
 
 
-def test_the_weights_that_were_compared_are_those_that_ship():
-    path = ROOT / "eval" / "results" / "compare.json"
-    if not path.exists():
-        pytest.skip(f"no comparison was run yet: there is no {path}")
-    measured = {
-        row["name"]: row["weights_sha256"]
-        for noise in json.loads(path.read_text())["noises"].values()
-        for row in noise["methods"]
-        if row["name"] in registry.SPECS
-    }
-    compared = [name for name, spec in registry.SPECS.items() if spec.noise in (*NOISES, "any")]
-    assert measured == {name: registry.card(name)["sha256"] for name in compared if registry.has_weights(name)}
+@pytest.mark.parametrize("name", RESULTS)
+def test_the_weights_that_were_compared_are_those_that_ship(name):
+    """In every trial that was run. What is new since then stands in no table yet."""
+    for found in read_json(ROOT / "eval" / "results" / name / "compare.json")["trials"].values():
+        measured = {row["name"]: row["weights_sha256"] for row in found["methods"] if row["name"] in registry.SPECS}
+        assert measured == {name: registry.card(name)["sha256"] for name in measured}
 
 
 # ---- the goals
 
 
 def reached(name: str, *psnr: float, parameters: float = 4e5, kind: str = "network") -> dict:
-    means = {Condition("gaussian", k / 100).name: {"psnr": [value] * 3} for k, value in enumerate(psnr, 1)}
+    means = {Noise("gaussian", k / 100).name: {"psnr": [value] * 3} for k, value in enumerate(psnr, 1)}
     return {"name": name, "kind": kind, "parameters": parameters, "conditions": means}
 
 
@@ -324,7 +324,7 @@ def test_margins_are_those_of_the_best_that_counts():
         reached("gan-gaussian", 44.5, 40.1, 37.6, 35.9, 34.6),
         reached("gan-paper-gaussian", 46, 42, 40, 39, 38),
     ]
-    paired, paired_leaves, gan, gan_leaves = goals.margins("gaussian", rows)
+    paired, paired_leaves, gan, gan_leaves = goals.margins(TASK, "gaussian", rows)
     assert (paired.name, paired.reached) == ("unet-gaussian-photos", False)
     np.testing.assert_allclose(paired.above, [-0.1, -0.1, 0, 0, -0.1], atol=1e-9)
     assert (gan.name, gan.reached) == ("gan-gaussian", True)
@@ -334,14 +334,11 @@ def test_margins_are_those_of_the_best_that_counts():
 
 
 def test_goals_are_for_the_pictures_that_they_were_set_for():
-    path = ROOT / "eval" / "results" / "compare.json"
-    if not path.exists():
-        pytest.skip(f"no comparison was run yet: there is no {path}")
-    result = json.loads(path.read_text())
-    assert "Above the goals" in tables.full(result)
+    result = read_json(ROOT / "eval" / "results" / "denoise" / "compare.json")
+    assert "Above the goals" in tables.full(TASK, result)
     result["data"]["sha256"] = "0" * 64
-    assert "Above the goals" not in tables.full(result)
-    assert "**Not reached**" not in tables.section(result)
+    assert "Above the goals" not in tables.full(TASK, result)
+    assert "**Not reached**" not in tables.section(TASK, result)
 
 
 # ---- intervals
@@ -403,22 +400,23 @@ def test_detail_is_kept_under_noise_and_lost_in_a_blur():
 
 def test_fine_texture_is_what_has_energy_at_high_frequencies():
     stripes = np.broadcast_to(np.arange(64)[None, :, None] % 2, (48, 64, 3)).astype(np.float32)
-    assert fineness(stripes) > 0.9
-    assert fineness(smooth(0)) < 0.01
-    assert fineness(np.full((16, 16, 3), 0.5, np.float32)) == 0
-    material = Material([(f"{i}", smooth(i, 48, 64)) for i in range(9)] + [("stripes", stripes)])
-    assert len(material.texture) == 2
-    assert material.names.index("stripes") in material.texture
+    assert statistics.fineness(stripes) > 0.9
+    assert statistics.fineness(smooth(0)) < 0.01
+    assert statistics.fineness(np.full((16, 16, 3), 0.5, np.float32)) == 0
+    fine = statistics.fine_texture([smooth(i, 48, 64) for i in range(9)] + [stripes])
+    assert len(fine) == 2
+    assert 9 in fine
+
+
+def of(*arrays) -> datasets.Data:
+    return datasets.Data([f"{i}" for i in range(len(arrays))], [lambda x=x: x for x in arrays])
 
 
 def test_pictures_of_several_shapes_keep_their_order():
-    pictures = [(f"{i}", smooth(i, *shape)) for i, shape in enumerate([(16, 24), (24, 16), (16, 24)])]
-    material = Material(pictures)
-    for index, (_, picture) in enumerate(pictures):
-        np.testing.assert_array_equal(material.picture(index), picture)
-    condition = Condition("salt_and_pepper", 0.05)
-    degraded = material.degraded(condition, seed=0)
-    found = values.measured(methods.Method(), "salt_and_pepper", condition, material, degraded)
+    pictures = of(*(smooth(i, *shape) for i, shape in enumerate([(16, 24), (24, 16), (16, 24)])))
+    material, condition = Material(TASK, pictures), Noise("salt_and_pepper", 0.05)
+    untouched = methods.Method(TASK, "untouched", "untouched", tuple(TASK.trials))
+    found = values.measured(untouched, "salt_and_pepper", condition, material, material.degraded(condition, seed=0))
     (level,) = evaluate(lambda x: x, pictures, noise="salt_and_pepper", levels=[0.05])["levels"]
     for metric, column in found.items():
         np.testing.assert_allclose(column, [image["degraded"][metric] for image in level["images"]], rtol=1e-5)
@@ -426,10 +424,97 @@ def test_pictures_of_several_shapes_keep_their_order():
 
 def test_jpeg_comes_after_the_noise():
     clean = smooth(0, 48, 64)
-    noisy, squeezed = (Condition("gaussian", 0.03, q).degrade(clean, seed=0, index=0) for q in (None, 75))
+    noisy, squeezed = (Noise("gaussian", 0.03, q).degrade(clean, seed=0, index=0) for q in (None, 75))
     np.testing.assert_array_equal(squeezed, np.float32(jpeg(np.uint8(np.rint(255 * noisy)), quality=75)) / 255)
     assert 0.001 < np.abs(squeezed - noisy).mean() < 0.1
     assert squeezed.dtype == np.float32
+
+
+# ---- clips and other tasks
+
+
+def clips_folder(folder: Path) -> Path:
+    """A clip of numbered pictures and one in a film, whose frames are of one shade each: frame k is 4k codes bright."""
+    (folder / "a").mkdir(parents=True)
+    for k in range(datasets.FRAMES + 2):
+        Image.new("RGB", (64, 48), (4 * k,) * 3).save(folder / "a" / f"f{k}.png")
+    shades = [np.full((48, 64), 4 * k, np.uint8) for k in range(datasets.FRAMES)]
+    write(folder / "b.mkv", "gray", len(shades), size=(64, 48), pictures=shades, tags=(1, 2, 1, 1))
+    return folder
+
+
+def test_clips_are_films_and_folders_of_frames_and_begin_where_one_says(tmp_path):
+    folder = clips_folder(tmp_path / "clips")
+    clips = open_clips(f"clips:{folder}")
+    assert clips.names == ["a", "b"]
+    for index in range(2):
+        np.testing.assert_allclose(clips[index][1][:, 5, 5, 1] * 255, 4 * np.arange(datasets.FRAMES), atol=1e-3)
+    name, later = open_clips(f"clips:{folder}/b.mkv,{folder}/a@2")[1]
+    assert (name, later.shape) == ("a@2", (datasets.FRAMES, 48, 64, 3))
+    np.testing.assert_allclose(later[0] * 255, 8, atol=1e-3)
+    frames = open_pictures(f"clips:{folder}")
+    assert (len(frames), frames.names[0]) == (2 * 14, "a, frame 3")
+    np.testing.assert_allclose(frames[14][1] * 255, 12, atol=1e-3)
+    for wrong, says in ((f"{folder}/a@3", "fewer than 23 frames"), (f"{folder}/c", "no film and no folder")):
+        with pytest.raises(InputError, match=says):
+            open_clips(f"clips:{wrong}").first(1)[0]
+
+
+def test_clips_larger_than_they_need_are_halved_by_area_and_cut_in_their_middle(data, monkeypatch):
+    monkeypatch.setattr(datasets, "SIZE_PX", (8, 12))
+    picture = np.random.default_rng(0).integers(0, 256, (20, 32, 3), np.uint8)
+    for k in range(datasets.FRAMES):
+        Image.fromarray(picture).save(data / f"{k}.png")
+    _, clip = open_clips(f"clips:{data}")[0]
+    means = (picture / 255).reshape(10, 2, 16, 2, 3).mean((1, 3))
+    np.testing.assert_allclose(clip[7], means[1:9, 2:14], atol=1e-6)
+
+
+@dataclasses.dataclass(frozen=True)
+class Woven:
+    """Of a clip every second line of each frame is lost."""
+
+    name: str = "woven"
+    level: float = 0
+
+    def degrade(self, clean, *, seed, index):
+        return clean[:, ::2]
+
+
+def test_a_task_on_clips_whose_methods_take_fields_needs_no_other_comparison(tmp_path, monkeypatch, capsys):
+    """Columns are the clips; what is degraded is of another shape than what is restored."""
+    bob = lambda fields: np.repeat(fields, 2, axis=1)
+    lines = lambda fields: jax.image.resize(
+        fields, (*fields.shape[:1], 2 * fields.shape[1], *fields.shape[2:]), "linear"
+    )
+    whole = lambda clean, restored: metrics.psnr(clean, restored).mean()
+    still = lambda clean, restored: abs(jax.numpy.diff(restored, axis=0)).mean() * 255
+    task = Task(
+        name="deinterlace",
+        trials={"double": Trial("double rate", {"woven": Woven()}, "woven", networks=(), by_item=True)},
+        rivals={"lines": Rival(lines, ("double",), title="line doubling")},
+        metrics={"psnr": Metric(whole, "PSNR, dB", 2), "flicker": Metric(still, "flicker, codes", 3, higher=False)},
+        open=open_clips,
+        restorer=lambda source: bob,
+        protocol="psnr",
+        heading="h",
+        about="a",
+        told="t",
+        by="clip",
+        pages="p",
+        headline="{value}",
+        untouched=bob,
+    )
+    monkeypatch.setitem(TASKS, "deinterlace", task)
+    data = f"clips:{clips_folder(tmp_path / 'clips')}"
+    assert compare.main([f"--data={data}", "--task=deinterlace", f"--output={tmp_path / 'out'}"]) == 0
+    found = result_of(tmp_path / "out")["trials"]["double"]
+    assert found["columns"] == {"a": "a", "b": "b", "mean": "woven"}
+    assert [row["name"] for row in found["methods"]] == ["untouched", "lines"]
+    assert "flicker" in capsys.readouterr().out
+    page = tables.section(task, result_of(tmp_path / "out"))
+    assert "| method | parameters | a | b | mean | flicker, codes |" in page
+    assert "line doubling" in (tmp_path / "out" / "compare.md").read_text()
 
 
 def row(name: str, psnr: float, kind: str = "network") -> dict:
@@ -442,8 +527,8 @@ def test_crops_show_the_better_training_of_each_network():
         *(row(f"filter {k}", 30 + k, "filter") for k in range(12)),
         *(row(name, psnr) for name, psnr in (("a", 37), ("a-photos", 38), ("b", 39), ("b-photos", 36))),
     ]
-    assert [r["name"] for r in best_networks(rows, "gaussian")] == ["b", "a-photos"]
-    names = [r["name"] for r in crops.choose_rows(rows, "gaussian")]
+    assert [r["name"] for r in best_networks(TASK, rows, "gaussian")] == ["b", "a-photos"]
+    names = [r["name"] for r in crops.choose_rows(TASK, rows, "gaussian")]
     assert len(names) == crops.CELLS - 1
     assert {"untouched", "a-photos", "b", "filter 11"} <= set(names)
     assert not {"a", "b-photos", "filter 0"} & set(names)
@@ -463,11 +548,11 @@ def test_methods_are_timed_in_turn(data, monkeypatch):
     seen = []
 
     class Watched(methods.Filter):
-        def restore(self, noise, condition, pictures):
+        def restore(self, trial, condition, degraded):
             seen.append(self.name)
-            return pictures
+            return degraded
 
-    both = [Watched(name, noises=("gaussian",)) for name in "ab"]
-    times = speed.ms_per_megapixel(both, Material(open_pictures(str(data))), seed=0)
+    both = [Watched(TASK, name, "filter", ("gaussian",)) for name in "ab"]
+    times = speed.ms_per_megapixel(both, Material(TASK, open_pictures(str(data))), seed=0)
     assert seen == ["a", "b"] * (1 + speed.ROUNDS)
     assert times["gaussian"].keys() == {"a", "b"}

@@ -1,5 +1,6 @@
 """The classical filters against scikit-image, SciPy and plain loops, and the choice of their options."""
 
+import dataclasses
 import inspect
 import json
 from functools import partial
@@ -13,9 +14,13 @@ from skimage import exposure, restoration
 from skimage.filters import gaussian as skimage_gaussian
 
 from eval import tune
+from eval.comparison.datasets import Data
+from eval.comparison.options import tuned
+from eval.comparison.task import Rival
+from eval.tasks.denoise import TASK, Noise
 from zoo import filters
 from zoo.errors import FlagError, InputError
-from zoo.filters import FILTERS, Filter
+from zoo.filters import FILTERS
 from zoo.metrics import psnr
 from zoo.noise import degrade
 
@@ -248,18 +253,18 @@ def test_a_row_of_the_table_is_whole(name):
 @ALL
 def test_options_are_chosen_for_every_noise_and_level(name):
     """In the repository: whoever changes the table chooses again."""
-    row = FILTERS[name]
-    for noise in row.noises:
-        for level in tune.LEVELS:
-            restore = tune.tuned(name, noise, level)
-            assert restore.keywords in tune.candidates(row, level), (noise, level)
+    rival = TASK.rivals[name]
+    for trial in rival.trials:
+        for condition in tune.conditions(TASK, trial):
+            assert tuned(TASK, name, trial, condition.level) in rival.candidates(condition.level), condition
 
 
 @pytest.mark.parametrize(("name", "noise"), [(name, noise) for name, row in FILTERS.items() for noise in row.noises])
 def test_a_filter_removes_the_noise_it_is_meant_for(name, noise):
-    degraded = degrade(jax.random.key(3), jnp.asarray(CLEAN[0]), noise=noise, level=0.1)
-    gain = psnr(CLEAN[0], tune.tuned(name, noise, 0.1)(degraded)) - psnr(CLEAN[0], degraded)
-    assert gain > 2
+    degraded = jnp.asarray(Noise(noise, 0.1).degrade(CLEAN[0], seed=0, index=0))
+    restored = FILTERS[name].function(degraded, **tuned(TASK, name, noise, 0.1))
+    gain = psnr(CLEAN[0], restored) - psnr(CLEAN[0], degraded)
+    assert gain > (1 if noise == "grain" else 2)
 
 
 class Shift:
@@ -269,43 +274,45 @@ class Shift:
         return image * 0 + by + level
 
 
+GREY = Data(["a", "b"], [lambda: np.full((12, 12, 3), 0.5, np.float32)] * 2)
+
+
 def test_tune_takes_the_best_value_of_each_noise_and_level():
-    pictures = [("a", np.full((12, 12, 3), 0.5, np.float32)), ("b", np.full((12, 12, 3), 0.5, np.float32))]
     rows = {
-        "plain": Filter(Shift(), ("gaussian", "salt_and_pepper"), "by", (0.2, 0.5, 0.7)),
-        "told": Filter(Shift(), ("gaussian",), "by", (0.2, 0.3, 0.5), "level"),
-        "never": Filter(Shift()),
+        "plain": Rival(Shift(), ("gaussian", "salt_and_pepper"), "by", (0.2, 0.5, 0.7)),
+        "told": Rival(Shift(), ("gaussian",), "by", (0.2, 0.3, 0.5), "level"),
+        "never": Rival(Shift()),
     }
-    result = tune.tune(pictures, filters=rows, levels=(0.1, 0.2))
+    result = tune.tune(dataclasses.replace(TASK, rivals=rows), GREY)
     assert list(result["filters"]) == ["plain", "told"]
     assert set(result["filters"]["plain"]) == set(result["untouched"]) == {"gaussian", "salt_and_pepper"}
     assert all(found["options"] == {"by": 0.5} for found in result["filters"]["plain"]["gaussian"].values())
-    assert result["filters"]["told"]["gaussian"]["0.2"]["options"] == {"level": 0.2, "by": 0.3}
+    assert list(result["filters"]["told"]["gaussian"]) == ["0.01", "0.02", "0.03", "0.04", "0.05", "0.1"]
+    assert result["filters"]["told"]["gaussian"]["0.1"]["options"] == {"level": 0.1, "by": 0.3}
     assert result["untouched"]["gaussian"]["0.1"] == pytest.approx(20, abs=0.5)
-    assert result["data"]["pictures"] == 2
-
-
-BLUR = Filter(filters.gaussian, ("gaussian", "salt_and_pepper"), "sigma_px", (0.3, 0.6))
+    assert result["data"]["items"] == 2
 
 
 def test_command_and_tuned(picture_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(tune, "FILTERS", {"gaussian": BLUR, "sharpen": FILTERS["sharpen"]})
-    monkeypatch.setattr(tune, "LEVELS", (0.01, 0.1))
+    blur = Rival(filters.gaussian, ("gaussian", "salt_and_pepper"), "sigma_px", (0.3, 0.6))
+    task = dataclasses.replace(TASK, rivals={"gaussian": blur, "sharpen": TASK.rivals["sharpen"]})
+    monkeypatch.setitem(tune.TASKS, "denoise", task)
     path = tmp_path / "filters.json"
+    found = partial(tuned, task, results=path)
     with pytest.raises(InputError, match=r"python -m eval\.tune"):
-        tune.tuned("gaussian", "gaussian", 0.1, results=path)
+        found("gaussian", "gaussian", 0.1)
     assert tune.main([f"--data={picture_folder}", "--limit=1", f"--json={path}"]) == 0
     printed = capsys.readouterr().out
     assert "gaussian, gaussian | 0.01: " in printed
     assert "gaussian, untouched | 0.01: 39.9" in printed
     written = json.loads(path.read_text())
-    assert (written["data"]["pictures"], len(written["data"]["sha256"])) == (1, 64)
-    found = written["filters"]["gaussian"]["gaussian"]
-    for level, nearest in ((0.0, "0.01"), (0.05, "0.01"), (0.07, "0.1"), (0.5, "0.1")):
-        assert tune.tuned("gaussian", "gaussian", level, results=path).keywords == found[nearest]["options"]
-    assert tune.tuned("sharpen", "gaussian", 0.1, results=path) is filters.sharpen
+    assert (written["data"]["items"], len(written["data"]["sha256"])) == (1, 64)
+    chosen = written["filters"]["gaussian"]["gaussian"]
+    for level, nearest in ((0.0, "0.01"), (0.042, "0.04"), (0.08, "0.1"), (0.5, "0.1")):
+        assert found("gaussian", "gaussian", level) == chosen[nearest]["options"]
+    assert found("sharpen", "gaussian", 0.1) == {}
     with pytest.raises(FlagError, match="choose one of: gaussian, salt_and_pepper"):
-        tune.tuned("gaussian", "poisson", 0.1, results=path)
+        found("gaussian", "poisson", 0.1)
     with pytest.raises(FlagError, match="unknown filter"):
-        tune.tuned("magic", "gaussian", 0.1, results=path)
+        found("magic", "gaussian", 0.1)
     assert tune.main([f"--data={picture_folder}", "--limit=0"]) == 2

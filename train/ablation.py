@@ -1,7 +1,7 @@
 """What matters: trains networks with one thing changed at a time, at an equal small length, and measures each.
 
-    python -m train.ablation --data=path/to/photographs --json=eval/results/ablation.json
-    python -m train.ablation --study=fold --data=path/to/photographs --json=eval/results/fold.json
+    python -m train.ablation --data=path/to/photographs --json=eval/results/denoise/ablation.json
+    python -m train.ablation --study=fold --data=path/to/photographs --json=eval/results/denoise/fold.json
 
 The rows train on procedural pictures and are measured on --data; the table stands beside the JSON, in Markdown.
 Finished rows are kept in runs/ablation, so that the same command continues.
@@ -16,12 +16,13 @@ from typing import Literal
 
 import tyro
 
-from eval.comparison.conditions import Material
 from eval.comparison.datasets import open_pictures
+from eval.comparison.material import Material
 from eval.comparison.methods import choose_methods
 from eval.comparison.speed import SPEED_IS, ms_per_megapixel
 from eval.pages.report import aligned, markdown, number, writable, write_json
 from eval.run import check_settings, evaluate, model_facts
+from eval.tasks import denoise
 from train.loop.log import say
 from zoo import files
 from zoo.errors import FlagError, command
@@ -129,8 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return code
         found = evaluate(Restorer(str(folder)), pictures, noise="gaussian", levels=flags.levels)
         rows.append({"row": row, "flags": changes, **model_facts(str(folder)), **found})
-    methods, _ = choose_methods([str(folder) for folder in folders])
-    times = ms_per_megapixel(methods, Material(pictures), seed=0)["gaussian"]
+    methods, _ = choose_methods(denoise.TASK, [str(folder) for folder in folders])
+    times = ms_per_megapixel(methods, Material(denoise.TASK, pictures), seed=0)["gaussian"]
     rows = [row | {"ms_per_megapixel": times[folder.name]} for row, folder in zip(rows, folders, strict=True)]
     print(aligned(table(rows)))
     if json:

@@ -278,10 +278,10 @@ class Filter:
     level_option: str | None = None  # the one that is told the noise's level
 
 
-_FINE, _HITS = ("gaussian",), ("salt_and_pepper",)
-_BLURS_PX = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 1.0, 1.3)
-_COLOURS = (0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.075, 0.09, 0.11, 0.13, 0.16, 0.2, 0.25, 0.3)
-_PATCHES = (0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.036, 0.043, 0.05, 0.06, 0.07, 0.08)
+_FINE, _HITS = ("gaussian", "grain"), ("salt_and_pepper",)
+_BLURS_PX = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 1.0, 1.3, 1.7, 2.2)
+_COLOURS = (0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.075, 0.09, 0.11, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.55)
+_PATCHES = (0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.036, 0.043, 0.05, 0.06, 0.07, 0.08, 0.1, 0.13, 0.16)
 
 FILTERS: dict[str, Filter] = {
     "gaussian": Filter(gaussian, _FINE + _HITS, "sigma_px", _BLURS_PX),

@@ -1,6 +1,9 @@
 """Chains for what people mostly want, by name."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from zoo.grain import Grain
 
 
 class Preset(NamedTuple):
@@ -13,6 +16,23 @@ PRESETS: dict[str, Preset] = {
     "film-noise-fast": Preset("the same, at three times the speed", "denoise=fast-gaussian,fuse"),
     "film-grain-fast": Preset("the grain of film stock, which is softer than noise", "denoise=fast-grain,fuse"),
 }
+
+
+_SOFT_PX = 0.5  # grain that is sharper is noise
+_FAINT = 0.015  # noise below it looks soft by what lies under it, which a network for grain would take off too
+
+
+def for_grain(found: "Grain | None", *, film: bool) -> tuple[str, str]:
+    """The preset for grain that was measured, and why; None where no flat place shows any."""
+    if found is None:
+        name = "film-grain-fast" if film else "film-noise-fast"
+        return name, "no place is flat enough to see what noise there is"
+    seen = f"where it is flat there is noise of level {found.level:.3f}"
+    if found.level < _FAINT:
+        return "film-noise-fast", f"{seen}, which is faint"
+    if found.correlation_px < _SOFT_PX:
+        return "film-noise-fast", f"{seen}, which is sharp as that of a sensor"
+    return "film-grain-fast", f"{seen}, soft by {found.correlation_px:.1f} px as the grain of film stock is"
 
 
 def model_chain(model: str, *, fuse: bool) -> str:

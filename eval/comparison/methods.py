@@ -1,126 +1,125 @@
-"""What is compared: the untouched picture, the classical filters, the networks that have weights.
+"""What is compared: the untouched item, the classical rivals, the networks that have weights.
 
 Each method has a name, facts for the tables, and an identity for every condition: what its values depend on, so that
 they are measured again when that changes and only then.
 """
 
+import functools
 import hashlib
+import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
-from eval import tune
-from eval.comparison.conditions import NOISES, Condition
-from zoo import cards, filters, registry
+from eval.comparison import options
+from eval.comparison.task import Condition, Item, Task
+from zoo import cards, registry
 from zoo.errors import FlagError, ZooError
-from zoo.restorer import Restorer
-
-Stack = Float[np.ndarray, "n h w 3"]
-
-# What the paper says of its CycleGAN, in its Table 2; it does not say at which level of noise.
-CLAIMS = {
-    "gaussian": {"psnr": 30.1, "ssim": 0.88, "mae": 0.038},
-    "salt_and_pepper": {"psnr": 29.5, "ssim": 0.85},
-}
 
 
 @dataclass(frozen=True)
 class Method:
-    """The untouched picture, and what methods have in common."""
+    """The untouched item, and what methods have in common."""
 
-    name: str = "untouched"
-    kind: str = "untouched"  # or "filter", or "network"
-    noises: tuple[str, ...] = NOISES
+    task: Task
+    name: str
+    kind: str  # "untouched", "filter" or "network"
+    trials: tuple[str, ...]
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def identity(self, noise: str, condition: Condition) -> dict[str, Any]:
-        """What the values depend on, besides the pictures and their noise."""
+    def identity(self, trial: str, condition: Condition) -> dict[str, Any]:
+        """What the values depend on, besides the data and how they are degraded."""
         return {}
 
-    def restore(self, noise: str, condition: Condition, pictures: Stack) -> Stack:
-        """Pictures under `condition`, restored by what this method knows about `noise`."""
-        return pictures
+    def restore(self, trial: str, condition: Condition, degraded: Item) -> Item:
+        """What this method, with what it knows about the trial, makes of an item under `condition`, in [0, 1]."""
+        restored = np.asarray(self.restorer(trial, condition)(degraded))
+        if not np.isfinite(restored).all():
+            raise ZooError(f"{self.name} made values that are not finite; its weights or its options are broken")
+        return restored.astype(np.float32, copy=False).clip(0, 1)
+
+    def restorer(self, trial: str, condition: Condition) -> Callable[[Item], Item]:
+        return self.task.untouched
 
 
 @dataclass(frozen=True)
 class Filter(Method):
-    """A classical filter, told the noise and its level, with the options tuned for them."""
+    """A classical method, told the trial and the level, with the options tuned for them. Under an unseen condition it
+    is told the trial still."""
 
-    kind: str = "filter"
+    def identity(self, trial: str, condition: Condition) -> dict[str, Any]:
+        return {"options": self._options(trial, condition), "code": _code(self.task.rivals[self.name].function)}
 
-    def identity(self, noise: str, condition: Condition) -> dict[str, Any]:
-        return {"options": getattr(self._told(noise, condition), "keywords", {}), "code": _code()}
+    def restorer(self, trial: str, condition: Condition) -> Callable[[Item], Item]:
+        restore = functools.partial(self.task.rivals[self.name].function, **self._options(trial, condition))
+        return lambda degraded: restore(jax.tree.map(jnp.asarray, degraded))
 
-    def restore(self, noise: str, condition: Condition, pictures: Stack) -> Stack:
-        restore = self._told(noise, condition)
-        return _sound(self.name, np.stack([np.asarray(restore(jnp.asarray(picture))) for picture in pictures]))
-
-    def _told(self, noise: str, condition: Condition) -> Callable:
-        """Under an unseen condition a filter is told the noise of the comparison still."""
-        return tune.tuned(self.name, noise, condition.level)
+    def _options(self, trial: str, condition: Condition) -> dict[str, Any]:
+        return options.tuned(self.task, self.name, trial, condition.level)
 
 
 @dataclass(frozen=True)
 class Network(Method):
-    """A network with its weights. It is told nothing: neither noise nor level."""
+    """A network with its weights. It is told nothing: neither trial nor level."""
 
-    kind: str = "network"
     source: str = ""  # what registry.load takes
 
-    def identity(self, noise: str, condition: Condition) -> dict[str, Any]:
+    def identity(self, trial: str, condition: Condition) -> dict[str, Any]:
         return {"weights_sha256": self.facts["weights_sha256"]}
 
-    def restore(self, noise: str, condition: Condition, pictures: Stack) -> Stack:
-        return _sound(self.name, np.asarray(self.restorer(pictures)))
+    def restorer(self, trial: str, condition: Condition) -> Callable[[Item], Item]:
+        return self._restorer
 
     @cached_property
-    def restorer(self) -> Restorer:
-        return Restorer(self.source)
+    def _restorer(self) -> Callable[[Item], Item]:
+        return self.task.restorer(self.source)
 
 
-def choose_methods(names: Sequence[str] | None) -> tuple[list[Method], list[str]]:
-    """The methods called `names` and the untouched picture, or all there are; and the networks without weights.
+def choose_methods(task: Task, names: Sequence[str] | None) -> tuple[list[Method], list[str]]:
+    """The methods called `names` and the untouched item, or all there are; and the networks without weights.
 
-    A name is that of a filter, of a model of the zoo, or the folder of a training run. Raises FlagError for others,
+    A name is that of a rival, of a model of the zoo, or the folder of a training run. Raises FlagError for others,
     and ZooError for a model without weights that is asked for by name.
     """
-    networks = [name for name, spec in registry.SPECS.items() if spec.task == "denoise"]
+    networks = [name for name, spec in registry.SPECS.items() if spec.task == task.name]
     if names is None:
         ready = [name for name in networks if registry.has_weights(name)]
-        chosen = [*(name for name, row in filters.FILTERS.items() if row.noises), *ready]
+        chosen = [*(name for name, rival in task.rivals.items() if rival.trials), *ready]
     else:
         chosen, ready = list(names), networks
-    methods = [Method()] + [_filter(name) if name in filters.FILTERS else _network(name) for name in chosen]
+    untouched = Method(task, "untouched", "untouched", tuple(task.trials))
+    methods = [untouched] + [_filter(task, name) if name in task.rivals else _network(task, name) for name in chosen]
     for k, method in enumerate(methods):
         if method.name in (other.name for other in methods[:k]):
             raise FlagError(f"--models names {method.name} twice; rename one of the folders")
     return methods, [name for name in networks if name not in ready]
 
 
-def _filter(name: str) -> Filter:
-    """One that is meant for neither noise is compared on both, where it is asked for by name."""
-    return Filter(name, noises=tuple(noise for noise in NOISES if noise in filters.FILTERS[name].noises) or NOISES)
+def _filter(task: Task, name: str) -> Filter:
+    """One that is meant for no trial takes part in all, where it is asked for by name."""
+    return Filter(task, name, "filter", task.rivals[name].trials or tuple(task.trials))
 
 
-def _network(name: str) -> Network:
+def _network(task: Task, name: str) -> Network:
     if name not in registry.SPECS and not Path(name).is_dir():
-        known = ", ".join([*filters.FILTERS, *registry.SPECS])
+        known = ", ".join([*task.rivals, *registry.SPECS])
         raise FlagError(f"{name!r} is no filter, no model and no training run's folder; there are: {known}")
     card = registry.card(name)
     if name in registry.SPECS:
         made_for, called = registry.SPECS[name].noise, name
     else:
         made_for, called = (card.get("recipe") or {}).get("noise"), Path(name).resolve().name
-        called += "-run" if called in registry.SPECS or called in filters.FILTERS else ""
+        called += "-run" if called in registry.SPECS or called in task.rivals else ""
     config = cards.config(card, Path(name))
-    if config.task != "denoise":
-        raise FlagError(f"{name} does not restore pictures: its task is {config.task!r}")
+    if config.task != task.name:
+        raise FlagError(f"{name} is no network for {task.name}: its task is {config.task!r}")
     facts = {
         "parameters": card.get("parameters"),
         "receptive_field_px": "whole picture" if config.halo is None else 2 * config.halo + 1,
@@ -128,7 +127,7 @@ def _network(name: str) -> Network:
         "licence": card.get("licence"),
         "weights_sha256": card["sha256"],
     }
-    return Network(called, noises=(made_for,) if made_for in NOISES else NOISES, facts=facts, source=name)
+    return Network(task, called, "network", task.takes_part(made_for), facts, source=name)
 
 
 def _training(card: dict[str, Any]) -> dict[str, Any]:
@@ -140,12 +139,7 @@ def _training(card: dict[str, Any]) -> dict[str, Any]:
     return about | ({"after": Path(began.split()[0]).name} if began and began.strip() else {})
 
 
-def _sound(name: str, pictures: Stack) -> Stack:
-    if not np.isfinite(pictures).all():
-        raise ZooError(f"{name} made values that are not finite; its weights or its options are broken")
-    return pictures.astype(np.float32, copy=False).clip(0, 1)
-
-
-def _code() -> str:
-    """The sha256 of the filters' code: values made by other code are measured again."""
-    return hashlib.sha256(Path(filters.__file__).read_bytes()).hexdigest()
+def _code(function: Callable) -> str:
+    """The sha256 of the file that a rival stands in: values made by other code are measured again."""
+    file = sys.modules[inspect.unwrap(function).__module__].__file__
+    return hashlib.sha256(Path(str(file)).read_bytes()).hexdigest()

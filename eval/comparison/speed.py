@@ -1,5 +1,6 @@
 """How long methods take: milliseconds a megapixel, all in one run, in turn."""
 
+import math
 import os
 import statistics
 import time
@@ -9,8 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from eval.comparison.conditions import SHOWN, Condition, Material
+from eval.comparison.material import Material
 from eval.comparison.methods import Method
+from eval.comparison.task import Item
 
 SIDE_PX = 512  # of the picture that is timed
 ROUNDS = 5
@@ -26,14 +28,16 @@ def machine() -> dict[str, Any]:
 
 
 def ms_per_megapixel(methods: Sequence[Method], material: Material, *, seed: int) -> dict[str, dict[str, float]]:
-    """{noise: {method: milliseconds}} of all but the untouched picture; see SPEED_IS."""
+    """{trial: {method: milliseconds}} of all but the untouched item; see SPEED_IS."""
+    clean = _sample(material.items[0])
+    megapixels = math.prod(clean.shape[:-1]) / 1e6
     calls, times = {}, {}
-    for noise in {noise: None for method in methods for noise in method.noises}:
-        condition = Condition(noise, SHOWN)
-        degraded = condition.degrade(_picture(material), seed=seed, index=0)[None]
+    for trial in {trial: None for method in methods for trial in method.trials}:
         for method in methods:
-            if noise in method.noises and method.kind != "untouched":
-                calls[noise, method.name] = method, (noise, condition, degraded)
+            if trial in method.trials and method.kind != "untouched":
+                condition = method.task.trials[trial].at
+                degraded = condition.degrade(clean, seed=seed, index=0)
+                calls[trial, method.name] = method, (trial, condition, degraded)
     for method, arguments in calls.values():
         method.restore(*arguments)
     for _ in range(ROUNDS):
@@ -42,14 +46,13 @@ def ms_per_megapixel(methods: Sequence[Method], material: Material, *, seed: int
             method.restore(*arguments)
             times.setdefault(key, []).append(time.perf_counter() - began)
     found: dict[str, dict[str, float]] = {}
-    for (noise, name), seconds in times.items():
-        per_megapixel = statistics.median(seconds) * 1e3 / (SIDE_PX**2 / 1e6)
-        found.setdefault(noise, {})[name] = float(f"{per_megapixel:.3g}")
+    for (trial, name), seconds in times.items():
+        found.setdefault(trial, {})[name] = float(f"{statistics.median(seconds) * 1e3 / megapixels:.3g}")
     return found
 
 
-def _picture(material: Material) -> np.ndarray:
-    """The first picture, mirrored and cut to the size."""
-    picture = material.picture(0)
-    missing = [(0, max(0, SIDE_PX - side)) for side in picture.shape[:2]]
-    return np.pad(picture, [*missing, (0, 0)], "symmetric")[:SIDE_PX, :SIDE_PX]
+def _sample(item: Item) -> Item:
+    """An item mirrored and cut to the size."""
+    missing = [max(0, SIDE_PX - side) for side in item.shape[-3:-1]]
+    wide = np.pad(item, [*[(0, 0)] * (item.ndim - 3), *((0, side) for side in missing), (0, 0)], "symmetric")
+    return wide[..., :SIDE_PX, :SIDE_PX, :]

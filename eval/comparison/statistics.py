@@ -1,5 +1,8 @@
 """What a comparison computes beside the metrics: bands of spatial frequency, and intervals by the bootstrap."""
 
+import math
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +12,12 @@ BANDS = 3
 BANDS_ARE = (
     "band k of x: blur_k(x) - blur_k+1(x); blur_0(x) = x, blur_k+1 = blur_k and then taps 1 4 6 4 1 (/ 16) that stand "
     "2^k px apart, along rows and along columns, mirrored at the border. Wavelengths of about 2-4, 4-8 and 8-16 px"
+)
+TEXTURE_CYCLES = 0.25  # per pixel; half of what a picture can hold
+TEXTURE_SHARE = 8  # one picture in so many
+TEXTURE_IS = (
+    f"the eighth of the pictures with the largest share of energy above {TEXTURE_CYCLES:g} cycles per pixel in the "
+    "clean picture (mean of the channels less its mean, Hann window, squared modulus of the Fourier transform)"
 )
 RESAMPLES = 10_000
 INTERVAL = 95  # per cent
@@ -39,6 +48,23 @@ def detail(clean: Float[Array, "h w c"], picture: Float[Array, "h w c"]) -> dict
         values[f"band_{k}"] = -10 * jnp.log10(jnp.square(e).mean())
         values[f"kept_{k}"] = 1 + (t * e).sum() / jnp.square(t).sum()
     return values
+
+
+def fineness(picture: Float[np.ndarray, "h w 3"]) -> float:
+    """The share of a picture's energy that lies above TEXTURE_CYCLES; see TEXTURE_IS."""
+    grey = picture.mean(axis=-1, dtype=np.float64)
+    h, w = grey.shape
+    energy = np.abs(np.fft.fft2((grey - grey.mean()) * np.hanning(h)[:, None] * np.hanning(w))) ** 2
+    fine = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)) > TEXTURE_CYCLES
+    total = energy.sum()
+    return float(energy[fine].sum() / total) if total else 0.0
+
+
+def fine_texture(pictures: Sequence[Float[np.ndarray, "h w 3"]]) -> list[int]:
+    """The indices of the pictures of fine texture."""
+    fine = [fineness(picture) for picture in pictures]
+    finest = sorted(range(len(fine)), key=lambda index: (-fine[index], index))
+    return sorted(finest[: math.ceil(len(fine) / TEXTURE_SHARE)])
 
 
 class Bootstrap:

@@ -1,68 +1,82 @@
-"""The comparison in numbers: the means of all methods with their intervals, from the values of every image."""
+"""The comparison in numbers: the means of all methods with their intervals, from the values of every item."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from eval.comparison.conditions import SHOWN, Condition, Material, conditions
-from eval.comparison.methods import CLAIMS
+from eval.comparison.material import Material
 from eval.comparison.statistics import Bootstrap
+from eval.comparison.task import Condition, Task
 from eval.comparison.values import Store
 from zoo.numbers import parsed
 from zoo.registry import PHOTOS
-
-TEXTURE = "texture"  # the column of the pictures of fine texture, at the level SHOWN
 
 Row = dict[str, Any]
 ORDER = ("untouched", "filter", "network")
 
 
 def summarise(
-    noise: str, stores: Sequence[Store], material: Material, *, seed: int, quick: bool, missing: Sequence[str]
+    task: Task,
+    trial: str,
+    stores: Sequence[Store],
+    material: Material,
+    *,
+    seed: int,
+    quick: bool,
+    missing: Sequence[str],
 ) -> dict[str, Any]:
-    """What tables, plots and the README say of the methods for `noise`: untouched first, then filters, then networks,
-    each kind from the worst to the best at the level SHOWN. Means are [mean, low, high]."""
-    measured = conditions(noise, quick=quick)
+    """What tables, plots and the README say of the methods in a trial: untouched first, then filters, then networks,
+    each kind from the worst to the best under the condition that is shown. Means are [mean, low, high]."""
+    about = task.trials[trial]
     draws = Bootstrap(len(material), seed=seed)
-    rows = [_row(store, noise, measured, draws) for store in stores]
-    if not quick:
-        few = Bootstrap(len(material.texture), seed=seed)
+    rows = [_row(store, trial, about.conditions(quick=quick), draws) for store in stores]
+    for name, items in _parts(task, trial, material, quick=quick).items():
+        few = Bootstrap(len(items), seed=seed)
         for row, store in zip(rows, stores, strict=True):
-            values = {
-                key: column[material.texture] for key, column in store.get(noise, Condition(noise, SHOWN)).items()
-            }
-            row["conditions"][TEXTURE] = _means(few, values)
-    reference = best(rows, "filter", noise)
+            values = {key: column[items] for key, column in store.get(trial, about.at).items()}
+            row["conditions"][name] = _means(few, values)
+    reference = best(task, rows, "filter", trial)
+    columns = about.columns(quick=quick)
     if reference:
         by_name = {store.method.name: store for store in stores}
         for row in rows:
-            for condition in (c for c in measured if c.noise == noise and not c.jpeg):
-                ours, theirs = (by_name[r["name"]].get(noise, condition)["psnr"] for r in (row, reference))
+            for condition in columns.values():
+                ours, theirs = (by_name[r["name"]].get(trial, condition)[task.rank] for r in (row, reference))
                 row["conditions"][condition.name] |= _means(draws, {"gain_db": _gain(ours, theirs)})
-    rows.sort(key=lambda row: (ORDER.index(row["kind"]), shown(row, noise)))
+    rows.sort(key=lambda row: (ORDER.index(row["kind"]), shown(task, row, trial)))
+    by_item = {name: name for name in material.names} if about.by_item else {}
     return {
+        "columns": by_item | ({"mean": about.at.name} if by_item else {t: c.name for t, c in columns.items()}),
         "reference": reference and reference["name"],
-        "claimed": CLAIMS[noise],
+        "claimed": [asdict(claim) for claim in about.claims],
         "without_weights": list(missing),
         "methods": rows,
     }
 
 
-def shown(row: Row, noise: str, metric: str = "psnr") -> float:
-    """The mean of a row at the level SHOWN."""
-    return parsed(row["conditions"][Condition(noise, SHOWN).name][metric][0])
+def _parts(task: Task, trial: str, material: Material, *, quick: bool) -> dict[str, list[int]]:
+    """Some of the items, of which the means are wanted under the condition that is shown."""
+    subsets = {} if quick else material.subsets
+    one_each = {name: [index] for index, name in enumerate(material.names)}
+    return subsets | (one_each if task.trials[trial].by_item else {})
 
 
-def best(rows: Sequence[Row], kind: str, noise: str) -> Row | None:
-    """The row of a kind with the highest mean PSNR at the level SHOWN, if there is one."""
-    return max((row for row in rows if row["kind"] == kind), key=lambda row: shown(row, noise), default=None)
+def shown(task: Task, row: Row, trial: str, metric: str | None = None) -> float:
+    """The mean of a row under the condition that is shown, by default of the metric that ranks."""
+    return parsed(row["conditions"][task.trials[trial].at.name][metric or task.rank][0])
 
 
-def best_networks(rows: Sequence[Row], noise: str) -> list[Row]:
+def best(task: Task, rows: Sequence[Row], kind: str, trial: str) -> Row | None:
+    """The row of a kind that ranks highest, if there is one."""
+    return max((row for row in rows if row["kind"] == kind), key=lambda row: shown(task, row, trial), default=None)
+
+
+def best_networks(task: Task, rows: Sequence[Row], trial: str) -> list[Row]:
     """Of each network the better of its two trainings, the best first."""
     found: dict[str, Row] = {}
-    for row in sorted(rows, key=lambda row: -shown(row, noise)):
+    for row in sorted(rows, key=lambda row: -shown(task, row, trial)):
         if row["kind"] == "network":
             found.setdefault(family(row), row)
     return list(found.values())
@@ -73,19 +87,19 @@ def family(row: Row) -> str:
     return row["name"].removesuffix(PHOTOS)
 
 
-def _row(store: Store, noise: str, measured: Sequence[Condition], draws: Bootstrap) -> Row:
+def _row(store: Store, trial: str, measured: Sequence[Condition], draws: Bootstrap) -> Row:
     method = store.method
-    identities = {condition.name: method.identity(noise, condition) for condition in measured}
+    identities = {condition.name: method.identity(trial, condition) for condition in measured}
     row = {"name": method.name, "kind": method.kind, **method.facts, "conditions": {}}
     for condition in measured:
-        row["conditions"][condition.name] = _means(draws, store.get(noise, condition))
+        row["conditions"][condition.name] = _means(draws, store.get(trial, condition))
     if method.kind == "filter":
         row["options"] = {name: identity["options"] for name, identity in identities.items()}
     return row
 
 
 def _gain(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """The difference of each image; none where one of the two is perfect."""
+    """The difference of each item; none where one of the two is perfect."""
     both = np.isfinite(ours) & np.isfinite(theirs)
     return np.where(both, np.subtract(ours, theirs, where=both, out=np.zeros_like(ours)), np.nan)
 

@@ -1,11 +1,11 @@
-"""The values of a method, image by image: measured once, kept in a file, measured again when their reasons change.
+"""The values of a method, item by item: measured once, kept in a file, measured again when their reasons change.
 
-A file holds one line of JSON for each (noise, condition): the identity of the method there, and a list for each
-metric with one value an image. Values have 6 significant digits.
+A file holds one line of JSON for each (trial, condition): the identity of the method there, and a list for each
+metric with one value an item. Values have 6 significant digits.
 """
 
 import json
-import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,22 @@ import numpy as np
 import PIL
 from jaxtyping import Array, Float
 
-from eval.comparison.conditions import Condition, Material
-from eval.comparison.methods import Method, Stack
-from eval.comparison.statistics import BANDS_ARE, detail
+from eval.comparison.material import Material
+from eval.comparison.methods import Method
+from eval.comparison.task import Condition, Item, Task
 from eval.pages.report import read_json
 from zoo import files
-from zoo.metrics import METRICS, PROTOCOL
 from zoo.numbers import parsed, valid
 
 
-def common_keys(material: Material, seed: int) -> dict[str, Any]:
+def common_keys(task: Task, material: Material, seed: int) -> dict[str, Any]:
     """What the values of every method depend on."""
     return {
-        "protocol": PROTOCOL,
-        "bands": BANDS_ARE,
+        "protocol": task.protocol,
+        "detail": task.detail_is,
         "seed": seed,
-        "pictures": len(material),
-        "pictures_sha256": material.sha256,
+        "items": len(material),
+        "items_sha256": material.sha256,
         "versions": {"jax": jax.__version__, "flax": flax.__version__, "pillow": PIL.__version__},
         "device": jax.devices()[0].device_kind,
     }
@@ -43,58 +42,48 @@ class Store:
     def __init__(self, folder: Path, method: Method, keys: dict[str, Any], *, fresh: bool = False):
         self.path, self.method = folder / f"{method.name}.json", method
         self.head = {"method": method.name, **keys}
-        self.values: dict[str, dict[str, Any]] = {noise: {} for noise in method.noises}
+        self.values: dict[str, dict[str, Any]] = {trial: {} for trial in method.trials}
         found = {} if fresh else read_json(self.path)
         if {key: found.get(key) for key in self.head} == self.head:
             self.values |= found["values"]
 
-    def has(self, noise: str, condition: Condition) -> bool:
-        entry = self.values[noise].get(condition.name, {})
-        return entry.get("identity") == self.method.identity(noise, condition)
+    def has(self, trial: str, condition: Condition) -> bool:
+        entry = self.values[trial].get(condition.name, {})
+        return entry.get("identity") == self.method.identity(trial, condition)
 
-    def get(self, noise: str, condition: Condition) -> dict[str, Float[np.ndarray, " images"]]:
-        """Each metric of every image."""
-        entry = self.values[noise][condition.name]
+    def get(self, trial: str, condition: Condition) -> dict[str, Float[np.ndarray, " items"]]:
+        """Each metric of every item."""
+        entry = self.values[trial][condition.name]
         return {key: np.array([parsed(v) for v in entry[key]]) for key in entry if key != "identity"}
 
-    def add(self, noise: str, condition: Condition, values: dict[str, list[float]]) -> None:
+    def add(self, trial: str, condition: Condition, values: dict[str, list[float]]) -> None:
         """Keeps values and writes the file."""
         rounded = {key: [float(f"{v:.6g}") for v in column] for key, column in values.items()}
-        entry = {"identity": self.method.identity(noise, condition), **rounded}
-        self.values[noise][condition.name] = valid(entry)
+        entry = {"identity": self.method.identity(trial, condition), **rounded}
+        self.values[trial][condition.name] = valid(entry)
         lines = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in self.head.items()]
-        blocks = [f"  {json.dumps(noise)}: {{\n{_lines(entries)}\n  }}" for noise, entries in self.values.items()]
+        blocks = [f"  {json.dumps(trial)}: {{\n{_lines(entries)}\n  }}" for trial, entries in self.values.items()]
         files.write(self.path, "\n".join(["{", *lines, ' "values": {', ",\n".join(blocks), " }", "}"]) + "\n")
 
 
 def measured(
-    method: Method,
-    noise: str,
-    condition: Condition,
-    material: Material,
-    degraded: dict[tuple[int, int], Stack],
+    method: Method, trial: str, condition: Condition, material: Material, degraded: Sequence[Item]
 ) -> dict[str, list[float]]:
-    """Every metric of every image, in the order of the images, of what `method` makes of `degraded`."""
+    """Every metric of every item, in their order, of what `method` makes of the `degraded` ones."""
+    task = method.task
+    detail = task.detail if condition == task.trials[trial].at else None
     out: dict[str, list[float]] = {}
-    for shape, (indices, clean) in material.stacks.items():
-        restored = method.restore(noise, condition, degraded[shape])
-        values = jax.device_get(_measure(clean, restored, detailed=condition.detailed))
-        for key, column in values.items():
-            into = out.setdefault(key, [math.nan] * len(material))
-            for index, value in zip(indices, column, strict=True):
-                into[index] = float(value)
+    for clean, item in zip(material.items, degraded, strict=True):
+        values = _measure(clean, method.restore(trial, condition, item), task=task, detail=detail)
+        for key, value in jax.device_get(values).items():
+            out.setdefault(key, []).append(float(value))
     return out
 
 
-@jax.jit(static_argnames="detailed")
-def _measure(clean: Stack, restored: Stack, *, detailed: bool) -> dict[str, Float[Array, " n"]]:
-    """In one call, picture after picture, so that what is made on the way stays small."""
-
-    def one(pair: tuple[Array, Array]) -> dict[str, Array]:
-        values = {name: metric(*pair) for name, metric in METRICS.items()}
-        return values | (detail(*pair) if detailed else {})
-
-    return jax.lax.map(one, (clean, restored))
+@jax.jit(static_argnames=("task", "detail"))
+def _measure(clean: Item, restored: Item, *, task: Task, detail: Callable | None) -> dict[str, Float[Array, ""]]:
+    values = {name: metric.function(clean, restored) for name, metric in task.metrics.items()}
+    return values | (detail(clean, restored) if detail else {})
 
 
 def _lines(entries: dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from eval.comparison.conditions import SHOWN, Condition
 from eval.comparison.statistics import INTERVAL
 from eval.comparison.summary import Row, best_networks, family, shown
-from eval.pages.tables import TITLES, figure, label, machine
+from eval.comparison.task import Task
+from eval.pages.tables import figure, label, machine
 from zoo import files, palette
 from zoo.errors import FlagError
 from zoo.numbers import parsed
@@ -27,7 +27,7 @@ NEAR_DB = 8  # to the best of its noise: what the plot by time shows
 COLOURS = (palette.BLUE, palette.VERMILION, palette.GREEN, palette.PINK, palette.SKY, palette.ORANGE, palette.WINE)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 SIDES = [(8 * s, dy, "left" if s > 0 else "right") for dy in (0, 9, -9, 18, -18, 27, -27, 36, -36) for s in (1, -1)]
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -52,70 +52,65 @@ def check_plots() -> None:
         raise FlagError("the plots need matplotlib: pip install 'filmzoo[report]'")
 
 
-def draw_all(result: dict[str, Any], folder: Path) -> list[Path]:
+def draw_all(task: Task, result: dict[str, Any], folder: Path) -> list[Path]:
     """Writes every plot of a result; returns their paths."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        plots = {figure("compare", noise): _levels(result, noise) for noise in result["noises"]}
-        for name, paper in (plots | {"speed.png": _speed(result)}).items():
+        plots = {figure("compare", t): _levels(task, result, t) for t in result["trials"] if task.trials[t].axis}
+        for name, paper in (plots | {"speed.png": _speed(task, result)}).items():
             data = io.BytesIO()
             paper.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
             files.write(folder / name, data.getvalue())
     return [folder / name for name in (*plots, "speed.png")]
 
 
-def short_label(row: Row, noise: str) -> str:
-    """What a method is called where the noise is known."""
-    return _without(noise, row["name"]) if row["kind"] == "network" else label(row)
+def short_label(task: Task, row: Row, trial: str) -> str:
+    """What a method is called where the trial is known."""
+    return _without(trial, row["name"]) if row["kind"] == "network" else label(task, row)
 
 
-def _levels(result: dict[str, Any], noise: str) -> Any:
-    """Left: PSNR of every method at every level. Right: what it gains over the best filter, picture by picture."""
+def _levels(task: Task, result: dict[str, Any], trial: str) -> Any:
+    """Left: every method at every level by the metric that ranks. Right: what it gains over the best filter, item by
+    item."""
     from matplotlib.figure import Figure
 
-    found, looks = result["noises"][noise], _looks(result, noise)
+    found, looks, title = result["trials"][trial], _looks(task, result, trial), task.metrics[task.rank].title
     paper = Figure(figsize=(11, 5.4), layout="constrained")
     axes = paper.subplots(1, 2 if found["reference"] else 1, squeeze=False)[0]
     others = [row for row in found["methods"] if row["name"] not in looks]
-    _curves(axes[0], found["methods"], noise, result["levels"], "psnr", looks, claimed=found["claimed"]["psnr"])
-    _backdrop(axes[0], others, noise, result["levels"])
-    axes[0].set_title("PSNR, dB")
+    _curves(task, axes[0], found["methods"], trial, found["columns"], task.rank, looks)
+    _backdrop(axes[0], others, found["columns"], task.rank)
+    axes[0].set_title(title)
     if found["reference"]:
         best = next(row for row in found["methods"] if row["name"] == found["reference"])
-        rows = [best, *best_networks(found["methods"], noise)]
-        _curves(axes[1], rows, noise, result["levels"], "gain_db", looks)
-        axes[1].set_title(f"PSNR over the best filter ({label(best)}), dB")
-    title = f"{TITLES[noise]}, {result['data']['pictures']} pictures of {result['data']['name']}"
+        rows = [best, *best_networks(task, found["methods"], trial)]
+        _curves(task, axes[1], rows, trial, found["columns"], "gain_db", looks)
+        name, unit = title.partition(",")[::2]
+        axes[1].set_title(f"{name} over the best filter ({label(task, best)}),{unit}")
+    title = f"{task.trials[trial].heading}, {result['data']['items']} pictures of {result['data']['name']}"
     paper.suptitle(f"{title}: means and their {INTERVAL} % intervals", x=0.01, ha="left", fontsize=14, color=INK)
     return paper
 
 
 def _curves(
-    axis: Any,
-    rows: Sequence[Row],
-    noise: str,
-    levels: Sequence[float],
-    metric: str,
-    looks: Looks,
-    *,
-    claimed: float | None = None,
+    task: Task, axis: Any, rows: Sequence[Row], trial: str, columns: dict[str, str], metric: str, looks: Looks
 ) -> None:
     """The curves of those of `rows` that have a look, with bands and labels; what the paper claims, as a line."""
-    ends = []
+    ends, levels = [], [float(title) for title in columns]
     for row in (row for row in rows if row["name"] in looks):
-        cells = [row["conditions"][Condition(noise, level).name][metric] for level in levels]
+        cells = [row["conditions"][key][metric] for key in columns.values()]
         mean, low, high = _finite([[parsed(value) for value in cell] for cell in cells]).T
         look = looks[row["name"]]
         axis.plot(levels, mean, **look)
         if look["linewidth"] > THIN:
             axis.fill_between(levels, low, high, color=look["color"], alpha=0.1, linewidth=0)
         if np.isfinite(mean[-1]):
-            ends.append((mean[-1], short_label(row, noise), look["color"]))
-    if claimed is not None:
-        axis.plot([levels[0], levels[-1]], [claimed] * 2, color=GREY, linestyle=(0, (1, 4)), linewidth=1.2)
-        ends.append((claimed, "claimed by the paper", GREY))
-    axis.set_xlabel("standard deviation of the noise" if noise == "gaussian" else "share of the pixels that are hit")
+            ends.append((mean[-1], short_label(task, row, trial), look["color"]))
+    for claim in (claim for claim in task.trials[trial].claims if claim.line and metric in claim.values):
+        axis.plot([levels[0], levels[-1]], [claim.values[metric]] * 2, color=GREY, linestyle=(0, (1, 4)), linewidth=1.2)
+        ends.append((claim.values[metric], claim.line, GREY))
+    axis.set_xlabel(task.trials[trial].axis)
     axis.set_xticks(levels)
     axis.yaxis.get_major_locator().set_params(integer=True)
     span = (levels[-1] - levels[0]) or levels[0]
@@ -129,33 +124,34 @@ def _curves(
     axis.set_ylim(min(low, *heights), max(high, *heights))
 
 
-def _backdrop(axis: Any, rows: Sequence[Row], noise: str, levels: Sequence[float]) -> None:
+def _backdrop(axis: Any, rows: Sequence[Row], columns: dict[str, str], metric: str) -> None:
     """The other trainings of the networks, thin."""
     limits = axis.get_ylim()
     for row in rows:
-        means = [parsed(row["conditions"][Condition(noise, level).name]["psnr"][0]) for level in levels]
-        axis.plot(levels, _finite(means), color=PALE, linewidth=THIN, zorder=1)
+        means = [parsed(row["conditions"][key][metric][0]) for key in columns.values()]
+        axis.plot([float(title) for title in columns], _finite(means), color=PALE, linewidth=THIN, zorder=1)
     axis.set_ylim(limits)
 
 
-def _speed(result: dict[str, Any]) -> Any:
-    """PSNR at the level SHOWN by time, a panel for each noise."""
+def _speed(task: Task, result: dict[str, Any]) -> Any:
+    """The metric that ranks by time, a panel for each trial, under the condition that is shown."""
     from matplotlib.figure import Figure
 
     paper = Figure(figsize=(11, 5.4), layout="constrained")
-    for axis, noise in zip(paper.subplots(1, len(result["noises"]), squeeze=False)[0], result["noises"], strict=True):
-        rows = result["noises"][noise]["methods"]
-        least = np.nanmax(_finite([0, *(shown(row, noise) for row in rows)])) - NEAR_DB
-        looks, spots = _looks(result, noise), []
+    for axis, trial in zip(paper.subplots(1, len(result["trials"]), squeeze=False)[0], result["trials"], strict=True):
+        rows, about = result["trials"][trial]["methods"], task.trials[trial]
+        least = np.nanmax(_finite([0, *(shown(task, row, trial) for row in rows)])) - NEAR_DB
+        looks, spots = _looks(task, result, trial), []
         for row in rows:
-            x, y = row.get("ms_per_megapixel"), shown(row, noise)
+            x, y = row.get("ms_per_megapixel"), shown(task, row, trial)
             if x is None or y < least or not np.isfinite(y):
                 continue
             colour = looks.get(row["name"], {}).get("color", PALE)
             face, shape = (colour, "o") if row["kind"] == "network" else ("none", "s")
             axis.scatter(x, y, s=42, facecolor=face, edgecolor=colour, marker=shape)
-            spots.append((x, y, short_label(row, noise) if row["name"] in looks else "", colour))
-        axis.set(xscale="log", xlabel="milliseconds per megapixel", title=f"{TITLES[noise]} of {SHOWN:g}: PSNR, dB")
+            spots.append((x, y, short_label(task, row, trial) if row["name"] in looks else "", colour))
+        title = f"{about.heading} of {about.shown}: {task.metrics[task.rank].title}"
+        axis.set(xscale="log", xlabel="milliseconds per megapixel", title=title)
         axis.margins(0.15, 0.1)
         low, high = axis.get_xlim()
         middle, half = np.sqrt(low * high), max(np.sqrt(high / low), 10)  # two powers of ten at least
@@ -191,35 +187,37 @@ def _label_spots(paper: Any, axis: Any, spots: Sequence[tuple[float, float, str,
             box = Text.get_window_extent(written)  # an annotation's own would take in the link
             inside = axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 and axis.bbox.y0 <= box.y0
             if k + 1 == len(SIDES) or (inside and not any(box.overlaps(other) for other in taken)):
+                taken.append(box)
                 break
             written.remove()
-        taken.append(box)
 
 
-def _looks(result: dict[str, Any], noise: str) -> Looks:
+def _looks(task: Task, result: dict[str, Any], trial: str) -> Looks:
     """How methods are drawn that have a label: all but the worse training of a network. A network has its colour in
-    all plots."""
-    rows = result["noises"][noise]["methods"]
-    filters = sorted((row for row in rows if row["kind"] == "filter"), key=lambda row: -shown(row, noise))
+    all plots, unless one above it has it there."""
+    rows = result["trials"][trial]["methods"]
+    filters = sorted((row for row in rows if row["kind"] == "filter"), key=lambda row: -shown(task, row, trial))
     looks = {"untouched": {"color": GREY, "linestyle": ":", "linewidth": 1.6, "zorder": 2}}
     for row in filters:
         looks[row["name"]] = {"color": GREY, "linewidth": THIN, "zorder": 1}
     for row, style in zip(filters, ("--", "-."), strict=False):
         looks[row["name"]] = {"color": INK, "linestyle": style, "linewidth": 1.6, "zorder": 3}
     kinds = {
-        _without(noise, family(row))
-        for noise, found in result["noises"].items()
-        for row in best_networks(found["methods"], noise)
+        _without(name, family(row))
+        for name, found in result["trials"].items()
+        for row in best_networks(task, found["methods"], name)
     }
     turn = {kind: k % len(COLOURS) for k, kind in enumerate(sorted(kinds))}
-    for row in best_networks(rows, noise)[: len(COLOURS)]:
-        k = turn[_without(noise, family(row))]
+    free = list(range(len(COLOURS)))
+    for row in best_networks(task, rows, trial)[: len(COLOURS)]:
+        wanted = turn[_without(trial, family(row))]
+        k = free.pop(free.index(wanted) if wanted in free else 0)
         looks[row["name"]] = {"color": COLOURS[k], "marker": MARKERS[k], "markersize": 5, "linewidth": 1.8, "zorder": 4}
     return looks
 
 
-def _without(noise: str, name: str) -> str:
-    return name.replace(f"-{noise.replace('_', '-')}", "")
+def _without(trial: str, name: str) -> str:
+    return name.replace(f"-{trial.replace('_', '-')}", "")
 
 
 def _finite(values: Any) -> np.ndarray:

@@ -26,11 +26,16 @@ class Probe(Reads):
 
 def run(args: Probe) -> int:
     """Prints what a film is; returns the exit code."""
+    from zoo import grain
     from zoo.film import plan
-    from zoo.film.read import probe
+    from zoo.film.read import glimpse, probe
 
     film = plan.describe(args.film, plan.Options())
-    about = probe.facts(film) | {"restore": _intended(film)}
+    seen = grain.estimate(glimpse.pairs(film))
+    about = probe.facts(film) | {
+        "grain": seen and {name: round(value, 4) for name, value in seen._asdict().items()},
+        "restore": _intended(film),
+    }
     print(visible(json.dumps(about, indent=1, default=str, ensure_ascii=False), lines=True))
     return 0
 

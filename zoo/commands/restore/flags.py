@@ -78,9 +78,14 @@ class Restore(Stretch, Numbered, Watched, Reads):
     """Print what would be done, as JSON, and do nothing."""
 
 
+def asked_for(args: Restore) -> list[str]:
+    """Those of the flags that say what is to be done."""
+    return [flag for flag in ("model", "steps", "preset") if getattr(args, flag) is not None]
+
+
 def chain_of(args: Restore) -> str:
     """The chain that --model, --steps and --preset ask for. Raises FlagError for none, and for several."""
-    asked = [flag for flag in ("model", "steps", "preset") if getattr(args, flag)]
+    asked = asked_for(args)
     if len(asked) > 1:
         raise FlagError(f"--{asked[0]} and --{asked[1]} both say what is to be done; leave one of them out")
     if args.temporal != "auto" and asked != ["model"]:

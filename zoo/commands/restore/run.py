@@ -4,7 +4,7 @@ import glob
 from pathlib import Path
 
 from zoo import flags
-from zoo.commands.restore.flags import Restore, chain_of
+from zoo.commands.restore.flags import Restore, asked_for, chain_of
 from zoo.errors import FlagError
 
 
@@ -12,12 +12,18 @@ def run(args: Restore) -> int:
     """Restores what `args` name; returns the exit code."""
     from zoo.chain import Chain
 
-    steps = chain_of(args)  # what is wrong with it is said before all else
-    if not Chain(steps).has_networks:
-        flags.refuse(args, ("tile", "precision"), f"{steps}, where no network is")
-    if films := [name for name in args.inputs if is_film(name, args.output)]:
-        if len(args.inputs) > 1:
-            raise FlagError(f"{films[0]} is a film; restore films one at a time")
+    if named := asked_for(args) or args.temporal != "auto" or not args.inputs:
+        steps = chain_of(args)  # what is wrong with it is said before all else
+        if not Chain(steps).has_networks:
+            flags.refuse(args, ("tile", "precision"), f"{steps}, where no network is")
+    films = [name for name in args.inputs if is_film(name, args.output)]
+    if films and len(args.inputs) > 1:
+        raise FlagError(f"{films[0]} is a film; restore films one at a time")
+    if not named:
+        from zoo.commands.restore import by_grain
+
+        args = by_grain.with_preset(args, films[0] if films else None)
+    if films:
         from zoo.commands.restore import film
 
         film.restore(args, films[0])
