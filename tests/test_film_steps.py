@@ -426,3 +426,19 @@ def test_rgb_is_made_of_the_planes_once(monkeypatch, folder):
     assert not made
     assert len(list(zoo.Chain("bob,wide,between").run(frames, Aside(kind=kind)))) == 12
     assert len(made) == 6
+
+
+def test_what_holds_for_one_size_alone_is_named_at_another(folder, capsys):
+    """An EXR's depth, and where its samples lie."""
+    window = pictures.picture.Window(1, 2, (0, 0, 40, 40))
+    depth = (("Z", np.ones((20, 24), np.float32)),)
+    for k in range(2):
+        held = pictures.Picture(np.full((20, 24, 3), 0.5, np.float32), window=window, others=depth)
+        pictures.write(folder / f"in{k}.exr", held)
+    assert restore("in%d.exr", "--steps", "larger", "-o", "out%d.exr") == 0
+    assert "not kept in out%d.exr: data window, channel Z" in capsys.readouterr().err
+    made = pictures.read(folder / "out1.exr")
+    assert (made.samples.shape, made.window, made.others) == ((60, 80, 3), None, ())
+    assert cli.main(["restore", "in0.exr", "--steps", "larger", "-o", "still.exr"]) == 0
+    assert "not kept at another size: data window, channel Z" in capsys.readouterr().err
+    assert pictures.read(folder / "still.exr").samples.shape == (60, 80, 3)

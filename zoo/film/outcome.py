@@ -29,7 +29,7 @@ def film(own: Film, kinds: Sequence[Kind]) -> Film:
     if made.aspect != given.aspect:
         changed["aspect"] = made.aspect
     if is_resized(kinds):
-        changed |= {"height": made.height, "width": made.width, "tags": _tags(own, made)}
+        changed |= {"resized": True, "height": made.height, "width": made.width, "tags": _tags(own, made)}
         changed["presentation"] = dataclasses.replace(own.presentation, crop=_crop(own, made))
     return dataclasses.replace(own, **changed)
 

@@ -123,7 +123,7 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"{guess}. --colorspace, --color-range say better")
     if encoding.encoder in (encode.Y4M, sequence.CONTAINER) and (others := streams.others(film)):
         notes.append(f"only pictures are written; the film's other streams are not: {', '.join(others)}")
-    if encoding.encoder == sequence.CONTAINER and (left := sequence.left_out(film, output)):
+    if encoding.encoder == sequence.CONTAINER and (left := sequence.left_out(restored, output)):
         notes.append(f"{name}: not kept in {output.name}: {', '.join(left)}")
     if unsaid := encode.unsaid(restored, encoding, output):
         where = encoding.encoder if encoding.encoder == encode.Y4M else f"{encoding.encoder} in {output.suffix}"

@@ -1,5 +1,6 @@
 """What a picture is, and which kinds of file hold which pictures."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,12 @@ class Picture:
             raise FlagError(
                 f"a picture is [h w c] uint8, uint16 or float32 with 1 to 4 channels, not {self.samples.dtype} {shape}"
             )
+
+
+def of_no_size(picture: Picture) -> Picture:
+    """The picture without what holds for its size alone, an EXR's window and other channels, which are then `left`."""
+    words = ["data window"] * bool(picture.window) + [f"channel {name}" for name, _ in picture.others]
+    return dataclasses.replace(picture, window=None, others=(), left=(*picture.left, *words))
 
 
 def left_out(path: str | Path, picture: Picture) -> list[str]:

@@ -150,7 +150,11 @@ def _restore_one(restore: Restoring, source: Path, target: Path, progress: Calla
     pictures.check_writable(target, picture)  # before the long work
     for note in _notes(picture, target):
         say(f"note: {source}: {note}")
-    picture = dataclasses.replace(picture, samples=_restored(restore, picture.samples, progress))
+    samples = _restored(restore, picture.samples, progress)
+    if samples.shape != picture.samples.shape and (picture.window or picture.others):
+        picture = pictures.of_no_size(picture)
+        say(f"note: {source}: not kept at another size: {', '.join(picture.left)}")
+    picture = dataclasses.replace(picture, samples=samples)
     files.make_folder(target.parent)
     pictures.write(target, picture)
 

@@ -186,25 +186,28 @@ def segments(film: Film, suffix: str) -> Callable[[Path, int], "PictureSegment"]
     each = film.multiple
     like = Picture(np.zeros((1, 1, 1), np.uint8), bits=film.layout.depth if film.layout.depth in (10, 12) else None)
     held = [path for _, path in find(film.name, film.gaps)] if film.container == CONTAINER else []
-    return lambda folder, first: PictureSegment(folder, suffix, like, held[first:], each)
+    return lambda folder, first: PictureSegment(folder, suffix, like, held[first:], each, resized=film.resized)
 
 
 def left_out(film: Film, output: Path) -> list[str]:
     """What a sequence's first picture says beside its samples and those that are written will not say, in words."""
     if film.container != CONTAINER:
         return []
-    return pictures.left_out(output, pictures.read(find(film.name, film.gaps)[0][1], samples=False))
+    first = pictures.read(find(film.name, film.gaps)[0][1], samples=False)
+    return pictures.left_out(output, pictures.of_no_size(first) if film.resized else first)
 
 
 class PictureSegment:
     """A stretch of the film as a folder of pictures, `000000.png` and on. `sources`: the pictures that they came from,
     of which all but the samples are kept, for so many pictures `each`; none where the film is a file: then they are
-    `like` another."""
+    `like` another. `resized`: whether they have another size than these."""
 
-    def __init__(self, folder: Path, suffix: str, like: Picture, sources: list[Path], each: int = 1):
+    def __init__(
+        self, folder: Path, suffix: str, like: Picture, sources: list[Path], each: int = 1, *, resized: bool = False
+    ):
         folder.mkdir()
         self._folder, self._suffix, self._count = folder, suffix, 0
-        self._like, self._sources, self._each = like, sources, each
+        self._like, self._sources, self._each, self._resized = like, sources, each, resized
 
     def write(self, planes: tuple[np.ndarray, ...]):
         if len(planes) >= 3:
@@ -212,6 +215,7 @@ class PictureSegment:
         like = self._like
         if self._sources:
             like = pictures.read(self._sources[self._count // self._each], samples=False)
+            like = pictures.of_no_size(like) if self._resized else like
         picture = dataclasses.replace(like, samples=np.stack(planes, axis=-1))
         pictures.write(self._folder / f"{self._count:06}{self._suffix}", picture)
         self._count += 1

@@ -63,6 +63,7 @@ class Film:
     first: int = 0  # the frame of its file from which on all have its size and pixel format
     until: Fraction | None = None  # seconds: where the next piece of the same file begins
     joints: tuple[Joint, ...] = ()  # where all its streams are moved, to be on one clock
+    resized: bool = False  # whether its pictures have another size than in its file
     multiple: int = 1  # pictures that come of each frame of its file; `rate` and `time_base` are those of the pictures
 
     @property
