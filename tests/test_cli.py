@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 from PIL import ImageCms
 
+from tests import clips
 from tests.clips import Config
 from zoo import cli, pictures, registry
 from zoo.models.resnet import ResNetConfig
