@@ -1,0 +1,145 @@
+"""Pictures made larger: to a size, a number of lines or so many times, with square samples, and never stretched."""
+
+import dataclasses
+import re
+from fractions import Fraction
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from zoo import registry
+from zoo.errors import FlagError
+from zoo.resize import Box
+from zoo.steps.step import Kind
+
+SIZES = {
+    "720p": (1280, 720),
+    "1080p": (1920, 1080),
+    "1440p": (2560, 1440),
+    "2160p": (3840, 2160),
+    "4320p": (7680, 4320),
+}
+# Two families of television's sample aspects: the whole 720 samples are the picture, or, as ITU-R BT.601 means it, the
+# middle of them (ISO/IEC 14496-2, table 6-12).
+ITU = {
+    Fraction(16, 15): Fraction(12, 11),
+    Fraction(64, 45): Fraction(16, 11),
+    Fraction(8, 9): Fraction(10, 11),
+    Fraction(32, 27): Fraction(40, 33),
+}
+BLANKING = 720, 704  # samples of a line of television, and those of them that hold the picture
+NONE = "none"
+
+
+class Frame(NamedTuple):
+    """Where a picture goes: the part of it, at which size, and how many lines and columns of black lie before and
+    after."""
+
+    part: Box
+    height: int
+    width: int
+    bars: tuple[tuple[int, int], tuple[int, int]]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.height + sum(self.bars[0]), self.width + sum(self.bars[1])
+
+
+@dataclasses.dataclass(frozen=True)
+class Upscale:
+    """Makes pictures larger, with square samples; a network fills in the detail."""
+
+    to: Annotated[str, f"{', '.join(SIZES)}, WIDTHxHEIGHT, or so many times, such as 2x"]
+    fit: Annotated[
+        Literal["inside", "pad", "crop"],
+        "where the shape is another than that of `to`: as large as fits, that with black bars, or filled and cut",
+    ] = "inside"
+    model: Annotated[str, f"a model of `zoo models`, a training run's folder, or {NONE}: Lanczos alone"] = "upscale-x2"
+    sar: Annotated[Literal["file", "itu"], "the samples' aspect: the file's, or that of ITU-R BT.601 nearest to it"] = (
+        "file"
+    )
+    crop: Annotated[Literal["off", "blanking"], "blanking: the middle 704 of television's 720 columns"] = "off"
+
+    on: ClassVar[str] = "rgb"
+    reach: ClassVar[tuple[int, int]] = (0, 0)
+    rate: ClassVar[int] = 1
+    gives: ClassVar[frozenset[str]] = frozenset()
+    together: ClassVar[bool] = False
+
+    def __post_init__(self):
+        if self.to not in SIZES and not re.fullmatch(r"\d+x\d+|\d+(\.\d+)?x", self.to):
+            raise FlagError(
+                f"upscale: to={self.to} is no size; write WIDTHxHEIGHT, so many times such as 2x, or one of: "
+                f"{', '.join(SIZES)}"
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset() if self.model == NONE else frozenset({"network"})
+
+    def kind(self, kind: Kind) -> Kind:
+        if kind.fields != "none":
+            raise FlagError("upscale takes whole pictures, not fields; write deinterlace before it")
+        if self.model != NONE and (task := registry.card(self.model)["task"]) != "upscale":
+            raise FlagError(f"upscale: {self.model} is a model for the task {task!r}; `zoo models` lists those for it")
+        height, width = self.frame(kind).size
+        return dataclasses.replace(kind, height=height, width=width, aspect=Fraction(1), own="none")
+
+    def frame(self, kind: Kind) -> Frame:
+        """Where pictures of a kind go. Raises FlagError where they would become smaller."""
+        aspect, left, width = self._shape(kind)
+        shown = width * aspect  # in units of a line
+        wide, high = self._target(kind.height, shown)
+        scales = Fraction(wide) / shown, Fraction(high) / kind.height
+        scale = max(scales) if self.fit == "crop" else min(scales)
+        if scale < 1:
+            raise FlagError(
+                f"upscale: to={self.to} is smaller than the picture, which has {float(shown):g}x{kind.height} square "
+                "samples; choose a larger size"
+            )
+        if self.fit == "crop":
+            out_width, out_height = int(wide), int(high)
+        else:
+            out_width, out_height = _whole(shown * scale, wide), _whole(kind.height * scale, high)
+        # Of the picture as much as the new samples cover: centres aligned, one scale along both axes.
+        rows, columns = Fraction(out_height) / scale, Fraction(out_width) / scale / aspect
+        top, first = (kind.height - rows) / 2, left + (width - columns) / 2
+        part = Box(*(float(x) for x in (top, first, top + rows, first + columns)))
+        pad = self.fit == "pad"
+        bars = _bars(int(high) - out_height if pad else 0), _bars(int(wide) - out_width if pad else 0)
+        return Frame(part, out_height, out_width, bars)
+
+    def _shape(self, kind: Kind) -> tuple[Fraction, int, int]:
+        """The samples' aspect, and the first and the number of the columns that count."""
+        aspect, all_columns, picture = kind.aspect, *BLANKING
+        if self.sar == "itu":
+            if aspect not in ITU and aspect not in ITU.values():
+                known = ", ".join(f"{a.numerator}:{a.denominator}" for a in ITU)
+                raise FlagError(
+                    f"upscale: sar=itu knows no like of {aspect.numerator}:{aspect.denominator}, only of {known}; "
+                    "leave it out"
+                )
+            aspect = ITU.get(aspect, aspect)
+        if self.crop == "off":
+            return aspect, 0, kind.width
+        if kind.width != all_columns:
+            raise FlagError(f"upscale: crop=blanking is for {all_columns} columns, not {kind.width}; leave it out")
+        return aspect, (all_columns - picture) // 2, picture
+
+    def _target(self, height: int, shown: Fraction) -> tuple[Fraction, Fraction]:
+        """Width and height of what the picture must fit."""
+        if self.to.endswith("x"):
+            times = Fraction(self.to[:-1])
+            return Fraction(round(shown * times)), Fraction(round(height * times))
+        wide, high = SIZES.get(self.to) or map(int, self.to.split("x"))
+        turned = self.to in SIZES and shown < height  # 1080p of what stands upright
+        return (Fraction(high), Fraction(wide)) if turned else (Fraction(wide), Fraction(high))
+
+
+def _whole(side: Fraction, most: Fraction) -> int:
+    """The number of samples nearest to `side`: all there may be, or an even number, as half chroma wants."""
+    return int(most) if side > most - Fraction(1, 2) else max(2, 2 * round(side / 2))
+
+
+def _bars(left: int) -> tuple[int, int]:
+    """Before and after, an even number before."""
+    before = left // 4 * 2
+    return before, left - before
