@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from zoo.errors import FlagError
 from zoo.models.layers import Conv, like_kernel, unfold
 from zoo.models.layers import chain as through
+from zoo.models.network import OneToOne
 from zoo.models.resnet import ResidualBlock
 from zoo.resize import KERNELS, resized
 
@@ -19,7 +20,7 @@ BASE = "lanczos"  # what the network adds detail to
 
 
 @dataclasses.dataclass(frozen=True)
-class UpscaleConfig:
+class UpscaleConfig(OneToOne):
     """`blocks` residual blocks of `width` channels at the low resolution; `scale` times as high and as wide comes
     out."""
 

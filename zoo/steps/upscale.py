@@ -2,13 +2,19 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from zoo import registry
 from zoo.errors import FlagError
-from zoo.resize import Box
-from zoo.steps.step import Kind
+from zoo.resize import Box, resized
+from zoo.steps.step import Aside, Kind, Moment, Window, successors
 
 SIZES = {
     "720p": (1280, 720),
@@ -62,7 +68,6 @@ class Upscale:
     reach: ClassVar[tuple[int, int]] = (0, 0)
     rate: ClassVar[int] = 1
     gives: ClassVar[frozenset[str]] = frozenset()
-    together: ClassVar[bool] = False
 
     def __post_init__(self):
         if self.to not in SIZES and not re.fullmatch(r"\d+x\d+|\d+(\.\d+)?x", self.to):
@@ -75,6 +80,10 @@ class Upscale:
     def needs(self) -> frozenset[str]:
         return frozenset() if self.model == NONE else frozenset({"network"})
 
+    @property
+    def together(self) -> bool:
+        return self.model != NONE
+
     def kind(self, kind: Kind) -> Kind:
         if kind.fields != "none":
             raise FlagError("upscale takes whole pictures, not fields; write deinterlace before it")
@@ -82,6 +91,27 @@ class Upscale:
             raise FlagError(f"upscale: {self.model} is a model for the task {task!r}; `zoo models` lists those for it")
         height, width = self.frame(kind).size
         return dataclasses.replace(kind, height=height, width=width, aspect=Fraction(1), own="none")
+
+    def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
+        assert aside.kind
+        frame, made = self.frame(aside.kind), []
+        for group in _groups(windows, self.at_once(aside.kind, aside) if self.together else 1):
+            pictures, scale = jnp.stack([window.now.rgb for window in group]), 1
+            if self.together:
+                assert aside.network
+                network = aside.network(self.model)
+                pictures, scale = network.on_device(pictures), network.config.scale
+            pictures = _placed(pictures, frame=frame, scale=scale)
+            made += [successors(window.now, [picture]) for window, picture in zip(group, pictures, strict=True)]
+        return made
+
+    def at_once(self, kind: Kind, aside: Aside) -> int:
+        assert aside.network
+        return aside.network(self.model).at_once(kind.height, kind.width)
+
+    def identity(self) -> dict[str, Any]:
+        weights = {"weights": {self.model: registry.card(self.model)["sha256"]}} if self.together else {}
+        return weights | {"to": self.to, "fit": self.fit, "sar": self.sar, "crop": self.crop}
 
     def frame(self, kind: Kind) -> Frame:
         """Where pictures of a kind go. Raises FlagError where they would become smaller."""
@@ -143,3 +173,11 @@ def _bars(left: int) -> tuple[int, int]:
     """Before and after, an even number before."""
     before = left // 4 * 2
     return before, left - before
+
+
+@partial(jax.jit, static_argnames=("frame", "scale"))
+def _placed(x: Float[Array, "n h w 3"], *, frame: Frame, scale: int) -> Float[Array, "n _ _ 3"]:
+    """Pictures, which are `scale` times as large by now, at their size and between their bars."""
+    part = Box(*(scale * side for side in frame.part))
+    x = jnp.clip(resized(x, frame.height, frame.width, box=part), 0, 1)
+    return jnp.pad(x, ((0, 0), *frame.bars, (0, 0)))
