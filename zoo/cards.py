@@ -22,6 +22,7 @@ from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
+from zoo.models.upscale import UpscaleConfig
 
 # The networks, by the names that cards use.
 NETWORKS: dict[str, type[ModelConfig]] = {
@@ -31,6 +32,7 @@ NETWORKS: dict[str, type[ModelConfig]] = {
     "plain": PlainConfig,
     "residual": ResidualConfig,
     "latent": LatentConfig,
+    "upscale": UpscaleConfig,
 }
 _FIXED = ("task", "multiple", "halo")  # by the kind of network
 _LAYERS = ("blocks", "layers", "depth", "levels", "steps")  # each one more adds an array or more

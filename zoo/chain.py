@@ -22,8 +22,16 @@ from zoo.steps.filter import Enhance, Filter
 from zoo.steps.fuse import Fuse
 from zoo.steps.grade import Grade
 from zoo.steps.step import Aside, Kind, Moment, Step, Window, windows
+from zoo.steps.upscale import Upscale
 
-STEPS: dict[str, type] = {"filter": Filter, "enhance": Enhance, "denoise": Denoise, "fuse": Fuse, "grade": Grade}
+STEPS: dict[str, type] = {
+    "filter": Filter,
+    "enhance": Enhance,
+    "denoise": Denoise,
+    "fuse": Fuse,
+    "grade": Grade,
+    "upscale": Upscale,
+}
 Retried = Callable[[Callable[[], Any]], Any]
 _STILL = Layout("rgb", 32, full=True)  # the planes of a still: its own samples
 

@@ -27,6 +27,7 @@ from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
+from zoo.models.upscale import UpscaleConfig
 
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = "model.json"  # of a training run's folder
@@ -61,6 +62,7 @@ _DENSE = "dense blocks with transitions, residual output"
 _UNET = "residual dense U-Net: dense blocks at three scales"
 _RESNET = "residual blocks, residual output"
 _FAST = "residual blocks, residual output, of half the width: for speed"
+_UPSCALE = "residual blocks at the low resolution, residual over Lanczos"
 _GAN = "residual blocks, trained against a judge"
 _GAN_AS_PUBLISHED = "GAN as published: convolutions and batch norm, minimax; half of the published width"
 
@@ -84,6 +86,11 @@ SPECS: dict[str, Spec] = {
     "cyclegan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _UNPAIRED),
     "cyclegan-paper-gaussian": Spec(ResidualConfig(width=16), "gaussian", _AS_PUBLISHED),
     "cyclegan-paper-salt-and-pepper": Spec(ResidualConfig(width=16), "salt_and_pepper", _AS_PUBLISHED),
+}
+
+SPECS |= {
+    f"upscale-x{scale}": Spec(UpscaleConfig(scale=scale), None, f"{_UPSCALE}; {scale} times as high and as wide")
+    for scale in (2, 4)
 }
 
 # Each network once more, trained on photographs, whose terms its weights carry; the plain names learned from

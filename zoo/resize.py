@@ -86,8 +86,5 @@ def _along(x: Array, axis: int, places: np.ndarray, weights: np.ndarray) -> Arra
         return x
     shape = [1] * x.ndim
     shape[axis] = len(places)
-    total = None
-    for k in range(places.shape[1]):
-        part = jnp.take(x, places[:, k], axis=axis) * jnp.asarray(weights[:, k], x.dtype).reshape(shape)
-        total = part if total is None else total + part
-    return total
+    part = lambda k: jnp.take(x, places[:, k], axis=axis) * jnp.asarray(weights[:, k], x.dtype).reshape(shape)
+    return functools.reduce(lambda total, k: total + part(k), range(1, places.shape[1]), part(0))

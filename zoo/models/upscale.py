@@ -17,6 +17,7 @@ from zoo.models.resnet import ResidualBlock
 from zoo.resize import KERNELS, resized
 
 BASE = "lanczos"  # what the network adds detail to
+SCALES = (2, 3, 4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,8 @@ class UpscaleConfig(OneToOne):
     multiple: int = 1
 
     def __post_init__(self):
-        if self.scale not in (2, 3, 4):
-            raise FlagError(f"scale={self.scale} must be 2, 3 or 4")
+        if self.scale not in SCALES:
+            raise FlagError(f"scale={self.scale} must be one of: {', '.join(map(str, SCALES))}")
 
     @property
     def halo(self) -> int:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from zoo import registry
 from zoo.errors import FlagError
 from zoo.models.network import NetworkConfig, check_same_size, check_task
-from zoo.steps.step import NOISY, Aside, Kind, Moment, Picture, Window, successors
+from zoo.steps.step import NOISY, Aside, Kind, Moment, Picture, Window, groups, successors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,19 +49,13 @@ class Denoise:
 
     def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
         assert aside.network
-        network, devices = aside.network(self.model), jax.local_device_count()
-        batch, fit = len(windows) // devices, network.at_once(*windows[0].now.rgb.shape[:2])
-        at_once = devices * max(k for k in range(1, min(fit, batch) + 1) if batch % k == 0)
-        made = []
-        for k in range(0, len(windows), at_once):
-            noisy = [window.now.rgb for window in windows[k : k + at_once]]
-            restored = network.on_device(_stacked([self._row(window) for window in windows[k : k + at_once]]))
+        network, made = aside.network(self.model), []
+        for group in groups(windows, network.at_once(*windows[0].now.rgb.shape[:2])):
+            noisy = [window.now.rgb for window in group]
+            restored = network.on_device(_stacked([self._row(window) for window in group]))
             if self.strength < 1:
                 restored = jnp.stack(noisy) + self.strength * (restored - jnp.stack(noisy))
-            made += [
-                successors(window.now, [restored[i]], **{NOISY: noisy[i]})
-                for i, window in enumerate(windows[k : k + at_once])
-            ]
+            made += [successors(window.now, [restored[k]], **{NOISY: noisy[k]}) for k, window in enumerate(group)]
         return made
 
     def _row(self, window: Window) -> list[Picture]:

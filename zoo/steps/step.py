@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
+import jax
 from jaxtyping import Array, Float, Shaped
 
 from zoo.color import Layout
@@ -139,6 +140,14 @@ def successors_on_planes(now: Moment, planes: Sequence[Planes], **aside: Picture
 
 def _parts(now: Moment, rate: int) -> list[Moment]:
     return [now._replace(new=now.new and not k, part=now.part * rate + k, of=now.of * rate) for k in range(rate)]
+
+
+def groups(windows: Sequence[Window], fit: int) -> Iterator[Sequence[Window]]:
+    """A batch in equal groups, of which each device takes at most `fit` pictures at once."""
+    devices = jax.local_device_count()
+    batch = len(windows) // devices
+    size = devices * max(k for k in range(1, min(fit, batch) + 1) if batch % k == 0)
+    return (windows[k : k + size] for k in range(0, len(windows), size))
 
 
 def windows(moments: Iterable[Moment], before: int, after: int, *, bare: bool = False) -> Iterator[Window]:

@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 
 from zoo import registry
 from zoo.errors import FlagError
+from zoo.models.network import check_task
 from zoo.resize import Box, resized
-from zoo.steps.step import Aside, Kind, Moment, Window, successors
+from zoo.steps.step import Aside, Kind, Moment, Window, groups, successors
 
 SIZES = {
     "720p": (1280, 720),
@@ -87,15 +88,16 @@ class Upscale:
     def kind(self, kind: Kind) -> Kind:
         if kind.fields != "none":
             raise FlagError("upscale takes whole pictures, not fields; write deinterlace before it")
-        if self.model != NONE and (task := registry.card(self.model)["task"]) != "upscale":
-            raise FlagError(f"upscale: {self.model} is a model for the task {task!r}; `zoo models` lists those for it")
+        if self.together:
+            registry.card(self.model)  # an unknown one, before any work
+            check_task(self.model, registry.config_of(self.model), "upscale")
         height, width = self.frame(kind).size
         return dataclasses.replace(kind, height=height, width=width, aspect=Fraction(1), own="none")
 
     def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
         assert aside.kind
         frame, made = self.frame(aside.kind), []
-        for group in _groups(windows, self.at_once(aside.kind, aside) if self.together else 1):
+        for group in groups(windows, self.at_once(aside.kind, aside)) if self.together else [windows]:
             pictures, scale = jnp.stack([window.now.rgb for window in group]), 1
             if self.together:
                 assert aside.network
