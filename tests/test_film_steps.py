@@ -20,7 +20,8 @@ from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.film.read import source
 from zoo.film.write import timecode
-from zoo.steps.step import Aside, Kind, Moment, successors, successors_on_planes
+from zoo.resize import resized
+from zoo.steps.step import Aside, Kind, Moment, at_another_size, successors, successors_on_planes
 
 COUNT, SIZE = 12, (36, 34)
 
@@ -97,8 +98,11 @@ class Larger(Made):
         return 4
 
     def one(self, window, aside):
-        twice = jnp.repeat(jnp.repeat(window.now.rgb, 2, axis=0), 2, axis=1)
-        return successors(window.now, [jax.image.resize(twice, (self.height, self.width, 3), "linear")])
+        return successors(at_another_size(window.now, self._larger), [self._larger(window.now.rgb)])
+
+    def _larger(self, x):
+        twice = jnp.repeat(jnp.repeat(x, 2, axis=0), 2, axis=1)
+        return resized(twice, self.height, self.width, kernel="linear")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,9 +2,19 @@
 
 from fractions import Fraction
 
+import av
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from flax import nnx
 
+import zoo
+from tests import clips
+from zoo import cli, registry
 from zoo.errors import FlagError
+from zoo.models.upscale import UpscaleConfig
+from zoo.resize import resized
 from zoo.steps.step import Kind
 from zoo.steps.upscale import Upscale
 
@@ -66,9 +76,101 @@ def test_nothing_is_stretched_and_centres_lie_on_each_other(kind, to, fit):
         (PAL, "0.5x", {}, "smaller than the picture"),
         (Kind(576, 720, fields="top first"), "2x", {}, "write deinterlace before it"),
         (Kind(576, 720), "2x", {"sar": "itu"}, "sar=itu knows no like of 1:1, only of 16:15, 64:45, 8:9, 32:27"),
+        (PAL, "2x", {"sar": "0/1"}, "sar=0/1 must be file, itu or the aspect of a sample"),
         (Kind(1080, 1920), "2x", {"crop": "blanking"}, "crop=blanking is for 720 columns, not 1920"),
     ],
 )
 def test_what_cannot_be_is_said(kind, to, options, sentence):
     with pytest.raises(FlagError, match=sentence):
         upscale(to, **options).kind(kind)
+
+
+@pytest.fixture
+def network(tmp_path) -> str:
+    """A training run's folder with a small network of random weights."""
+    config = UpscaleConfig(width=4, blocks=1)
+    params = nnx.to_pure_dict(nnx.state(config.build(nnx.Rngs(3)), nnx.Param))
+    facts = {"task": "upscale", "licence": "Apache-2.0", "data": {}, "recipe": {}, "images": 1, "validation": {}}
+    registry.save(tmp_path / "run", "upscale", config, params, {}, facts)
+    return str(tmp_path / "run")
+
+
+def test_a_picture_is_what_its_network_makes_of_it(network):
+    picture = jax.random.uniform(jax.random.key(0), (21, 34, 3))
+    whole = registry.load(network)(picture[None])[0].clip(0, 1)
+    np.testing.assert_allclose(zoo.Chain(f"upscale=2x:model={network}")(picture), whole, atol=1e-6)
+    larger = zoo.Chain(f"upscale=3x:model={network}")(picture)
+    np.testing.assert_allclose(larger, resized(whole, 63, 102).clip(0, 1), atol=1e-5)
+    constant = zoo.Chain("upscale=64x99:model=none")(jnp.full((21, 34, 3), 0.3))
+    np.testing.assert_allclose(constant, 0.3, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_every_kind_of_picture_stays_of_its_kind(dtype, channels):
+    top = np.iinfo(dtype).max if dtype != "float32" else 1
+    samples = (np.random.default_rng(0).random((11, 14, channels)) * top).astype(dtype)
+    if channels in (2, 4):
+        samples[..., -1] = top // 2 if dtype != "float32" else 0.5
+    out = zoo.Chain("upscale=2x:model=none")(samples)
+    assert out.shape == (22, 28, channels)
+    assert out.dtype == samples.dtype
+    if channels in (2, 4):
+        assert np.ptp(out[..., -1].astype(float)) <= 1e-6 * top
+        assert abs(float(out[..., -1].mean()) - top / 2) <= 1
+
+
+def restore(*words: str) -> int:
+    return cli.main(["restore", *words, "--progress", "off"])
+
+
+def pal(path, **tags) -> None:
+    """Four frames of 720x576 with codes below black and above white."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 72, 58, "yuv420p"
+        context = stream.codec_context
+        context.sample_aspect_ratio = Fraction(16, 15)
+        for name, value in tags.items():
+            setattr(context, name, value)
+        for k in range(4):
+            luma = np.full((58, 72), 8 + k, np.uint8)
+            luma[:, 36:] = 250
+            chroma = np.full((29, 72), 128, np.uint8)
+            frame = av.VideoFrame.from_ndarray(np.concatenate([luma, chroma]), "yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_television_becomes_rec_709_and_keeps_its_codes(folder, network, capsys):
+    pal("in.mkv", colorspace=5)
+    assert restore("in.mkv", "-o", "out.mkv", "--steps", "upscale=1280x1080:model=none") == 0
+    assert "bt470bg and becomes bt709" in capsys.readouterr().err
+    with av.open("out.mkv") as container:
+        frames = list(container.decode(video=0))
+    assert len(frames) == 4
+    for k, frame in enumerate(frames):
+        planes = frame.to_ndarray()
+        assert (int(frame.colorspace), int(frame.color_primaries)) == (1, 5)
+        height, width = frame.height, frame.width
+        assert width % 2 == height % 2 == 0
+        assert planes[height // 2, width // 4] == 8 + k
+        assert planes[height // 2, 3 * width // 4] == 250
+        assert (planes[height:] == 128).all()
+
+
+def test_a_film_in_segments_and_shards_is_the_whole(folder, network):
+    pal("in.mkv")
+    steps = f"upscale=150x120:fit=pad:model={network}"
+    words = ["in.mkv", "--steps", steps, "--batch", "1", "-o"]
+    assert restore(*words, "whole.mkv") == 0
+    assert restore(*words, "parts.mkv", "--segment", "1") == 0
+    for shard in ("2/2", "1/2"):
+        assert restore(*words, "shards.mkv", "--segment", "2", "--shard", shard) == 0
+    assert clips.same("parts.mkv", "whole.mkv")
+    assert clips.same("shards.mkv", "whole.mkv")
+
+
+def test_a_network_for_something_else_is_refused():
+    with pytest.raises(FlagError, match="fast-gaussian is a network for the task 'denoise'"):
+        zoo.Chain("upscale=2x:model=fast-gaussian").kinds(Kind(8, 8))

@@ -43,7 +43,7 @@ class Upscale(Lesson):
     def network(self, name: str) -> Any:
         return dataclasses.replace(super().network(name), scale=self.settings.scale)
 
-    def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Pair:
+    def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
         return downscale(clips, scale=self.settings.scale)
 
     def untouched(self, seen: Array) -> Array:

@@ -21,7 +21,7 @@ from zoo.steps.denoise import Denoise
 from zoo.steps.filter import Enhance, Filter
 from zoo.steps.fuse import Fuse
 from zoo.steps.grade import Grade
-from zoo.steps.step import Aside, Kind, Moment, Step, Window, windows
+from zoo.steps.step import ALPHA, BEYOND, Aside, Kind, Moment, Step, Window, windows
 from zoo.steps.upscale import Upscale
 
 STEPS: dict[str, type] = {
@@ -62,19 +62,22 @@ class Chain:
         `budget`: networks that are loaded already. Raises what `Restorer` does, and FlagError for a step that needs
         more than a still."""
         budget = budget or Budget()
-        return restored(picture, lambda rgb: self._still(rgb, budget))
+        return restored(picture, lambda rgb, alpha: self._still(rgb, alpha, budget))
 
-    def _still(self, rgb: Float[Array, "h w 3"], budget: Budget) -> Float[Array, "_ _ 3"]:
+    def _still(
+        self, rgb: Float[Array, "h w 3"], alpha: Float[Array, "h w 1"] | None, budget: Budget
+    ) -> tuple[Float[Array, "_ _ 3"], Float[Array, "_ _ 1"] | None]:
         height, width = rgb.shape[:2]
         kind = Kind(height, width, still=True, layout=_STILL)
         self.kinds(kind)
-        one, still = Chain(self.steps), Moment(0, True, (), rgb)
+        one, still = Chain(self.steps), Moment(0, True, (), rgb, {} if alpha is None else {ALPHA: alpha})
         if any(step.on == "planes" for step in self.steps):
-            still = Moment(0, True, (rgb[..., 1], rgb[..., 2], rgb[..., 0]))
+            still = still._replace(planes=(rgb[..., 1], rgb[..., 2], rgb[..., 0]), rgb=None)
         masked = lambda step: lambda _: jnp.asarray(masks.read(step.mask, height, width, "picture"))[..., None]
         aside = Aside(network=budget.network, kind=kind, masks=masked)
         (made,) = one.run([still], aside, budget.retried)
-        return color.picture(made.planes, layout=_STILL) if made.rgb is None else made.rgb
+        rgb = color.picture(made.planes, layout=_STILL) if made.rgb is None else made.rgb
+        return rgb, made.aside.get(ALPHA)
 
     def kinds(self, kind: Kind) -> list[Kind]:
         """What goes into each step, and what comes out of the last. Raises FlagError where a step cannot be there."""
@@ -148,9 +151,10 @@ class Chain:
                 if not beside.has(need):
                     raise _lacking(step, need)
         row, kinds = iter(moments), self.kinds(aside.kind) if aside.kind else itertools.repeat(None)
+        anew = aside.kind is not None and self.kinds(aside.kind)[-1].own == "none"
         for step, kind, beside in zip(self.steps, kinds, own, strict=False):
             if step.on == "rgb" and kind and kind.layout:  # once: later ones have it
-                row = map(partial(_in_rgb, kind.layout, retried), row)
+                row = map(partial(_in_rgb, kind.layout, retried, anew), row)
             row = self._through(step, row, beside._replace(kind=kind), retried)
         return row
 
@@ -187,10 +191,17 @@ def _taken(places: list[Any]) -> list[Any]:
     return taken
 
 
-def _in_rgb(layout: Layout, retried: Retried, moment: Moment) -> Moment:
+def _in_rgb(layout: Layout, retried: Retried, anew: bool, moment: Moment) -> Moment:
+    """The moment with RGB of its planes; where they are made `anew` in the end, with what RGB cannot hold aside."""
     if moment.rgb is not None:
         return moment
-    return moment._replace(rgb=retried(partial(color.picture, moment.planes, layout=layout)))
+    rgb = retried(partial(color.picture, moment.planes, layout=layout))
+    if not anew:
+        return moment._replace(rgb=rgb)
+    aside = {BEYOND: retried(partial(color.beyond, moment.planes, layout=layout))}
+    if layout.alpha:
+        aside[ALPHA] = moment.planes[-1][..., None] / layout.top
+    return moment._replace(rgb=rgb, aside={**moment.aside, **aside})
 
 
 def _stepped(step: Step, aside: Aside, retried: Retried, places: list[Window | None]) -> Iterator[Moment]:

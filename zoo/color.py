@@ -96,6 +96,13 @@ def picture(planes: tuple[Shaped[Array, "_ _"], ...], *, layout: Layout) -> Floa
 
 
 @partial(jax.jit, static_argnames="layout")
+def beyond(planes: tuple[Shaped[Array, "_ _"], ...], *, layout: Layout) -> Float[Array, "h w 3"]:
+    """What is cut off there: codes below black and above white, colours beyond the gamut."""
+    rgb = to_rgb(tuple(plane[None] for plane in planes), layout=layout)[0]
+    return rgb - jnp.clip(rgb, 0, 1)
+
+
+@partial(jax.jit, static_argnames="layout")
 def luma(planes: Planes, *, layout: Layout) -> Float[Array, "n h w"]:
     """Luma of planes of codes, 0 at black and 1 at white: the film's own, of RGB with the weights of Rec. 709."""
     if layout.family == "rgb":
@@ -170,11 +177,6 @@ def _rescaled(plane, index: int, source: Layout, target: Layout, shape) -> Float
     chroma = index > 0 and source.family == "yuv"
     (zero, span), (new_zero, new_span) = (q.chroma_codes() if chroma else q.luma_codes() for q in (source, target))
     return x if (zero, span) == (new_zero, new_span) else (x - zero) * (new_span / span) + new_zero
-
-
-def resized(plane: Shaped[Array, "h w"], height: int, width: int) -> Float[Array, "_ _"]:
-    """A plane that is no colour, such as alpha, in another size."""
-    return jax.image.resize(plane.astype(jnp.float32), (height, width), "linear")
 
 
 def _scaled(plane, top: int, target: Layout):

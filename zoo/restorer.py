@@ -14,7 +14,6 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from zoo import color
 from zoo.errors import FlagError, InputError
 from zoo.models.network import check_same_size, check_task
 from zoo.tiles import Progress, Tiled, gathered
@@ -77,27 +76,32 @@ class Restorer:
         return out
 
 
-def restored(picture: Any, restore: Callable[[Array], Array]) -> Any:
-    """What `restore` makes of a picture's colour, RGB float32 [h w 3] in [0, 1], as the picture was: of its type, grey
-    where it is, its alpha untouched, or resized with it. Raises as `Restorer` does."""
+def restored(picture: Any, restore: Callable[[Array, Array | None], tuple[Array, Array | None]]) -> Any:
+    """What `restore` makes of a picture's colour, RGB float32 [h w 3] in [0, 1], and of its alpha [h w 1], as the
+    picture was: of its type, grey where it is. Raises as `Restorer` does."""
     _check(picture)
     if picture.ndim != 3:
         raise FlagError(f"steps take one picture [h w c] at a time, not {list(picture.shape)}")
     colour = jnp.asarray(_frames_of_colour(picture)[0])
-    y = restore(jnp.broadcast_to(_in_rgb(colour), (*colour.shape[:2], 3)))
+    alpha = jnp.asarray(picture[..., colour.shape[-1] :])
+    rgb = jnp.broadcast_to(_in_rgb(colour), (*colour.shape[:2], 3))
+    y, beside = restore(rgb, _scaled(alpha) if alpha.size else None)
     out = _as_it_was(y, colour).astype(picture.dtype)
-    if picture.shape[-1] > colour.shape[-1]:
-        alpha = jnp.asarray(picture[..., colour.shape[-1] :])
-        if alpha.shape[:2] != out.shape[:2]:
-            alpha = color.resized(alpha[..., 0], *out.shape[:2])[..., None]
-            alpha = (jnp.round(alpha) if _top(colour) else alpha).astype(out.dtype)
-        out = jnp.concatenate([out, alpha], axis=-1)
+    if beside is not None:
+        same = beside.shape == alpha.shape  # then it is not touched
+        beside = alpha if same else _as_it_was(beside, alpha).astype(picture.dtype)
+        out = jnp.concatenate([out, beside], axis=-1)
     return out if isinstance(picture, jax.Array) else np.asarray(out)
 
 
+def _scaled(samples: Array) -> Array:
+    """Samples of any accepted dtype as float32 in [0, 1]."""
+    return samples.astype(jnp.float32) / (_top(samples) or 1)
+
+
 def _in_rgb(colour: Array) -> Array:
-    """Samples of any accepted dtype, grey or RGB, as RGB float32 in [0, 1]."""
-    x = colour.astype(jnp.float32) / (_top(colour) or 1)
+    """Grey or RGB of any accepted dtype as RGB float32 in [0, 1]."""
+    x = _scaled(colour)
     return jnp.repeat(x, 3, axis=-1) if colour.shape[-1] == 1 else x
 
 

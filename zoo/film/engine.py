@@ -17,7 +17,7 @@ from zoo.color import Layout
 from zoo.cuts import is_cut
 from zoo.film.read.source import Frame
 from zoo.motion import blurred
-from zoo.steps.step import Aside, Kind, Moment, Planes
+from zoo.steps.step import ALPHA, BEYOND, Aside, Kind, Moment, Planes
 
 T = TypeVar("T")
 _FLAT_PX = 5  # side of the square in which flatness is judged
@@ -113,7 +113,7 @@ class Engine:
     def _down(self, moment: Moment, given: Planes) -> tuple[tuple[np.ndarray, ...], tuple[Array, Array]]:
         """The moment's planes, which come back from the device once; luma before and after."""
         if self._own == "none":
-            out = _made(moment.planes, moment.rgb, source=self.source, target=self.target)
+            out = _made(moment.rgb, moment.aside.get(BEYOND), moment.aside.get(ALPHA), target=self.target)
         else:
             mask = self._masks and jnp.asarray(self._masks(moment.number))
             control = {"strength": self.strength, "keep_grain": self.keep_grain}
@@ -135,13 +135,14 @@ def _changed(planes, rgb, restored, mask, *, source, target, strength, keep_grai
     return tuple(plane[0] for plane in out)
 
 
-@partial(jax.jit, static_argnames=("source", "target"))
-def _made(planes, rgb, *, source, target) -> Planes:
-    """Planes of RGB of another size than theirs; alpha is theirs, resized."""
+@partial(jax.jit, static_argnames="target")
+def _made(rgb, beyond, alpha, *, target) -> Planes:
+    """Planes made anew: of RGB of another size than the film's, and of what came along aside."""
+    rgb = rgb if beyond is None else rgb + beyond
     out = tuple(plane[0] for plane in color.from_rgb(rgb[None], layout=target))
     if not target.alpha:
         return out
-    alpha = jnp.ones(rgb.shape[:2]) if not source.alpha else color.resized(planes[-1] / source.top, *rgb.shape[:2])
+    alpha = jnp.ones(rgb.shape[:2]) if alpha is None else alpha[..., 0]
     return (*out, color.rounded(alpha * target.top, target))
 
 

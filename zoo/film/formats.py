@@ -20,6 +20,8 @@ _PLANAR = re.compile(r"(?:yuv(?P<alpha>a?)p?(?P<cell>4\d\d)p|gbr(?P<gbra>a?)p|(?
 _MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc"}
 MATRIX_NUMBERS = {name: number for number, name in _MATRIX_NAMES.items()}
 RGB, UNTAGGED = 0, 2
+# Matrices of television before HD, with the primaries that go with them: of 625 lines, of 525.
+SD_PRIMARIES = {"bt470bg": 5, "smpte170m": 6}
 _OTHER_MATRICES = {8: "ycgco", 10: "bt2020c", 14: "ictcp", 15: "ipt-c2", 16: "ycgco-re", 17: "ycgco-ro"}
 FULL = 2
 HDR = {16: "PQ (SMPTE 2084)", 18: "HLG (ARIB STD-B67)"}

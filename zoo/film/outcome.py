@@ -44,11 +44,19 @@ def is_deinterlaced(kinds: Sequence[Kind]) -> bool:
 
 
 def _tags(own: Film, made: Kind) -> formats.Tags:
-    """The film's. A matrix that was guessed by the size it had is said, where another would be guessed by the new."""
-    silent = own.layout.family == "yuv" and own.tags.matrix in (formats.UNTAGGED, formats.RGB)
-    if not silent or own.layout.matrix == formats.guess_matrix(made.height, made.width):
-        return own.tags
-    return dataclasses.replace(own.tags, matrix=formats.MATRIX_NUMBERS[own.layout.matrix])
+    """The film's. Where television becomes so large that Rec. 709 is meant for it, its codes do too; what its primaries
+    were, and are still, is then said."""
+    tags, matrix = own.tags, own.layout.matrix
+    if own.layout.family != "yuv":
+        return tags
+    wanted = formats.guess_matrix(made.height, made.width)
+    if matrix in formats.SD_PRIMARIES and wanted not in formats.SD_PRIMARIES:
+        silent = tags.primaries == formats.UNTAGGED
+        primaries = formats.SD_PRIMARIES[matrix] if silent else tags.primaries
+        return dataclasses.replace(tags, matrix=formats.MATRIX_NUMBERS[wanted], primaries=primaries)
+    if tags.matrix in (formats.UNTAGGED, formats.RGB) and matrix != wanted:  # which would be guessed of the new size
+        return dataclasses.replace(tags, matrix=formats.MATRIX_NUMBERS[matrix])
+    return tags
 
 
 def _crop(own: Film, made: Kind) -> tuple[int, ...] | None:
@@ -81,10 +89,11 @@ def notes(own: Film, made: Film) -> list[str]:
         )
     if (made.height, made.width) != (own.height, own.width):
         shape = f" with samples of {made.aspect}" if made.aspect else ""
-        said.append(
-            f"{own.name} becomes {made.width}x{made.height}{shape}, made anew of RGB: codes below black and above "
-            "white are cut off"
-        )
+        said.append(f"{own.name} becomes {made.width}x{made.height}{shape}, made anew of RGB")
+        if made.tags.matrix != own.tags.matrix and own.layout.matrix in formats.SD_PRIMARIES:
+            said.append(
+                f"{own.name} is in the matrix of {own.layout.matrix} and becomes bt709, as is meant for its size"
+            )
     return said
 
 

@@ -21,6 +21,8 @@ from zoo.survey import Survey
 Picture = Float[Array, "h w _"]
 Planes = tuple[Shaped[Array, "_ _"], ...]
 NOISY = "noisy"  # aside: the picture before noise was taken off
+BEYOND = "beyond"  # aside: how far RGB lay outside [0, 1], where planes are made anew of it
+ALPHA = "alpha"  # aside: in [0, 1], likewise
 Mask = Callable[[int], Float[Array, "h w 1"]]  # of the number of a frame
 Fields = Literal["none", "top first", "bottom first"]
 
@@ -51,7 +53,7 @@ class Moment(NamedTuple):
     `number`: of the film's frame; `part`: which of the `of` pictures that came from it. `new`: begins a shot.
     `planes`: codes [h w] each, the film's own or what a step on planes made of them. `rgb`: float32 in [0, 1], made of
     the planes once, before the first step on RGB; None until then. `aside`: what steps give one another: "mask" and
-    "confidence" [h w 1], NOISY.
+    "confidence" [h w 1], NOISY, BEYOND, ALPHA. A step that changes the size changes them too.
     """
 
     number: int
@@ -136,6 +138,11 @@ def successors_on_planes(now: Moment, planes: Sequence[Planes], **aside: Picture
     codes."""
     parts = _parts(now._replace(aside={**now.aside, **aside}), len(planes))
     return [part._replace(planes=own) for part, own in zip(parts, planes, strict=True)]
+
+
+def at_another_size(now: Moment, change: Callable[[Picture], Picture]) -> Moment:
+    """The moment with all that lies aside as `change` makes it, as a step must that changes the size; without NOISY."""
+    return now._replace(aside={name: change(x) for name, x in now.aside.items() if name != NOISY})
 
 
 def _parts(now: Moment, rate: int) -> list[Moment]:

@@ -15,7 +15,7 @@ from zoo import registry
 from zoo.errors import FlagError
 from zoo.models.network import check_task
 from zoo.resize import Box, resized
-from zoo.steps.step import Aside, Kind, Moment, Window, groups, successors
+from zoo.steps.step import Aside, Kind, Moment, Window, at_another_size, groups, successors
 
 SIZES = {
     "720p": (1280, 720),
@@ -26,14 +26,14 @@ SIZES = {
 }
 # Two families of television's sample aspects: the whole 720 samples are the picture, or, as ITU-R BT.601 means it, the
 # middle of them (ISO/IEC 14496-2, table 6-12).
-ITU = {
+ITU_ASPECTS = {
     Fraction(16, 15): Fraction(12, 11),
     Fraction(64, 45): Fraction(16, 11),
     Fraction(8, 9): Fraction(10, 11),
     Fraction(32, 27): Fraction(40, 33),
 }
 BLANKING = 720, 704  # samples of a line of television, and those of them that hold the picture
-NONE = "none"
+NONE, FILE, ITU = "none", "file", "itu"
 
 
 class Frame(NamedTuple):
@@ -60,9 +60,9 @@ class Upscale:
         "where the shape is another than that of `to`: as large as fits, that with black bars, or filled and cut",
     ] = "inside"
     model: Annotated[str, f"a model of `zoo models`, a training run's folder, or {NONE}: Lanczos alone"] = "upscale-x2"
-    sar: Annotated[Literal["file", "itu"], "the samples' aspect: the file's, or that of ITU-R BT.601 nearest to it"] = (
-        "file"
-    )
+    sar: Annotated[
+        str, "the samples' aspect: file, itu (that of ITU-R BT.601 nearest to the file's), or such as 64/45"
+    ] = FILE
     crop: Annotated[Literal["off", "blanking"], "blanking: the middle 704 of television's 720 columns"] = "off"
 
     on: ClassVar[str] = "rgb"
@@ -76,6 +76,8 @@ class Upscale:
                 f"upscale: to={self.to} is no size; write WIDTHxHEIGHT, so many times such as 2x, or one of: "
                 f"{', '.join(SIZES)}"
             )
+        if self.sar not in (FILE, ITU) and not re.fullmatch(r"0*[1-9]\d*/0*[1-9]\d*", self.sar):
+            raise FlagError(f"upscale: sar={self.sar} must be {FILE}, {ITU} or the aspect of a sample, such as 64/45")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -103,8 +105,11 @@ class Upscale:
                 assert aside.network
                 network = aside.network(self.model)
                 pictures, scale = network.on_device(pictures), network.config.scale
-            pictures = _placed(pictures, frame=frame, scale=scale)
-            made += [successors(window.now, [picture]) for window, picture in zip(group, pictures, strict=True)]
+            pictures = jnp.clip(_placed(pictures, frame=frame, scale=scale), 0, 1)
+            made += [
+                successors(at_another_size(window.now, lambda x: _placed(x[None], frame=frame, scale=1)[0]), [picture])
+                for window, picture in zip(group, pictures, strict=True)
+            ]
         return made
 
     def at_once(self, kind: Kind, aside: Aside) -> int:
@@ -142,14 +147,16 @@ class Upscale:
     def _shape(self, kind: Kind) -> tuple[Fraction, int, int]:
         """The samples' aspect, and the first and the number of the columns that count."""
         aspect, all_columns, picture = kind.aspect, *BLANKING
-        if self.sar == "itu":
-            if aspect not in ITU and aspect not in ITU.values():
-                known = ", ".join(f"{a.numerator}:{a.denominator}" for a in ITU)
+        if self.sar not in (FILE, ITU):
+            aspect = Fraction(self.sar)
+        if self.sar == ITU:
+            if aspect not in ITU_ASPECTS and aspect not in ITU_ASPECTS.values():
+                known = ", ".join(f"{a.numerator}:{a.denominator}" for a in ITU_ASPECTS)
                 raise FlagError(
                     f"upscale: sar=itu knows no like of {aspect.numerator}:{aspect.denominator}, only of {known}; "
                     "leave it out"
                 )
-            aspect = ITU.get(aspect, aspect)
+            aspect = ITU_ASPECTS.get(aspect, aspect)
         if self.crop == "off":
             return aspect, 0, kind.width
         if kind.width != all_columns:
@@ -178,8 +185,8 @@ def _bars(left: int) -> tuple[int, int]:
 
 
 @partial(jax.jit, static_argnames=("frame", "scale"))
-def _placed(x: Float[Array, "n h w 3"], *, frame: Frame, scale: int) -> Float[Array, "n _ _ 3"]:
+def _placed(x: Float[Array, "n h w c"], *, frame: Frame, scale: int) -> Float[Array, "n _ _ c"]:
     """Pictures, which are `scale` times as large by now, at their size and between their bars."""
     part = Box(*(scale * side for side in frame.part))
-    x = jnp.clip(resized(x, frame.height, frame.width, box=part), 0, 1)
+    x = resized(x, frame.height, frame.width, box=part)
     return jnp.pad(x, ((0, 0), *frame.bars, (0, 0)))
