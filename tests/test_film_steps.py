@@ -18,6 +18,7 @@ from tests.test_film_resume import break_at
 from zoo import chain, cli, color, pictures
 from zoo.color import Layout
 from zoo.errors import FlagError
+from zoo.film import outcome
 from zoo.film.read import source
 from zoo.film.write import timecode
 from zoo.resize import resized
@@ -332,16 +333,21 @@ def test_another_size_is_written_and_said(folder, capsys):
     assert (made.width, made.height, made.aspect, made.tags) == (80, 60, Fraction(4, 5), own.tags)
     assert made.layout == own.layout
     for one, other in zip(clips.read(folder / "in.mkv"), clips.read(folder / "out.mkv"), strict=True):
-        rgb = color.picture(tuple(map(jnp.asarray, clips.planes(one))), layout=own.layout)
+        rgb = color.to_rgb(tuple(jnp.asarray(plane)[None] for plane in clips.planes(one)), layout=own.layout)[0]
         larger = jax.image.resize(rgb.repeat(2, 0).repeat(2, 1), (60, 80, 3), "linear")
         for codes, wanted in zip(clips.planes(other), color.from_rgb(larger[None], layout=own.layout), strict=True):
             np.testing.assert_allclose(codes.astype(int), np.asarray(wanted[0]).astype(int), atol=1)
 
 
-def test_a_matrix_that_was_guessed_by_the_size_is_said_at_another(folder, capsys):
+def test_a_matrix_is_that_of_the_new_size_and_said(folder):
+    """Of HD, Rec. 709 for what was television's; primaries stay what they were."""
     film(folder / "in.mkv", tags=(2, 1, 2, 2))
     assert restore("in.mkv", "--steps", "larger=width=1280:height=720", "-o", "out.mkv") == 0
-    assert source.describe("out.mkv").layout.matrix == source.describe("in.mkv").layout.matrix == "smpte170m"
+    own, made = source.describe("in.mkv"), source.describe("out.mkv")
+    assert (own.layout.matrix, made.layout.matrix, made.tags.primaries) == ("smpte170m", "bt709", 6)
+    hd = dataclasses.replace(own, height=720, width=1280, layout=dataclasses.replace(own.layout, matrix="bt709"))
+    small = outcome.film(hd, [Kind(720, 1280), Kind(240, 320)])
+    assert small.tags.matrix == 1
 
 
 def test_alpha_is_resized_too(folder):
