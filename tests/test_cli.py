@@ -359,6 +359,7 @@ def test_models(capsys, monkeypatch):
     config = registry.configure(registry.SPECS["gan-paper-gaussian"].config, width=4, depth=1)
     specs = {f"deep-{n}": registry.Spec(dataclasses.replace(config, depth=n), "gaussian", "") for n in (1, 2)}
     specs["normed"] = registry.SPECS["cyclegan-paper-gaussian"]
+    monkeypatch.undo()
     monkeypatch.setattr(registry, "SPECS", specs)
     assert cli.main(["models", "--json"]) == 0
     one, two, paper = json.loads(capsys.readouterr().out)

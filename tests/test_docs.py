@@ -18,6 +18,7 @@ import pytest
 import tyro
 
 from eval.pages.report import table
+from train.methods import METHODS
 from zoo import cli, noise, registry
 from zoo.errors import FlagError
 from zoo.flags import check_names
@@ -47,6 +48,9 @@ def kinds(module) -> list[type]:
     """The dataclasses of a command's flags."""
     if module is cli:
         return [*cli.COMMANDS]
+    if command := getattr(module, "COMMAND", None):
+        methods = [command.method] if command.method else command.lesson.methods
+        return [command.kind(METHODS[name], next(iter(command.lesson.networks))) for name in methods]
     return [kind for kind in vars(module).values() if dataclasses.is_dataclass(kind) and isinstance(kind, type)]
 
 
@@ -131,6 +135,7 @@ def test_the_readmes_python_restores_a_picture():
     names = {"noisy": np.full((16, 16, 3), 128, np.uint8)}
     exec(compile(block, "README.md", "exec"), names)
     assert (names["clean"].shape, names["clean"].dtype) == ((16, 16, 3), np.uint8)
+    assert (names["larger"].shape, names["larger"].dtype) == ((32, 32, 3), np.uint8)
 
 
 def test_every_noise_and_every_model_has_its_words():

@@ -71,7 +71,7 @@ RECIPES = {
     "cyclegan-paper-gaussian": f"cyclegan {_AS_PUBLISHED} {_GAUSSIAN}",
     "cyclegan-paper-salt-and-pepper": f"cyclegan {_AS_PUBLISHED} {_SALT_AND_PEPPER}",
     "upscale-x2": "upscale --scale=2",
-    "upscale-x4": "upscale --scale=4 --crop=128",
+    "upscale-x4": "upscale --scale=4 --crop=96",
 }
 
 

@@ -29,9 +29,9 @@ class UpscaleSettings(Settings):
 class Upscale(Lesson):
     flags = UpscaleSettings
     settings: UpscaleSettings
-    presets: ClassVar = {"small": {"crop": 96, "images": 60_000}}
+    presets: ClassVar = {"small": {"crop": 64, "images": 40_000}}
     networks: ClassVar = {"upscale": UpscaleConfig()}
-    sizes: ClassVar = {"full": {"upscale": "width=64,blocks=8"}}
+    sizes: ClassVar = {"full": {"upscale": "width=64"}}
     methods = ("paired", "gan")
     metrics: ClassVar = {"dB": psnr}
     protocol = PROTOCOL

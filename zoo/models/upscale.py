@@ -25,7 +25,7 @@ class UpscaleConfig(OneToOne):
     """`blocks` residual blocks of `width` channels at the low resolution; `scale` times as high and as wide comes
     out."""
 
-    width: int = 48
+    width: int = 32
     blocks: int = 5
     scale: int = 2
     task: str = "upscale"
