@@ -16,7 +16,7 @@ from tests import clips
 from tests.clips import files, restore
 from tests.test_film_resume import break_at
 from zoo import cli, sums
-from zoo.film import finish, job
+from zoo.film import finish
 from zoo.film.read import original
 from zoo.film.write import mux, parts
 from zoo.film.write.encode import Segment
@@ -249,7 +249,7 @@ def test_a_film_that_changes_while_it_is_restored_is_code_3(film, monkeypatch, c
 
 def test_a_picture_that_changes_while_it_is_restored_is_code_3(film, monkeypatch, capsys):
     assert restore("in.mkv", "-o", "a/%04d.png") == 0
-    write, count = job.sums.of_planes, []
+    write, count = sums.of_planes, []
 
     def changing(planes):
         count.append(1)
@@ -257,7 +257,7 @@ def test_a_picture_that_changes_while_it_is_restored_is_code_3(film, monkeypatch
             shutil.copy(film / "a" / "0000.png", film / "a" / "0001.png")
         return write(planes)
 
-    monkeypatch.setattr(job.sums, "of_planes", changing)
+    monkeypatch.setattr(sums, "of_planes", changing)
     assert restore("a/%04d.png", "-o", "b.mkv", "--segment", "4") == 3
     assert "0001.png was changed" in capsys.readouterr().err
 

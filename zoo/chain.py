@@ -21,7 +21,7 @@ from zoo.steps.denoise import Denoise
 from zoo.steps.filter import Enhance, Filter
 from zoo.steps.fuse import Fuse
 from zoo.steps.grade import Grade
-from zoo.steps.step import ALPHA, BEYOND, Aside, Kind, Moment, Step, Window, windows
+from zoo.steps.step import ALPHA, BEYOND, OWN, Aside, Kind, Moment, Step, Window, windows
 from zoo.steps.upscale import Upscale
 
 STEPS: dict[str, type] = {
@@ -122,6 +122,11 @@ class Chain:
     @property
     def has_networks(self) -> bool:
         return any("network" in step.needs for step in self.steps)
+
+    @property
+    def gives(self) -> list[str]:
+        """What its steps lay aside for others to see, by name."""
+        return sorted(frozenset().union(*(step.gives for step in self.steps)) - OWN)
 
     @property
     def weights(self) -> dict[str, str]:

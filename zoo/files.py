@@ -13,23 +13,26 @@ from zoo.errors import FlagError, ZooError
 _MOST_BYTES = 255  # of a name, on nearly every file system
 
 
-def check_free(path: Path, originals: Collection[Path] = (), *, overwrite: bool = False) -> None:
-    """Raises, before any work, where a result must or can not be written. `originals`: the inputs, resolved."""
-    check_name(path)
+def check_free(path: Path, originals: Collection[Path] = (), *, overwrite: bool = False, flag: str = "-o") -> None:
+    """Raises, before any work, where a result must or can not be written. `originals`: the inputs, resolved; `flag`
+    names another output."""
+    check_name(path, flag=flag)
     if path.resolve() in originals:
-        raise FlagError(f"{path} is an original, which is never overwritten; choose another output with -o")
+        raise FlagError(f"{path} is an original, which is never overwritten; choose another output with {flag}")
     if path.is_dir():
-        raise FlagError(f"{path} is a folder; choose another output with -o")
+        raise FlagError(f"{path} is a folder; choose another output with {flag}")
     if path.exists() and not overwrite:
-        raise FlagError(f"{path} exists; overwrite it with -y, or choose another output with -o")
-    check_folder(path.parent)
+        raise FlagError(f"{path} exists; overwrite it with -y, or choose another output with {flag}")
+    check_folder(path.parent, flag)
 
 
-def check_name(path: Path, ending: str = "") -> None:
+def check_name(path: Path, ending: str = "", flag: str = "-o") -> None:
     """Raises where a name is too long for the system; `ending`: of the longest that lies beside it."""
     if (size := len(os.fsencode(path.name + ending))) > _MOST_BYTES:
         beside = f" with the {ending} beside it" if ending else ""
-        raise FlagError(f"the name {path.name} has {size} bytes{beside}, {_MOST_BYTES} at most; choose another with -o")
+        raise FlagError(
+            f"the name {path.name} has {size} bytes{beside}, {_MOST_BYTES} at most; choose another with {flag}"
+        )
 
 
 def check_within(path: Path, folder: Path) -> None:

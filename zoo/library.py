@@ -19,10 +19,11 @@ class Chain(chain.Chain):
     def film(self, film: str | Path, output: str | Path, **flags: Any) -> Report:
         """Restores a film, or numbered pictures, as `filmzoo restore FILM -o OUTPUT --steps ...` does.
 
-        `flags`: of that command, by their names: `start="1:20"`, `yes=True`. Returns what was done. Raises ZooError as
-        the command ends with an exit code, and what the same call goes on after.
+        `flags`: of that command, by their names: `start="1:20"`, `yes=True`, `give={"mask": "mask.mkv"}`. Returns what
+        was done. Raises ZooError as the command ends with an exit code, and what the same call goes on after.
         """
         flags.setdefault("progress", "off")
+        flags["give"] = tuple(f"{name}={path}" for name, path in dict(flags.get("give", {})).items())
         args = Restore(inputs=(str(film),), output=str(output), steps=str(self), **flags)
         if not run.is_film(str(film), str(output)):
             raise FlagError(f"{film} is a picture; give its samples to the chain itself")

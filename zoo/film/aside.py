@@ -45,9 +45,13 @@ def check(film: Film, options: Options, frames: int | None) -> None:
 
 def check_counts(options: Options, frames: int) -> None:
     """Raises InputError where there are more masks than frames of a film that was read to its end."""
-    for path in [options.mask, *map(_masks_of, _masked(options.chain))]:
-        if path:
-            masks.check_count(path, frames)
+    for path in masks_of(options):
+        masks.check_count(path, frames)
+
+
+def masks_of(options: Options) -> list[Path]:
+    """What all masks are read from."""
+    return [path for path in (options.mask, *map(_masks_of, _masked(options.chain))) if path]
 
 
 def _masked(chain: Chain) -> list[Step]:

@@ -1,9 +1,9 @@
 """Planes of integers through a chain: on the device as moments, given back as planes."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -33,12 +33,14 @@ class Given(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """A picture that came of a frame. `part`: which of those that did. `luma`: before and after, on the device."""
+    """A picture that came of a frame. `part`: which of those that did. `given`: planes of what steps laid aside.
+    `luma`: before and after, on the device."""
 
     number: int
     source: Frame
     part: int
     planes: tuple[np.ndarray, ...]
+    given: tuple[tuple[np.ndarray, ...], ...]
     luma: tuple[Array, Array]
 
 
@@ -52,8 +54,9 @@ class Engine:
     `strength`: how much is applied of what the steps on RGB change, 0 to 1. `keep_grain`: the share of what they took
     off that flat areas get back, 0 to 1. `masks(number of a frame)`: float32 [h w] in [0, 1]; where it is 0 they change
     no code. What steps on planes make is the film's own from there on. `beside`: what lies beside the film for its
-    steps. `anew`: where the device runs out of memory, Smaller is raised once it is known which tiles fit; else the
-    work goes on with these, and the frames before keep what larger ones made of them.
+    steps. `give`: what comes back of all that steps lay aside, each as planes of a layout. `anew`: where the device
+    runs out of memory, Smaller is raised once it is known which tiles fit; else the work goes on with these, and the
+    frames before keep what larger ones made of them.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Engine:
         keep_grain: float = 0.0,
         masks: Callable[[int], np.ndarray] | None = None,
         beside: Aside = Aside(),  # noqa: B008
+        give: Mapping[str, Layout] = {},
         anew: bool = False,
     ):
         assert kind.layout
@@ -75,6 +79,7 @@ class Engine:
         self.strength, self.keep_grain = strength, keep_grain
         self.tile = budget.tile
         self._budget, self._shrunk, self._masks, self._anew = budget, budget.shrunk, masks, anew
+        self._give = give
         self._beside = beside._replace(network=budget.network, kind=kind)
 
     def run(self, frames: Iterable[Given]) -> Iterator[Restored]:
@@ -110,8 +115,9 @@ class Engine:
         luma = color.luma(tuple(plane[None] for plane in planes), layout=layout)[0]
         return jax.block_until_ready(luma)  # else what goes wrong shows only where it is used
 
-    def _down(self, moment: Moment, given: Planes) -> tuple[tuple[np.ndarray, ...], tuple[Array, Array]]:
-        """The moment's planes, which come back from the device once; luma before and after."""
+    def _down(self, moment: Moment, own: Planes) -> tuple[Any, Any, tuple[Array, Array]]:
+        """The moment's planes and those of what is given, which come back from the device once; luma before and after
+        of what was its `own`."""
         if self._own == "none":
             out = _made(moment.rgb, moment.aside.get(BEYOND), moment.aside.get(ALPHA), target=self.target)
         else:
@@ -120,8 +126,10 @@ class Engine:
             before = color.picture(moment.planes, layout=self.source)
             after = before if moment.rgb is None else moment.rgb
             out = _changed(moment.planes, before, after, mask, source=self.source, target=self.target, **control)
-        lumas = self.luma(given, self.source), self.luma(out, self.target)
-        return jax.device_get(out), lumas
+        lumas = self.luma(own, self.source), self.luma(out, self.target)
+        given = tuple(_grey(moment.aside[name], layout=layout) for name, layout in self._give.items())
+        assert all(planes[0].shape == out[0].shape for planes in given), "what is aside has its picture's size"
+        return *jax.device_get((out, given)), lumas
 
 
 @partial(jax.jit, static_argnames=("source", "target", "strength", "keep_grain"))
@@ -144,6 +152,12 @@ def _made(rgb, beyond, alpha, *, target) -> Planes:
         return out
     alpha = jnp.ones(rgb.shape[:2]) if alpha is None else alpha[..., 0]
     return (*out, color.rounded(alpha * target.top, target))
+
+
+@partial(jax.jit, static_argnames="layout")
+def _grey(aside: Float[Array, "h w 1"], *, layout: Layout) -> Planes:
+    """Planes of what lies in [0, 1], as grey."""
+    return tuple(plane[0] for plane in color.from_rgb(jnp.repeat(aside, 3, axis=-1)[None], layout=layout))
 
 
 def _flatness(rgb: Float[Array, "h w 3"]) -> Float[Array, "h w 1"]:

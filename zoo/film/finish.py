@@ -6,19 +6,20 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo import checked, sums
+from zoo import checked, files, sums
 from zoo.errors import InputError
 from zoo.film import outcome, shots
+from zoo.film.give import Output
 from zoo.film.plan import Options, Plan
 from zoo.film.read import sequence
 from zoo.film.read.decoding import Losses
 from zoo.film.write import log, mux, verify
 from zoo.film.write.mux import Stretch
-from zoo.film.write.parts import Parts, Record
+from zoo.film.write.parts import Parts, Record, beside
 
 _STEADY_TICKS = 2  # times of a steady rate are rounded to ticks
 
@@ -74,7 +75,7 @@ def made_before(plan: Plan, parts: Parts) -> Report | None:
     with contextlib.suppress(InputError):
         if (said := parts.report()) is not None:
             report = checked.as_kind(said, Report, str(parts.folder))
-            if plan.encoding.encoder == sequence.CONTAINER and len(sequence.files(str(plan.output))) < report.frames:
+            if any(len(sequence.files(str(out.path))) < report.frames for out in plan.outputs if out.is_pictures):
                 return None
             parts.remove()
             return report
@@ -98,7 +99,6 @@ def finished(
     changes = tuple(counted.changes)
     report = Report(count, lost, losses, told.varies, tiles=len(told.tiles), changes=changes)
     plan.original.check()
-    make = _pictures if plan.encoding.encoder == sequence.CONTAINER else _film
     found = about | {
         "frames": count,
         "lost_frames": lost,
@@ -111,55 +111,94 @@ def finished(
         "flicker": told.shots.flicker,  # in 8-bit codes, see zoo.flicker; null where there is one frame
         "shots": told.shots.listed,
     }
-    report = make(plan, options, parts, segments, counted.first, told, found, report)
+    report = _made(plan, options, parts, segments, counted.first, told, found, report)
     parts.remove()
     return report
 
 
-def _film(plan, options, parts, segments, first, told, about, report) -> Report:
+class _Done(NamedTuple):
+    """An output that was looked through: `whole`, its sha256; `encoded`, MD5s of its packets or of its pictures' files;
+    `part`, where the film lies before it has its name."""
+
+    output: Output
+    whole: str
+    encoded: bytes
+    part: Path | None = None
+
+
+def _made(plan, options, parts, segments, first, told, about, report) -> Report:
+    """All outputs, the restored film last: whoever finds it finds the others too."""
+    with contextlib.ExitStack() as given:
+        done = [_done(plan, options, parts, segments, first, told, out, given) for out in reversed(plan.outputs)]
+        plan.original.check()
+        report = _moved(plan, parts, segments, first, report, done)
+        _logged(plan, parts, segments, first, about, report, done)
+        own = done[-1].part
+        if own:  # pictures have their names by now
+            plan.original.check()
+        parts.made(own, {out.path: part for out, _, _, part in done if out.name and part}, dataclasses.asdict(report))
+        given.close()
+        parts.name(own)
+    return report
+
+
+def _done(plan, options, parts, segments, first, told, out, held) -> _Done:
+    """An output joined and looked through; `held` gives a film of what is given its name, or takes it away."""
+    output = _each(parts, segments, out.name) if options.verify else None
+    if out.is_pictures:
+        places = _places(plan, parts, segments, first, out)
+        lying = ((path if path.exists() else place, place.name) for path, place in places)
+        return _Done(out, *verify.pictures_of(lying, output))
     begins_within = options.start is not None or (options.cut and plan.film.until is None)
     ends = math.inf if options.to_its_end else plan.film.until
     times = Stretch(told.pts, told.durations, begins_within, ends)
-    with parts.joined() as part:
-        put = mux.join(plan.restored, plan.encoding, [*map(parts.path, segments)], times, part, options.drop)
-        if options.verify:
-            verify.joined(plan.restored, plan.encoding, part, times, _each(parts, segments, "output"), put)
-        whole = sums.sum_of(part)
-        _log(parts, segments, about, (plan.original.sum(), whole), (), bytes(put.pictures))
-        plan.original.check()
-        parts.name(part, dataclasses.asdict(report))
-    return report
+    part = held.enter_context(files.whole(out.path) if out.name else parts.joined())
+    paths = [beside(parts.path(segment), out.name) for segment in segments]
+    put = mux.join(out.film, out.encoding, paths, times, part, options.drop)
+    if output is not None:
+        verify.joined(out.film, out.encoding, part, times, output, put)
+    return _Done(out, sums.sum_of(part), bytes(put.pictures), part)
 
 
-def _pictures(plan, options, parts, segments, first, told, about, report) -> Report:
-    film, first = plan.restored, first * plan.restored.multiple
+def _places(plan, parts, segments, first, out) -> Iterator[tuple[Path, Path]]:
+    """Where each picture lies, and where it belongs."""
+    counts = (len(parts.known(segment)) for segment in segments)
+    paths = [beside(parts.path(segment), out.name) for segment in segments]
+    return sequence.places(plan.restored, paths, counts, out.path, first * plan.restored.multiple)
 
-    def places() -> Iterator[tuple[Path, Path]]:
-        counts = (len(parts.known(segment)) for segment in segments)
-        return sequence.places(film, [*map(parts.path, segments)], counts, plan.output, first)
 
-    files = ((path if path.exists() else place, place.name) for path, place in places())
-    output = _each(parts, segments, "output") if options.verify else None
-    whole, encoded = verify.pictures_of(files, output)
-    plan.original.check()
-    parts.moving()
-    older = sequence.join(film, places(), plan.output)
-    report = dataclasses.replace(report, older=tuple(map(str, older)))
-    names = sequence.numbers(film)
+def _moved(plan, parts, segments, first, report, done) -> Report:
+    """Pictures get their names."""
+    older = []
+    for out in (out for out, *_ in done if out.is_pictures):
+        parts.moving()
+        older += sequence.join(out.film, _places(plan, parts, segments, first, out), out.path)
+    return dataclasses.replace(report, older=tuple(map(str, older)))
+
+
+def _logged(plan, parts, segments, first, about, report, done):
+    """A log for each output. That of the film knows what else was given."""
+    first, names = first * plan.restored.multiple, sequence.numbers(plan.restored)
     numbers = names[first : first + report.frames] if names else range(report.frames)
-    _log(parts, segments, about, (plan.original.sum(), whole), numbers, encoded)
-    parts.name(None, dataclasses.asdict(report))
-    return report
+    given = {out.name: {"output": str(out.path), "sha256": whole} for out, whole, *_ in done if out.name}
+    for out, whole, encoded, _ in done:
+        own = {"output": str(out.path), "encoding": dataclasses.asdict(out.encoding)}
+        own["given"] = out.name or given
+        found = plan.original.sum(), whole
+        _log(parts, segments, about | own, found, numbers if out.is_pictures else (), encoded, out=out)
 
 
-def _each(parts: Parts, segments: Iterable[int], key: str) -> Iterator[str]:
-    """What the records say of each frame, from the disk."""
+def _each(parts: Parts, segments: Iterable[int], given: str = "") -> Iterator[str]:
+    """MD5 of the planes of each picture, of what is given under a name or of what is restored, from the disk."""
     for segment in segments:
-        yield from getattr(parts.known(segment), key)
+        known = parts.known(segment)
+        yield from known.given[given] if given else known.output
 
 
-def _log(parts, segments, about, found, numbers, encoded: bytes):
+def _log(parts, segments, about, found, numbers, encoded: bytes, out: Output | None = None):
     """`found`: sha256 of the input and of the output."""
     about |= {"sha256": about["sha256"] | dict(zip(("input", "output"), found, strict=True))}
-    with parts.log() as path:
-        log.write(path, about, numbers, _each(parts, segments, "input"), _each(parts, segments, "output"), encoded)
+    before = (md5 for segment in segments for md5 in parts.known(segment).input)
+    name = out.name if out else ""
+    with files.whole(log.path_of(out.path)) if out and name else parts.log() as path:
+        log.write(path, about, numbers, before, _each(parts, segments, name), encoded)

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from zoo import sums
 from zoo.budget import Budget
 from zoo.errors import FlagError, Interrupted, ZooError
-from zoo.film import aside, finish, outcome, shots, survey
+from zoo.film import aside, finish, outcome, segments, shots, survey
 from zoo.film.engine import Engine, Smaller
 from zoo.film.finish import Count, Report, Told
 from zoo.film.plan import Options, Plan, settings
@@ -93,6 +92,7 @@ def _engine(plan: Plan, options: Options, budget: Budget, found: Survey | None, 
         keep_grain=options.keep_grain,
         masks=aside.control(plan.film, options, reached(plan.film, options)),
         beside=aside.of(plan.film, options.chain, reached(plan.film, options), found),
+        give={out.name: out.encoding.layout for out in plan.given},
         anew=anew,
     )
 
@@ -103,7 +103,7 @@ def _work(
     """Restores what is not finished, segment by segment."""
 
     def written(restored: Iterator[Noted]):
-        for done in _segments(plan, parts, restored, counted, options.segment, engine.tile):
+        for done in segments.written(plan, parts, restored, counted, options.segment, engine.tile):
             progress(done, found.frames if found else expected(plan.film, options))
 
     budget.shrink_to(parts.smallest_tile(budget.tile))
@@ -120,15 +120,15 @@ def _joined(plan: Plan, options: Options, parts: Parts, counted: Count, about: d
     """What was done, once nothing is missing; or how much is left to other shards. None where segments of this process
     are missing or no more what they were."""
     end, pictures = counted.first + counted.frames, counted.frames * plan.restored.multiple
-    segments = range(counted.first // options.segment, -(-end // options.segment))
+    numbers = range(counted.first // options.segment, -(-end // options.segment))
     if options.shard[1] > 1 and parts.gone:  # the process that was last has joined them meanwhile
         return Report(pictures, counted.losses.cut, counted.losses)
-    missing = [k for k in segments if not parts.has(k)] or [k for k in segments if parts.record(k) is None]
+    missing = [k for k in numbers if not parts.has(k)] or [k for k in numbers if parts.record(k) is None]
     if any(_own(k, plan.film, options, counted) for k in missing):
         return None
     if missing:
         return Report(pictures, counted.losses.cut, counted.losses, waiting=len(missing))
-    return finish.finished(plan, options, parts, segments, counted, about)
+    return finish.finished(plan, options, parts, numbers, counted, about)
 
 
 def _whence(plan: Plan, options: Options) -> Callable[[int], str | None]:
@@ -157,7 +157,7 @@ def _piped(plan: Plan, options: Options, engine: Engine, progress: Callable) -> 
     def written(restored: Iterator[Noted]):
         for item in restored:
             writer.write(item.planes)
-            _note(record := Record(), item, plan)
+            segments.note(record := Record(), item, plan)
             told.add(record)
             progress(item.number - counted.first + 1, expected(plan.film, options))
 
@@ -282,36 +282,3 @@ def reached(film: Film, options: Options) -> int | None:
     """About how many frames there are up to the last that will come out."""
     count = expected(film, options)
     return None if count is None else count + round((options.start or 0) * film.rate)
-
-
-def _segments(
-    plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int, tile: int
-) -> Iterator[int]:
-    """Encodes the restored frames into segments; yields how far it came after each frame."""
-    item, begin = next(restored, None), encode.segments(plan.restored, plan.encoding)
-    while item is not None:
-        number, record = item.number // length, Record(tile=tile)
-        with parts.writing() as part:
-            segment = begin(part, item.number)
-            try:
-                while item is not None and item.number // length == number:
-                    segment.write(item.planes)
-                    _note(record, item, plan)
-                    yield item.number - counted.first + 1
-                    item = next(restored, None)
-                segment.close()
-            except BaseException:
-                segment.abandon()
-                raise
-            parts.finish(number, part, record)
-
-
-def _note(record: Record, item: Noted, plan: Plan):
-    pts, duration = outcome.times(item.source, item.part, plan.film, plan.restored)
-    record.pts.append(pts)
-    record.durations.append(duration)
-    if not item.part:
-        record.input.append(sums.of_planes(item.source.planes))
-    record.output.append(sums.of_planes(item.planes))
-    record.new.append(0.0 if item.part else item.source.new)
-    record.flicker.append((item.flicker[0], item.flicker[1]) if item.flicker else None)

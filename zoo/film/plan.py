@@ -14,7 +14,8 @@ from zoo import masks
 from zoo.budget import Budget
 from zoo.chain import Chain
 from zoo.errors import InputError
-from zoo.film import formats, outcome
+from zoo.film import formats, give, outcome
+from zoo.film.give import Output
 from zoo.film.read import clock, probe, sequence, source
 from zoo.film.read.decoding import Losses
 from zoo.film.read.original import Original
@@ -53,6 +54,7 @@ class Options:
     end: Fraction | None = None
     frames: int | None = None
     mask: Path | None = None  # a picture, or a folder with one for each frame
+    give: tuple[tuple[str, Path], ...] = ()  # what of all that steps lay aside is written, and where
     shard: tuple[int, int] = (1, 1)  # this process does a run of the segments: (which, of how many)
     restart: bool = False
     verify: bool = True  # whether what was written is read again and compared
@@ -91,6 +93,12 @@ class Plan:
     encoding: Encoding
     notes: tuple[str, ...]  # sentences for the user
     original: Original  # the film's file, or its pictures, as they were then
+    given: tuple[Output, ...] = ()  # what steps lay aside and is written too
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All that is written, the restored film first."""
+        return Output("", self.restored, self.output, self.encoding), *self.given
 
 
 def plan(name: str, output: Path, options: Options) -> Plan:
@@ -113,6 +121,7 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     if options.steps:
         kinds = options.chain.kinds(given)
         outcome.check(options.chain, kinds, options.controls)
+        give.check(options.chain, options.give, output)
     restored = outcome.film(film, kinds)
     chosen = dict(options.encoder_options)
     encoding, losses = encode.choose(restored, output, options.encoder, options.pixel_format, chosen)
@@ -137,7 +146,8 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(
             f"{name} is interlaced ({given.fields}) and restored with its fields woven; deinterlace it first: bwdif"
         )
-    return Plan(film, given, restored, output, encoding, tuple(notes), Original(film))
+    beside = give.outputs(restored, options.give)
+    return Plan(film, given, restored, output, encoding, tuple(notes), Original(film), beside)
 
 
 def settled(options: Options, film: Film, budget: Budget) -> Options:
@@ -225,6 +235,7 @@ def settings(plan: Plan, options: Options, budget: Budget, weights: Any) -> dict
         "segment": options.segment,
         "cut": [None if t is None else str(t) for t in (options.start, options.end)] + [options.frames],
         "mask": options.mask and masks.sum_of(options.mask),
+        "give": {out.name: [out.encoding.encoder, out.encoding.pixel_format] for out in plan.given} or None,
     }
 
 

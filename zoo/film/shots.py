@@ -18,12 +18,13 @@ Flicker = Sequence[float | None] | None
 
 
 class Noted(NamedTuple):
-    """A picture that was restored. `flicker`: from the one before."""
+    """A picture that was restored. `given`: planes of what steps laid aside. `flicker`: from the one before."""
 
     number: int
     source: Frame
     part: int
     planes: tuple[np.ndarray, ...]
+    given: tuple[tuple[np.ndarray, ...], ...]
     flicker: Flicker
 
 
@@ -49,10 +50,11 @@ def _seen(frame: Frame, before: Array | None, engine: Engine) -> tuple[Planes, A
 def noted(restored: Iterable[Restored], engine: Engine) -> Iterator[Noted]:
     """The restored pictures with their flicker, without those that were restored for their neighbours' sake."""
     before = None
-    for number, source, part, planes, luma in restored:
+    for number, source, part, planes, given, luma in restored:
         follows = before if before and (part or not is_cut(source.new)) else None
         if not source.context:
-            yield Noted(number, source, part, planes, engine.retried(partial(_flickers, follows, luma, part)))
+            flickers = engine.retried(partial(_flickers, follows, luma, part))
+            yield Noted(number, source, part, planes, given, flickers)
         before = luma
 
 

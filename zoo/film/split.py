@@ -123,5 +123,6 @@ def is_made(plan: Plan, options: Options, budget: Budget) -> bool:
         known = log.read(plan.output)
         depends = json.loads(json.dumps(settings(plan, options, budget, options.chain.weights)))
         same = known.more.get("settings") == depends and known.more.get("dropped") == sorted(options.drop)
-        return same and known.sha256.output == sums.sum_of(plan.output)
+        there = {plan.output: known} | {out.path: log.read(out.path) for out in plan.given}
+        return same and all(own.sha256.output == sums.sum_of(path) for path, own in there.items())
     return False

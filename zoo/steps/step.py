@@ -23,6 +23,7 @@ Planes = tuple[Shaped[Array, "_ _"], ...]
 NOISY = "noisy"  # aside: the picture before noise was taken off
 BEYOND = "beyond"  # aside: how far RGB lay outside [0, 1], where planes are made anew of it
 ALPHA = "alpha"  # aside: in [0, 1], likewise
+OWN = frozenset({NOISY, BEYOND, ALPHA})  # what the chain and its steps have among themselves; the rest can be written
 Mask = Callable[[int], Float[Array, "h w 1"]]  # of the number of a frame
 Fields = Literal["none", "top first", "bottom first"]
 

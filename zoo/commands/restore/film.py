@@ -37,9 +37,8 @@ def restore(args: Restore, name: str) -> list[Report]:
     budget = Budget(tile=args.tile, precision=args.precision)
     pieces = _pieces(name, output, options)
     works = [_work(args, piece, budget) for piece in pieces]
-    if made:
-        for work in works:  # what stands against one of them is said before the others
-            _is_there(args, name, work, budget)
+    for work in works:  # what stands against one of them is said before the others
+        _is_there(args, name, work, budget) if made else _check_given(args, *work)
     if args.dry_run:
         told = [_described(planned, args, own) for planned, own in works]
         print(json.dumps(told if len(told) > 1 else told[0], indent=1, default=str))
@@ -80,7 +79,14 @@ def _is_there(args: Restore, name: str, work: tuple[Plan, Options], budget: Budg
     made = not args.restart and not folder_of(output).exists() and split.is_made(*work, budget)
     if not made:
         outputs.check(output, Path(name), overwrite=args.yes, restart=args.restart)
+        _check_given(args, *work)
     return made
+
+
+def _check_given(args: Restore, planned: Plan, options: Options):
+    """Raises FlagError where what steps give must not be written."""
+    sources = [Path(planned.film.name), *aside.masks_of(options)]
+    outputs.check_given(options.give, planned.output, sources, overwrite=args.yes, restart=args.restart)
 
 
 def _refuse(args: Restore, name: str, output: Path):
@@ -124,6 +130,8 @@ def _restored(args: Restore, name: str, planned: Plan, options: Options, budget:
         say(f"{report.waiting} segments are left to other shards; the last one joins {output}")
         return report
     say(f"{report.frames} frames -> {output}")
+    for given in planned.given:
+        say(f"{given.name} -> {given.path}")
     if report.tiles > 1:
         say("note: memory ran out on the way; the log says from which frame on tiles are smaller and round otherwise")
     for note in plan.changes(name, report.changes, report.losses):
@@ -152,6 +160,7 @@ def _described(plan: Plan, args: Restore, options: Options) -> dict[str, Any]:
         "film": dataclasses.asdict(plan.film),
         "output": str(plan.output),
         "encoding": dataclasses.asdict(plan.encoding),
+        "given": {out.name: {"output": str(out.path), **dataclasses.asdict(out.encoding)} for out in plan.given},
         "options": dataclasses.asdict(options) | {"drop": sorted(options.drop)},
         "notes": plan.notes,
     }

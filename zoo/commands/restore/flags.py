@@ -66,6 +66,9 @@ class Restore(Stretch, Numbered, Watched, Reads):
     mask: Annotated[str | None, tyro.conf.arg(metavar="PICTURE|FOLDER|FILM")] = None
     """Films: changes only what is white here; black pixels stay bit for bit. A folder, numbered pictures or a second
     film hold one mask for each frame."""
+    give: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=FILE"), tyro.conf.UseAppendAction] = ()
+    """Films: also write what a step finds, such as --give mask=mask.mkv, as a grey film or numbered pictures; may be
+    repeated."""
     segment: int = 100
     """Films: frames in a segment; an interrupted run goes on after the last finished one."""
     shard: Annotated[str, tyro.conf.arg(metavar="I/N")] = "1/1"

@@ -24,6 +24,11 @@ def options_of(args: Restore) -> Options:
         raise FlagError(f"--batch must be auto or a number of frames, not {args.batch!r}")
     if args.segment < 1:
         raise FlagError(f"--segment must be 1 or more, not {args.segment}")
+    give = [word.partition("=") for word in args.give]
+    if wrong := [word for word, (name, _, path) in zip(args.give, give, strict=True) if not (name and path)]:
+        raise FlagError(f"--give takes NAME=FILE, such as mask=mask.mkv, not {wrong[0]!r}")
+    if give and args.on_change == "split":
+        raise FlagError("--give writes one film, and --on-change split several; leave one of them out")
     options = Options(
         encoder=args.codec,
         pixel_format=args.pix_fmt,
@@ -43,6 +48,7 @@ def options_of(args: Restore) -> Options:
         segment=args.segment,
         shard=_shard(args.shard, output=args.output),
         mask=None if args.mask is None else Path(args.mask),
+        give=tuple((name, Path(path)) for name, _, path in give),
         restart=args.restart,
         verify=not args.no_verify,
     )

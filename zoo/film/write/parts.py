@@ -43,10 +43,12 @@ class Record:
     flicker: list[tuple[float | None, float | None] | None] = dataclasses.field(default_factory=list)
     tile: int = 0  # in pixels, through which its frames went; a smaller one where the memory ran out
     sha256: str = ""  # of the segment: `sums.sum_of`
+    given: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # of what steps lay aside, as `output`
+    given_sha256: dict[str, str] = dataclasses.field(default_factory=dict)  # of its segments
     source: str | None = None  # what it comes from
 
     def __post_init__(self):
-        lists = (self.pts, self.durations, self.output, self.new, self.flicker)
+        lists = (self.pts, self.durations, self.output, self.new, self.flicker, *self.given.values())
         if len({len(values) for values in lists}) > 1 or len(self.pts) % max(1, len(self.input)):
             raise InputError("its lists differ in length")
 
@@ -56,11 +58,13 @@ class Record:
 
 @dataclasses.dataclass
 class _Made:
-    """The film that was made: its settings, and what tells its file from others; None of pictures."""
+    """The film that was made: its settings, and what tells its file from others; None of pictures. `given`: the same
+    of what steps laid aside, by path."""
 
     settings: dict[str, Any]
     file: list[int] | None
     report: dict[str, Any]
+    given: dict[str, list[int]] = dataclasses.field(default_factory=dict)
 
 
 def is_made(output: Path) -> bool:
@@ -68,6 +72,13 @@ def is_made(output: Path) -> bool:
     with contextlib.suppress(InputError, OSError):
         return _is_there(checked.read(folder_of(output) / _MADE, _Made), output)
     return output.exists() and is_tidied(output)
+
+
+def is_given(output: Path, path: Path) -> bool:
+    """Whether a film of what steps laid aside was made by the run that makes `output`, and broken off then."""
+    with contextlib.suppress(InputError, OSError):
+        return checked.read(folder_of(output) / _MADE, _Made).given.get(str(path.resolve())) == _identity(path)
+    return False
 
 
 def is_tidied(output: Path) -> bool:
@@ -80,8 +91,14 @@ def folder_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.part")
 
 
+def beside(segment: Path, name: str) -> Path:
+    """Where what steps lay aside under a name lies, of a segment; the segment itself where there is no name."""
+    return segment.with_suffix(f".{name}.mkv") if name else segment
+
+
 def _is_there(made: _Made, output: Path) -> bool:
-    return made.file is None or (output.is_file() and _identity(output) == made.file)
+    files = made.given | ({} if made.file is None else {str(output): made.file})
+    return all(Path(path).is_file() and _identity(Path(path)) == file for path, file in files.items())
 
 
 def _identity(path: Path) -> list[int]:
@@ -173,11 +190,15 @@ class Parts:
         part = self.folder / f".{self._mine}.mkv"
         files.make_folder(self.folder)
         with self._there():
-            _remove(part)  # what a kill left
+            self._clear(part)  # of what a kill left
             try:
                 yield part
             finally:
-                _remove(part)
+                self._clear(part)
+
+    def _clear(self, part: Path):
+        for path in self.folder.glob(f"{part.stem}.*"):
+            _remove(path)
 
     @contextlib.contextmanager
     def _there(self) -> Iterator[None]:
@@ -190,15 +211,19 @@ class Parts:
             raise ZooError(f"{self.folder} was removed while it was written into; run again") from None
 
     def finish(self, segment: int, part: Path, record: Record):
-        """Keeps a segment that is whole."""
-        path = self.path(segment)
-        if path.is_dir():  # pictures of an earlier try, some of them lost; a file is replaced
-            _remove(path)
-        if part.is_file():  # pictures are synced as they are written
-            files.synced(part)
-        record = dataclasses.replace(record, sha256=sum_of(part), source=self._source(segment))
-        part.replace(path)
-        files.write(path.with_suffix(".json"), json.dumps(dataclasses.asdict(record)))
+        """Keeps a segment that is whole, and those of what is given beside it."""
+        moves = [(beside(part, name), beside(self.path(segment), name)) for name in ("", *record.given)]
+        for part, path in moves:
+            if path.is_dir():  # pictures of an earlier try, some of them lost; a file is replaced
+                _remove(path)
+            if part.is_file():  # pictures are synced as they are written
+                files.synced(part)
+        own, *given = (sum_of(part) for part, _ in moves)
+        given = dict(zip(record.given, given, strict=True))
+        record = dataclasses.replace(record, sha256=own, given_sha256=given, source=self._source(segment))
+        for part, path in moves:
+            part.replace(path)
+        files.write(self.path(segment).with_suffix(".json"), json.dumps(dataclasses.asdict(record)))
 
     def record(self, segment: int) -> Record | None:
         """What `finish` was given, or None for a segment that is not finished, or no longer what it was: a power cut
@@ -207,8 +232,9 @@ class Parts:
             found = self.known(segment)
             if (self.folder / _MOVING).exists():
                 return found
-            whole = found.sha256 == sum_of(self.path(segment)) and found.source == self._source(segment)
-            return found if whole else None
+            sums = {"": found.sha256} | found.given_sha256
+            whole = all(sum_of(beside(self.path(segment), name)) == was for name, was in sums.items())
+            return found if whole and found.source == self._source(segment) else None
         except (OutputError, OSError):
             return None
 
@@ -274,17 +300,21 @@ class Parts:
         files.synced(part)
         part.replace(self._output.with_name(f"{self._output.name}.json"))
 
-    def name(self, film: Path | None, report: dict[str, Any]):
-        """Gives a joined film its name; None: pictures have theirs. From here on there is only tidying up to do."""
-        if film:
-            files.synced(film)
-        facts = _Made(self._settings, _identity(film) if film else None, report)
+    def made(self, film: Path | None, given: dict[Path, Path], report: dict[str, Any]):
+        """Says that all is made and has only to be named. `given`: where films of what is given belong and lie."""
+        for path in filter(None, (film, *given.values())):
+            files.synced(path)
+        beside = {str(path.resolve()): _identity(part) for path, part in given.items()}
+        facts = _Made(self._settings, _identity(film) if film else None, report, beside)
         files.write(self.folder / _MADE, json.dumps(dataclasses.asdict(facts), default=str))
+
+    def name(self, film: Path | None):
+        """Gives a joined film its name; None: pictures have theirs. From here on there is only tidying up to do."""
         if film:
             film.replace(self._output)
 
     def report(self) -> dict[str, Any] | None:
-        """What `name` was told by a run that could not tidy up, of a film that is still there."""
+        """What `made` was told by a run that could not tidy up, of a film that is still there."""
         with contextlib.suppress(InputError, OSError):
             found = checked.read(self.folder / _MADE, _Made)
             return found.report if _is_there(found, self._output) else None
