@@ -34,8 +34,8 @@ LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to 
 _GAUSSIAN = "--noise=gaussian --levels=0.002,0.055"
 # Denser hits than the 0.05 it is for: more of them to learn from in each crop. The loss sees nothing else.
 _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
-# Film grain up to what fast stock shows; a third of the crops have white noise, which those who restore cannot tell.
-_GRAIN = "--noise=grain --white=0.35 --levels=0.002,0.12 --loss=psnr"
+# Film grain up to what fast stock shows; half of the crops have white noise, which those who restore cannot tell.
+_GRAIN = "--noise=grain --white=0.5 --levels=0.002,0.12 --loss=psnr"
 # What white noise taught is a beginning; how grain looks must be learned anew.
 _ANOTHER_NOISE = "--learning-rate=6e-4 --hold=0.2"
 # Crops well above the receptive field: in smaller ones every pixel feels the border, as few of a picture do.

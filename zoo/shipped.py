@@ -30,7 +30,7 @@ SHA256: dict[str, str] = {
     "densenet-salt-and-pepper-photos": "fcf56d70865c1a0685f0b423f183d85cc3a84752787775309886c4a22e2ba218",
     "fast-gaussian": "42c1f19f21763d4426b9c7632f84e7d1a747132a999494a047a0abaead5b3751",
     "fast-gaussian-photos": "bfc9ac994b63fe78b25b888b8c8120e33ee4b8d72a91addf0f5954bc54978d79",
-    "fast-grain": "cbca9356914e1e5b9a49524c2d5e179554538877a25d62d2ae8889ab988bd020",
+    "fast-grain": "b8e201f3f4a000c2f22e70a4ab3ce89e35e3f28e26a8cf73ca9bdacd956f18e9",
     "fast-grain-photos": "5bc30542a6d0c714acc6f6ab4c1423e13be310b8c898e2e06b92d93f3680a20e",
     "fast-salt-and-pepper": "e01f4ab55ba0162adc02d50612867d8dcb51d40f247a9419d05411ad8d386d6c",
     "fast-salt-and-pepper-photos": "38d7752783fc240a75023a3151ecb93fa045ac64b63a2df4d9bbc4160af728e3",
