@@ -13,6 +13,7 @@ from tests import clips
 from zoo import cli, color, filters, pictures
 from zoo.budget import Budget
 from zoo.chain import STEPS, Chain
+from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.models.network import OneToOne
 from zoo.presets import PRESETS
@@ -20,6 +21,7 @@ from zoo.steps import grammar
 from zoo.steps.step import NOISY, Aside, Kind, Moment
 
 CHAINS = {
+    "deinterlace": "deinterlace=fields=top:rate=single",
     "denoise": "denoise=model=fast-gaussian:strength=0.7",
     "fuse": "denoise=fast-gaussian,fuse",
     "filter": "filter=bilateral:sigma=0.1:luma=on",
@@ -47,11 +49,14 @@ def film() -> list[Moment]:
 
 
 def through(name: str, budget: Budget, moments, batch: int = 2) -> dict[int, np.ndarray]:
-    chain = Chain(CHAINS[name], batch=batch)
-    return {
-        m.number: np.asarray(m.rgb)
-        for m in chain.run(moments, Aside(network=budget.network, kind=Kind(*SIZE)), budget.retried)
-    }
+    chain, layout = Chain(CHAINS[name], batch=batch), Layout("rgb", 32, full=True)
+    kind = Kind(*SIZE)
+    if chain.steps[0].on == "planes":
+        kind = Kind(*SIZE, layout=layout)
+        moments = [m._replace(planes=(m.rgb[..., 1], m.rgb[..., 2], m.rgb[..., 0]), rgb=None) for m in moments]
+    made = chain.run(moments, Aside(network=budget.network, kind=kind), budget.retried)
+    shown = lambda m: color.picture(m.planes, layout=layout) if m.rgb is None else m.rgb
+    return {m.number: np.asarray(shown(m)) for m in made}
 
 
 def test_every_step_is_tested():

@@ -72,6 +72,8 @@ RECIPES = {
     "cyclegan-paper-salt-and-pepper": f"cyclegan {_AS_PUBLISHED} {_SALT_AND_PEPPER}",
     "upscale-x2": "upscale --scale=2",
     "upscale-x4": "upscale --scale=4 --crop=96",
+    # As large as motion needs room; -PSNR, for still clips would count for nothing beside those that move.
+    "deinterlace": f"deinterlace {_WIDE} --loss=psnr --batch=8",
 }
 
 

@@ -17,6 +17,7 @@ import safetensors
 from zoo import checked
 from zoo.errors import FlagError, InputError, choose
 from zoo.models.cyclegan import ResidualConfig
+from zoo.models.deinterlace import DeinterlacerConfig
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
@@ -33,6 +34,7 @@ NETWORKS: dict[str, type[ModelConfig]] = {
     "residual": ResidualConfig,
     "latent": LatentConfig,
     "upscale": UpscaleConfig,
+    "deinterlacer": DeinterlacerConfig,
 }
 _FIXED = ("task", "multiple", "halo")  # by the kind of network
 _LAYERS = ("blocks", "layers", "depth", "levels", "steps")  # each one more adds an array or more

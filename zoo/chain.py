@@ -17,6 +17,7 @@ from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.restorer import restored
 from zoo.steps import grammar
+from zoo.steps.deinterlace import Deinterlace
 from zoo.steps.denoise import Denoise
 from zoo.steps.filter import Enhance, Filter
 from zoo.steps.fuse import Fuse
@@ -25,6 +26,7 @@ from zoo.steps.step import ALPHA, BEYOND, OWN, Aside, Kind, Moment, Step, Window
 from zoo.steps.upscale import Upscale
 
 STEPS: dict[str, type] = {
+    "deinterlace": Deinterlace,
     "filter": Filter,
     "enhance": Enhance,
     "denoise": Denoise,

@@ -22,6 +22,7 @@ from zoo import cards, files, shipped
 from zoo.cards import NETWORKS, configure
 from zoo.errors import FlagError, InputError, ZooError, choose
 from zoo.models.cyclegan import ResidualConfig
+from zoo.models.deinterlace import DeinterlacerConfig
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
@@ -86,6 +87,7 @@ SPECS: dict[str, Spec] = {
     "cyclegan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _UNPAIRED),
     "cyclegan-paper-gaussian": Spec(ResidualConfig(width=16), "gaussian", _AS_PUBLISHED),
     "cyclegan-paper-salt-and-pepper": Spec(ResidualConfig(width=16), "salt_and_pepper", _AS_PUBLISHED),
+    "deinterlace": Spec(DeinterlacerConfig(), None, "missing lines of fields, by estimates along the motion"),
 }
 
 SPECS |= {

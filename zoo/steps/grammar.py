@@ -5,6 +5,7 @@ character after it, single quotes from all between them.
 """
 
 import dataclasses
+import enum
 import types
 import typing
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ class Option(NamedTuple):
         """What it takes, in words."""
         if get_origin(self.kind) is Literal:
             return "|".join(get_args(self.kind))
+        if issubclass(self.kind, enum.Enum):
+            return "|".join(self.kind.__members__)
         return {float: "NUMBER", int: "COUNT", bool: "on|off", Path: "FILE"}.get(self.kind, "NAME")
 
 
@@ -108,6 +111,8 @@ def _value(step: str, option: Option, text: str) -> Any:
         return choose(f"{option.name} of {step}", text, get_args(kind))
     if kind is Path and not text:
         raise FlagError(f"{step}: {option.name}= names no file")
+    if issubclass(kind, enum.Enum):
+        return kind[choose(f"{option.name} of {step}", text, kind.__members__)]
     if kind is bool:
         return _WORDS[choose(f"{option.name} of {step}", text.lower(), _WORDS)]
     try:
@@ -151,4 +156,6 @@ def escaped(text: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, enum.Enum):
+        return value.name
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
