@@ -59,7 +59,7 @@ class Upscale:
         Literal["inside", "pad", "crop"],
         "where the shape is another than that of `to`: as large as fits, that with black bars, or filled and cut",
     ] = "inside"
-    model: Annotated[str, f"a model of `zoo models`, a training run's folder, or {NONE}: Lanczos alone"] = "upscale-x2"
+    model: Annotated[str, f"a model of `zoo models`, a training run's folder, or {NONE}: Lanczos alone"] = NONE
     sar: Annotated[
         str, "the samples' aspect: file, itu (that of ITU-R BT.601 nearest to the file's), or such as 64/45"
     ] = FILE
