@@ -165,7 +165,8 @@ def collect(
         "trials": {},
     }
     for trial in trials:
-        lacking = [name for name in missing if trial in task.takes_part(registry.SPECS[name].noise)]
+        specs = {name: registry.SPECS[name] for name in missing}
+        lacking = [name for name, spec in specs.items() if trial in task.takes_part(spec.config, spec.noise)]
         found = summarise(task, trial, of[trial], material, seed=flags.seed, quick=flags.quick, missing=lacking)
         for row in found["methods"]:
             row["ms_per_megapixel"] = times.get(trial, {}).get(row["name"])

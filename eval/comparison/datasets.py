@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Array, Float
 
+from eval.comparison.task import Condition, Item
 from zoo import color, pictures
 from zoo.errors import FlagError, InputError
 from zoo.film.read import source
@@ -27,11 +28,17 @@ INNER = (3, 17)  # frames of a clip that are measured one by one: those with nei
 class Data:
     """(name, array float32 in [0, 1]) by index, each read when asked for: pictures [h w 3] or clips [t h w 3].
 
-    An unreadable file raises InputError at its index and leaves the indices of the others alone.
+    An unreadable file raises InputError at its index and leaves the indices of the others alone. `given`: as
+    `eval.comparison.task.Items` says.
     """
 
-    def __init__(self, names: Sequence[str], reading: Sequence[Callable[[], Float[np.ndarray, "*t h w 3"]]]):
-        self.names, self.reading = list(names), list(reading)
+    def __init__(
+        self,
+        names: Sequence[str],
+        reading: Sequence[Callable[[], Float[np.ndarray, "*t h w 3"]]],
+        given: Callable[[int, Condition], Item | None] = lambda index, condition: None,
+    ):
+        self.names, self.reading, self.given = list(names), list(reading), given
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,7 +50,7 @@ class Data:
         """As many of them as a flag --limit says; all where it was not given."""
         if limit is not None and limit < 1:
             raise FlagError(f"--limit={limit} leaves no picture; give 1 or more")
-        return Data(self.names[:limit], self.reading[:limit])
+        return Data(self.names[:limit], self.reading[:limit], self.given)
 
 
 def open_pictures(data: str) -> Data:
@@ -51,17 +58,17 @@ def open_pictures(data: str) -> Data:
     FlagError or InputError where none is found."""
     if data.startswith(CLIPS):
         clips = open_clips(data)
-        read = functools.lru_cache(maxsize=1)(lambda index: clips[index][1])  # frames of a clip are asked for in turn
+        clip = functools.lru_cache(maxsize=1)(lambda index: clips[index][1])  # frames of a clip are asked for in turn
         frames = [(k, f) for k in range(len(clips)) for f in range(*INNER)]
         names = [f"{clips.names[k]}, frame {f}" for k, f in frames]
-        return Data(names, [functools.partial(lambda k, f: read(k)[f], k, f) for k, f in frames])
+        return Data(names, [functools.partial(lambda k, f: clip(k)[f], k, f) for k, f in frames])
     if data == "skimage":
         files = [_skimage_folder() / name for name in SKIMAGE]
-        return Data(SKIMAGE, [functools.partial(_read, file) for file in files])
+        return Data(SKIMAGE, [functools.partial(read, file) for file in files])
     files = pictures.find(data)
     root = data if Path(data).is_dir() else os.path.commonpath([file.parent for file in files])
     names = [file.relative_to(root).as_posix() for file in files]
-    return Data(names, [functools.partial(_read, file) for file in files])
+    return Data(names, [functools.partial(read, file) for file in files])
 
 
 def open_clips(data: str) -> Data:
@@ -102,7 +109,7 @@ def _clip(path: Path, start: int) -> Float[np.ndarray, "t h w 3"]:
 def _frames(path: Path) -> Iterator[Callable[[], Float[np.ndarray, "h w 3"]]]:
     """What reads each frame of a film or of a folder of numbered pictures."""
     if path.is_dir():
-        yield from (functools.partial(_read, file) for file in pictures.find_frames(path))
+        yield from (functools.partial(read, file) for file in pictures.find_frames(path))
         return
     film = source.describe(path)
     for frame in source.read(film, source.Losses()):
@@ -116,7 +123,8 @@ def fingerprint(digest, name: str, picture: Float[Array | np.ndarray, "*t h w 3"
     digest.update(np.ascontiguousarray(picture, "<f4").tobytes())
 
 
-def _read(file: Path) -> Float[np.ndarray, "h w 3"]:
+def read(file: Path) -> Float[np.ndarray, "h w 3"]:
+    """A picture's colours at full scale."""
     return _rgb(pictures.read(file).samples, file)
 
 

@@ -9,8 +9,6 @@ from eval.comparison.task import Goal, Task
 from zoo.numbers import parsed
 from zoo.registry import PHOTOS
 
-LEAVES_DB = 0.4  # by which networks that saw no photograph may stay below
-
 
 @dataclasses.dataclass(frozen=True)
 class Margin:
@@ -25,18 +23,19 @@ class Margin:
         return min(self.above) >= 0
 
 
-def margins(task: Task, trial: str, rows: Sequence[Row]) -> list[Margin]:
-    """For each goal, then for what is left of it without photographs, the best of `rows`; none where none counts."""
+def margins(task: Task, trial: str, rows: Sequence[Row], columns: Sequence[str]) -> list[Margin]:
+    """For each goal, then for what is left of it without photographs, the best of `rows`; none where none counts.
+    `columns`: keys of a row's conditions, first those that the goals are for."""
     found = []
     for goal in itertools.chain.from_iterable((one, _from_leaves(one)) for one in task.trials[trial].goals):
-        of = [Margin(goal, row["name"], _above(task, trial, goal, row)) for row in rows if _counts(task, goal, row)]
+        of = [Margin(goal, row["name"], _above(task, columns, goal, row)) for row in rows if _counts(task, goal, row)]
         if of:
             found.append(max(of, key=lambda margin: min(margin.above)))
     return found
 
 
 def _from_leaves(goal: Goal) -> Goal:
-    least = tuple(value - LEAVES_DB for value in goal.least)
+    least = tuple(value - goal.leaves_db for value in goal.least)
     return dataclasses.replace(goal, title=f"{goal.title}, from leaves alone", least=least, leaves=True)
 
 
@@ -46,7 +45,6 @@ def _counts(task: Task, goal: Goal, row: Row) -> bool:
     return counts and not (goal.leaves and row["name"].endswith(PHOTOS))
 
 
-def _above(task: Task, trial: str, goal: Goal, row: Row) -> tuple[float, ...]:
-    levels = task.trials[trial].levels.values()
-    reached = (parsed(row["conditions"][condition.name][task.rank][0]) for condition in levels)
+def _above(task: Task, columns: Sequence[str], goal: Goal, row: Row) -> tuple[float, ...]:
+    reached = (parsed(row["conditions"][column][task.rank][0]) for column in columns[: len(goal.least)])
     return tuple(value - least for value, least in zip(reached, goal.least, strict=True))

@@ -120,6 +120,10 @@ def _network(task: Task, name: str) -> Network:
     config = cards.config(card, Path(name))
     if config.task != task.name:
         raise FlagError(f"{name} is no network for {task.name}: its task is {config.task!r}")
+    trials = task.takes_part(config, made_for)
+    if not trials:
+        compared = ", ".join(str(trial.scale) for trial in task.trials.values())
+        raise FlagError(f"{name} makes pictures {config.scale} times larger; compared are those of: {compared}")
     facts = {
         "parameters": card.get("parameters"),
         "receptive_field_px": "whole picture" if config.halo is None else 2 * config.halo + 1,
@@ -127,7 +131,7 @@ def _network(task: Task, name: str) -> Network:
         "licence": card.get("licence"),
         "weights_sha256": card["sha256"],
     }
-    return Network(task, called, "network", task.takes_part(made_for), facts, source=name)
+    return Network(task, called, "network", trials, facts, source=name)
 
 
 def _training(card: dict[str, Any]) -> dict[str, Any]:

@@ -46,9 +46,9 @@ def summarise(
                 ours, theirs = (by_name[r["name"]].get(trial, condition)[task.rank] for r in (row, reference))
                 row["conditions"][condition.name] |= _means(draws, {"gain_db": _gain(ours, theirs)})
     rows.sort(key=lambda row: (ORDER.index(row["kind"]), shown(task, row, trial)))
-    by_item = {name: name for name in material.names} if about.by_item else {}
+    groups = {title: title for title in about.groups(material.names)}
     return {
-        "columns": by_item | ({"mean": about.at.name} if by_item else {t: c.name for t, c in columns.items()}),
+        "columns": groups | ({"mean": about.at.name} if groups else {t: c.name for t, c in columns.items()}),
         "reference": reference and reference["name"],
         "claimed": [asdict(claim) for claim in about.claims],
         "without_weights": list(missing),
@@ -59,8 +59,7 @@ def summarise(
 def _parts(task: Task, trial: str, material: Material, *, quick: bool) -> dict[str, list[int]]:
     """Some of the items, of which the means are wanted under the condition that is shown."""
     subsets = {} if quick else material.subsets
-    one_each = {name: [index] for index, name in enumerate(material.names)}
-    return subsets | (one_each if task.trials[trial].by_item else {})
+    return subsets | task.trials[trial].groups(material.names)
 
 
 def shown(task: Task, row: Row, trial: str, metric: str | None = None) -> float:

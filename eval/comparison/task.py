@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from jaxtyping import Array
 
+from zoo.models.network import NetworkConfig
+
 Item = Any  # a clean or a restored one: an array [... h w c]; a degraded one may be whatever the task gives its methods
 
 
@@ -73,14 +75,15 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """What the best of some networks is to reach by the first metric at each level of its trial, whichever data it
-    learned from."""
+    """What the best of some networks is to reach by the first metric at each level of its trial, or in each folder
+    where those are the columns, whichever data it learned from."""
 
     title: str
     networks: tuple[str, ...]
     least: tuple[float, ...]
     most_parameters: float = float("inf")
     leaves: bool = False  # whether only networks that saw no photograph count
+    leaves_db: float = 0.4  # by which those may stay below
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +91,8 @@ class Trial:
     """One table: conditions by the titles of their columns, and who takes part.
 
     `levels` are the columns; `shown` is the one for whatever is shown at one only. `unseen` are conditions that no
-    network was trained for. `by_item`: the columns are the items instead, under `shown`.
+    network was trained for. `by_item`: the columns are the items instead, under `shown`; `by_folder`: the folders that
+    the items lie in, where there are several.
     """
 
     title: str  # as it stands within a sentence
@@ -100,6 +104,8 @@ class Trial:
     unseen_title: str = "What no network was trained for"
     unseen_note: str = ""
     by_item: bool = False
+    by_folder: bool = False
+    scale: int = 1  # how many times larger its networks make pictures
     claims: tuple[Claim, ...] = ()
     goals: tuple[Goal, ...] = ()
 
@@ -120,12 +126,33 @@ class Trial:
         """All that is measured."""
         return [*self.columns(quick=quick).values(), *(() if quick else self.unseen.values())]
 
+    def groups(self, names: Sequence[str]) -> dict[str, list[int]]:
+        """The items that share a column, by its title; nothing where the levels are the columns."""
+        found: dict[str, list[int]] = {}
+        if self.by_item or self.by_folder:
+            for index, name in enumerate(names):
+                found.setdefault(name if self.by_item else name.rpartition("/")[0], []).append(index)
+        if self.by_item:
+            return found
+        return {title: found[title] for title in sorted(found, key=lambda t: (len(t), t))} if len(found) > 1 else {}
+
+    def counted(self, clean: Array, restored: Array) -> tuple[Array, Array]:
+        """What is compared of both. Where pictures become larger, the clean one may have lines that the small one
+        lacks, and `scale` pixels of border do not count: so upscalers are measured everywhere."""
+        if self.scale == 1:
+            return clean, restored
+        rows, columns = (slice(self.scale, side - self.scale) for side in restored.shape[-3:-1])
+        return clean[..., rows, columns, :], restored[..., rows, columns, :]
+
 
 class Items(Protocol):
-    """(name, item) by index; an unreadable file raises InputError at its index."""
+    """(name, item) by index; an unreadable file raises InputError at its index. `given`: the item as the data hold it
+    degraded already; None where the condition is to do that."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> tuple[str, Item]: ...
+    @property
+    def given(self) -> Callable[[int, Condition], Item | None]: ...
     def first(self, limit: int | None) -> "Items": ...
 
 
@@ -144,10 +171,12 @@ class Task:
     heading: str
     about: str
     told: str
-    by: str  # what the levels of its trials are
+    by: str  # what the columns of its trials are
     pages: str  # what the full tables have besides intervals
     headline: str  # besides: {value}, {trial}, {shown}, {name}, {before}, {classical}
     untouched: Callable[[Item], Item] = lambda degraded: degraded
+    untouched_title: str = "untouched"
+    seeded: str = "the noise"  # what the seed is of
     detail: Callable[[Item, Item], dict[str, Array]] | None = None  # measured under `shown` of each trial too
     detail_is: str = ""
     detail_tables: Sequence[tuple[Mapping[str, str], int]] = ()  # {title: key of `detail`}, digits
@@ -162,7 +191,8 @@ class Task:
         """The metric that ranks methods."""
         return next(iter(self.metrics))
 
-    def takes_part(self, made_for: str | None) -> tuple[str, ...]:
-        """The trials of a network by what it was made for: all where none names that."""
-        named = tuple(name for name, trial in self.trials.items() if made_for in trial.networks)
-        return named or tuple(self.trials)
+    def takes_part(self, config: NetworkConfig, made_for: str | None) -> tuple[str, ...]:
+        """The trials of a network by what it was made for, of those of its scale: all where none names that."""
+        fitting = {name: trial for name, trial in self.trials.items() if trial.scale == config.scale}
+        named = tuple(name for name, trial in fitting.items() if made_for in trial.networks)
+        return named or tuple(fitting)

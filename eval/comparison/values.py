@@ -70,11 +70,12 @@ def measured(
     method: Method, trial: str, condition: Condition, material: Material, degraded: Sequence[Item]
 ) -> dict[str, list[float]]:
     """Every metric of every item, in their order, of what `method` makes of the `degraded` ones."""
-    task = method.task
-    detail = task.detail if condition == task.trials[trial].at else None
+    task, about = method.task, method.task.trials[trial]
+    detail = task.detail if condition == about.at else None
     out: dict[str, list[float]] = {}
     for clean, item in zip(material.items, degraded, strict=True):
-        values = _measure(clean, method.restore(trial, condition, item), task=task, detail=detail)
+        both = about.counted(clean, method.restore(trial, condition, item))
+        values = _measure(*both, task=task, detail=detail)
         for key, value in jax.device_get(values).items():
             out.setdefault(key, []).append(float(value))
     return out

@@ -35,20 +35,20 @@ def crop_sheet(
     worst = np.argsort(reference.get(trial, condition)[task.rank], kind="stable")[:PLACES]
     places = []
     for index in map(int, worst):
-        clean, degraded = (
-            material.items[index],
-            condition.degrade(material.items[index], seed=result["seed"], index=index),
-        )
+        degraded = material.degraded_one(index, condition, result["seed"])
         restored = lambda method, degraded=degraded: _still(method.restore(trial, condition, degraded))
-        y, x = worst_place(_still(clean), restored(reference.method), CROP)
-        cells = _cells(_still(clean), chosen, restored, trial, (slice(y, y + CROP[0]), slice(x, x + CROP[1])))
+        known = restored(reference.method)
+        clean = _still(material.items[index])[: known.shape[0], : known.shape[1]]
+        y, x = worst_place(clean, known, CROP)
+        cells = _cells(clean, chosen, restored, trial, (slice(y, y + CROP[0]), slice(x, x + CROP[1])))
         places.append((f"{material.names[index]}, at row {y}, column {x}", cells))
     best = next((label(task, row) for row in rows if row["name"] == reference.method.name), "")
     note = (
         f"{CROP[1]}x{CROP[0]} px enlarged 4 times, with the PSNR of the place. The pictures that {best} restores "
         "worst, and in each where it errs most."
     )
-    return crops(places, title=f"{task.trials[trial].heading}, level {level}: the hardest places", note=note)
+    at = f", level {level}" if task.trials[trial].axis else ""
+    return crops(places, title=f"{task.trials[trial].heading}{at}: the hardest places", note=note)
 
 
 def choose_rows(task: Task, rows: Sequence[Row], trial: str) -> list[Row]:

@@ -150,7 +150,8 @@ def _speed(task: Task, result: dict[str, Any]) -> Any:
             face, shape = (colour, "o") if row["kind"] == "network" else ("none", "s")
             axis.scatter(x, y, s=42, facecolor=face, edgecolor=colour, marker=shape)
             spots.append((x, y, short_label(task, row, trial) if row["name"] in looks else "", colour))
-        title = f"{about.heading} of {about.shown}: {task.metrics[task.rank].title}"
+        at = f" of {about.shown}" if about.axis else ""
+        title = f"{about.heading}{at}: {task.metrics[task.rank].title}"
         axis.set(xscale="log", xlabel="milliseconds per megapixel", title=title)
         axis.margins(0.15, 0.1)
         low, high = axis.get_xlim()

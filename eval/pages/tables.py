@@ -23,7 +23,9 @@ Columns = Sequence[tuple[str, str, str]]  # title, key of a row's conditions, me
 
 def label(task: Task, row: Row) -> str:
     """What people call a method."""
-    if row["kind"] != "filter":
+    if row["kind"] == "untouched":
+        return task.untouched_title
+    if row["kind"] == "network":
         return row["name"]
     return task.rivals[row["name"]].title or row["name"].replace("_", " ")
 
@@ -89,8 +91,8 @@ def full(task: Task, result: Result) -> str:
     about = result["data"]
     parts = [
         "# Every method under every condition",
-        f"{about['name']}, {about['items']} pictures (sha256 {about['sha256'][:16]}...); seed of the noise "
-        f"{result['seed']}. Protocol: {result['protocol']}.",
+        f"{about['name']}, {about['items']} pictures (sha256 {about['sha256'][:16]}...); seed of "
+        f"{task.seeded} {result['seed']}. Protocol: {result['protocol']}.",
         f"A cell is the mean over the pictures and its {INTERVAL} % interval: bootstrap, {RESAMPLES} resamples of the "
         f"pictures, the same for all methods. {task.told}",
         f"Time: {SPEED_IS}; on {machine(result)}.",
@@ -123,7 +125,7 @@ def _pages(task: Task, result: Result, trial: str) -> list[str]:
         parts += [f"### {metric.title}", table([(*column, name) for column in columns], metric.digits)]
     rank = task.metrics[task.rank]
     if against := _margins(task, result, trial):
-        lines = [["goal", "its best network", *found["columns"]]]
+        lines = [["goal", "its best network", *list(found["columns"])[: len(against[0].above)]]]
         for one in against:
             lines.append([one.goal.title, f"`{one.name}`", *(number(value, 2, sign="+") for value in one.above)])
         parts += [f"### Above the goals, dB of {_rank(task)}", _markdown(lines)]
@@ -156,7 +158,8 @@ def _pages(task: Task, result: Result, trial: str) -> list[str]:
 def _margins(task: Task, result: Result, trial: str) -> list[Margin]:
     """Against the goals, where the pictures are those that they are for."""
     whole = task.goals_for and result["data"]["sha256"].startswith(task.goals_for) and not result["quick"]
-    return margins(task, trial, result["trials"][trial]["methods"]) if whole else []
+    found = result["trials"][trial]
+    return margins(task, trial, found["methods"], list(found["columns"].values())) if whole else []
 
 
 def _missed(task: Task, result: Result) -> list[str]:
