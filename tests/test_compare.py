@@ -324,7 +324,8 @@ def test_margins_are_those_of_the_best_that_counts():
         reached("gan-gaussian", 44.5, 40.1, 37.6, 35.9, 34.6),
         reached("gan-paper-gaussian", 46, 42, 40, 39, 38),
     ]
-    paired, paired_leaves, gan, gan_leaves = goals.margins(TASK, "gaussian", rows)
+    levels = [condition.name for condition in TASK.trials["gaussian"].levels.values()]
+    paired, paired_leaves, gan, gan_leaves = goals.margins(TASK, "gaussian", rows, levels)
     assert (paired.name, paired.reached) == ("unet-gaussian-photos", False)
     np.testing.assert_allclose(paired.above, [-0.1, -0.1, 0, 0, -0.1], atol=1e-9)
     assert (gan.name, gan.reached) == ("gan-gaussian", True)

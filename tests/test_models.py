@@ -26,6 +26,7 @@ from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
 from zoo.models.layers import Conv, Denoiser, Upsample
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
+from zoo.models.upscale import UpscaleConfig
 
 PARAMETERS = {
     "cyclegan-gaussian": 457_036,
@@ -47,12 +48,15 @@ PARAMETERS = {
     "resnet-salt-and-pepper": 459_340,
     "unet-gaussian": 701_164,
     "unet-salt-and-pepper": 702_316,
+    "upscale-x2": 96_844,
+    "upscale-x4": 107_248,
 }
 ALL = sorted(PARAMETERS)
 DENOISERS = [name for name in ALL if zoo.SPECS[name].task == "denoise"]
 TILEABLE = [name for name in DENOISERS if zoo.SPECS[name].halo is not None]
 NARROW = {ResNetConfig: {"width": 4}, UNetConfig: {"width": 4, "growth": 2}, ResidualConfig: {"width": 2}}
 NARROW |= {DenseNetConfig: {"width": 4, "growth": 2}, PlainConfig: {"width": 4}, LatentConfig: {"width": 2, "size": 32}}
+NARROW |= {UpscaleConfig: {"width": 4}}
 
 
 def distinct(names: list[str]) -> list[str]:

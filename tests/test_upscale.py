@@ -11,6 +11,7 @@ from flax import nnx
 
 import zoo
 from tests import clips
+from train import upscale as train_upscale
 from zoo import cli, registry
 from zoo.errors import FlagError
 from zoo.models.upscale import UpscaleConfig
@@ -103,6 +104,24 @@ def test_a_picture_is_what_its_network_makes_of_it(network):
     np.testing.assert_allclose(larger, resized(whole, 63, 102).clip(0, 1), atol=1e-5)
     constant = zoo.Chain("upscale=64x99:model=none")(jnp.full((21, 34, 3), 0.3))
     np.testing.assert_allclose(constant, 0.3, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_what_a_training_run_learned_makes_pictures_larger(scale, picture_folder, tmp_path):
+    """Twice as large, whichever scale it was taught."""
+    line = [
+        f"--data={picture_folder}",
+        f"--workdir={tmp_path}",
+        f"--scale={scale}",
+        "--network=upscale:width=4,blocks=1",
+    ]
+    assert train_upscale.main([*line, "--batch=2", "--crop=24", "--images=4", "--checkpoints=1", "--valid=2"]) == 0
+    about = zoo.card(tmp_path)
+    assert (about["network"], about["config"]["scale"], about["images"]) == ("upscale", scale, 4)
+    picture = np.random.default_rng(0).random((16, 21, 3), np.float32)
+    larger = zoo.Chain(f"upscale=2x:model={tmp_path}")(picture)
+    whole = registry.load(str(tmp_path))(jnp.asarray(picture)[None]).clip(0, 1)[0]
+    np.testing.assert_allclose(larger, resized(whole, 32, 42).clip(0, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

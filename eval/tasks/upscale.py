@@ -48,10 +48,7 @@ class Smaller:
         return f"x{self.scale}"
 
     def degrade(self, clean: Float[np.ndarray, "h w 3"], *, seed: int, index: int) -> Low:
-        height, width = (side // self.scale * self.scale for side in clean.shape[:2])
-        return Low(
-            np.asarray(downscale(jnp.asarray(clean[None, :height, :width]), scale=self.scale).seen[0]), self.scale
-        )
+        return Low(np.asarray(downscale(jnp.asarray(clean[None]), scale=self.scale).seen[0]), self.scale)
 
 
 def open_pairs(data: str) -> Data:
