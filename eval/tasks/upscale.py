@@ -101,7 +101,7 @@ def _resizing(kernel: str) -> Callable[[Low], Array]:
     @functools.wraps(resized)  # whose code its values depend on
     def larger(low: Low) -> Array:
         height, width = (low.scale * side for side in low.picture.shape[:2])
-        return resized(low.picture, height, width, kernel=kernel)
+        return resized(jnp.asarray(low.picture), height, width, kernel=kernel)
 
     return jax.jit(larger)
 
