@@ -43,7 +43,7 @@ def made_up(monkeypatch):
 
 @pytest.fixture
 def reel(folder):
-    film(folder / "in.mkv", audio=True, aspect=Fraction(16, 15))
+    film(folder / "in.mkv", audio=True)
     return folder
 
 
@@ -248,6 +248,7 @@ REFUSED = [
     (["--give", "mask=masks/%02d.png", "--mask", "masks", "-y"], "is an original"),
     (["--give", "mask=masks/%02d.png"], "masks/00.png exists"),
     (["--give", "mask=a.txt"], "a.txt: unknown film suffix '.txt'"),
+    (["--give", "mask=a.mp4"], "--give mask=a.mp4: .mp4 cannot hold grey 36x34 px at 25 frames a second; name a .mkv"),
     (["--give", "mask=-"], "only the restored film goes to standard output"),
     (["--give", "mask=a.mkv", "-o", "-"], "--give mask=a.mkv needs a film in a file, not y4m on standard output"),
     (["--give", "mask=a.mkv", "--on-change", "split"], "leave one of them out"),
@@ -263,6 +264,25 @@ def test_what_cannot_be_is_said_before_the_work(words, said, reel, capsys):
     assert restore("in.mkv", "--steps", "sure", "-o", "out.mkv", *words) == 2
     assert said in capsys.readouterr().err
     assert sorted(p.name for p in reel.rglob("*")) == before
+
+
+def test_what_has_no_place_is_said(folder, capsys):
+    film(folder / "in.mp4", codec="libx264", aspect=Fraction(16, 15))
+    said = {}
+    for name in ("a.mkv", "a.avi"):
+        words = ["in.mp4", "--steps", "sure", "-o", "out.mkv", "--give", f"mask={name}", "--dry-run"]
+        assert restore(*words) == 0
+        notes = json.loads(capsys.readouterr().out)["notes"]
+        said[name] = [note for note in notes if note.startswith(name)]
+    words = "a.avi cannot say of the film: the shape of its samples, 16/15; .mkv can"
+    assert said == {"a.mkv": [], "a.avi": [words]}
+
+
+def test_a_step_lists_what_it_gives(capsys):
+    assert cli.main(["steps", "sure"]) == 0
+    assert capsys.readouterr().out.endswith("\n  gives confidence, mask (see `restore --give`)\n")
+    assert cli.main(["steps", "denoise"]) == 0
+    assert "gives" not in capsys.readouterr().out
 
 
 def test_a_still_gives_none(reel, capsys):

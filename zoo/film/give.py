@@ -60,8 +60,20 @@ def _output(restored: Film, name: str, path: Path) -> Output:
     grey = {"layout": Layout("grey", 8, full=True), "planar": "gray", "pixel_format": "gray", "guesses": ()}
     said = {"tags": Tags(range=formats.FULL), "presentation": Presentation(crop=restored.presentation.crop)}
     film = dataclasses.replace(restored, **own, **grey, **said)
-    encoding, _ = encode.choose(film, path, None, None, {})
-    output = Output(name, film, path, encoding)
-    if not output.is_pictures:
-        containers.check(film, encoding, path, frozenset())
+    try:
+        encoding, _ = encode.choose(film, path, None, None, {})
+        output = Output(name, film, path, encoding)
+        if not output.is_pictures:
+            containers.check(film, encoding, path, frozenset())
+    except FlagError:
+        if path.suffix.lower() not in encode.SUFFIXES:
+            raise
+        size = f"{film.width}x{film.height} px at {float(film.rate):.6g} frames a second"
+        raise FlagError(f"--give {name}={path}: {path.suffix} cannot hold grey {size}; name a .mkv") from None
     return output
+
+
+def notes(given: Sequence[Output]) -> list[str]:
+    """What of the restored film has no place beside it, in sentences without their full stops."""
+    unsaid = [(out, encode.unsaid(dataclasses.replace(out.film, tags=Tags()), out.encoding, out.path)) for out in given]
+    return [f"{out.path} cannot say of the film: {', '.join(words)}; .mkv can" for out, words in unsaid if words]

@@ -147,6 +147,7 @@ def of(film: Film, output: Path, options: Options) -> Plan:
             f"{name} is interlaced ({given.fields}) and restored with its fields woven; deinterlace it first: bwdif"
         )
     beside = give.outputs(restored, options.give)
+    notes += give.notes(beside)
     return Plan(film, given, restored, output, encoding, tuple(notes), Original(film), beside)
 
 

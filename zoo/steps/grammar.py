@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from zoo.errors import FlagError, choose
+from zoo.steps.step import OWN
 
 _WORDS = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no": False, "false": False, "0": False}
 
@@ -62,6 +63,8 @@ def described(name: str, step: type) -> str:
         default = "must be given" if given else "" if option.default is None else f"default: {_text(option.default)}"
         lines.append(f"  {option.name}={option.values}")
         lines += [f"      {line}" for line in (option.about, default) if line]
+    if gives := sorted(step.gives - OWN):  # type: ignore[attr-defined]
+        lines.append(f"  gives {', '.join(gives)} (see `restore --give`)")
     return "\n".join(lines)
 
 

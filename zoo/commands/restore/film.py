@@ -18,7 +18,7 @@ from zoo.film.read import sequence
 from zoo.film.read.source import PIPE
 from zoo.film.split import Piece
 from zoo.film.write import encode, log, outputs, streams
-from zoo.film.write.parts import folder_of, is_tidied
+from zoo.film.write.made import folder_of, is_tidied
 from zoo.memory import keep_freed
 
 

@@ -9,7 +9,7 @@ from zoo.errors import FlagError
 from zoo.film.read import sequence
 from zoo.film.read.source import PIPE
 from zoo.film.write import encode
-from zoo.film.write.parts import folder_of, is_given, is_made
+from zoo.film.write.made import folder_of, is_given, is_made
 
 
 def chosen(wanted: str | None, source: Path) -> Path:

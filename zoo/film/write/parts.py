@@ -16,6 +16,8 @@ from typing import Any
 
 from zoo import checked, files
 from zoo.errors import FlagError, InputError, OutputError, ZooError
+from zoo.film.write import made
+from zoo.film.write.made import Made, folder_of
 from zoo.sums import sum_of
 
 MANIFEST = "manifest.json"
@@ -26,8 +28,8 @@ _BEGINNING, _SURVEYING, _WRITING, _JOINING = (
     "writing-",
     "joining",
 )  # locks; each process that writes has its own
-_MOVING, _MADE = "moving", "made.json"  # files that stand for a fact
-_LAST = (MANIFEST, _MADE)  # what goes last
+_MOVING = "moving"  # a file that stands for a fact
+_LAST = (MANIFEST, made.FILE)  # what goes last
 _MOST_BYTES = 1 << 32  # of a record
 
 
@@ -56,55 +58,9 @@ class Record:
         return len(self.pts)
 
 
-@dataclasses.dataclass
-class _Made:
-    """The film that was made: its settings, and what tells its file from others; None of pictures. `given`: the same
-    of what steps laid aside, by path."""
-
-    settings: dict[str, Any]
-    file: list[int] | None
-    report: dict[str, Any]
-    given: dict[str, list[int]] = dataclasses.field(default_factory=dict)
-
-
-def is_made(output: Path) -> bool:
-    """Whether a film is there because a run made it that was broken off before it could tidy up."""
-    with contextlib.suppress(InputError, OSError):
-        return _is_there(checked.read(folder_of(output) / _MADE, _Made), output)
-    return output.exists() and is_tidied(output)
-
-
-def is_given(output: Path, path: Path) -> bool:
-    """Whether a film of what steps laid aside was made by the run that makes `output`, and broken off then."""
-    with contextlib.suppress(InputError, OSError):
-        return checked.read(folder_of(output) / _MADE, _Made).given.get(str(path.resolve())) == _identity(path)
-    return False
-
-
-def is_tidied(output: Path) -> bool:
-    """Whether such a run left nothing but the folder."""
-    folder = folder_of(output)
-    return folder.is_dir() and not any(folder.iterdir())
-
-
-def folder_of(output: Path) -> Path:
-    return output.with_name(f"{output.name}.part")
-
-
 def beside(segment: Path, name: str) -> Path:
     """Where what steps lay aside under a name lies, of a segment; the segment itself where there is no name."""
     return segment.with_suffix(f".{name}.mkv") if name else segment
-
-
-def _is_there(made: _Made, output: Path) -> bool:
-    files = made.given | ({} if made.file is None else {str(output): made.file})
-    return all(Path(path).is_file() and _identity(Path(path)) == file for path, file in files.items())
-
-
-def _identity(path: Path) -> list[int]:
-    """What a file keeps when it is renamed."""
-    about = path.stat()
-    return [about.st_ino, about.st_size, about.st_mtime_ns]
 
 
 class Parts:
@@ -151,7 +107,7 @@ class Parts:
         if alone:
             for left in self.folder.glob(".*"):  # by a kill
                 _remove(left)
-        if alone and not any(self.folder.glob("[0-9]*.json")) and not (self.folder / _MADE).exists():
+        if alone and not any(self.folder.glob("[0-9]*.json")) and not (self.folder / made.FILE).exists():
             files.write(manifest, json.dumps(self._settings, indent=1) + "\n")
             return
         begun = self._settings_there()
@@ -162,7 +118,7 @@ class Parts:
 
     def _settings_there(self) -> dict[str, Any]:
         with contextlib.suppress(InputError, OSError):
-            return checked.read(self.folder / _MADE, _Made).settings
+            return checked.read(self.folder / made.FILE, Made).settings
         with contextlib.suppress(InputError, OSError):
             return checked.read(self.folder / MANIFEST, dict[str, Any])
         raise FlagError(
@@ -304,9 +260,9 @@ class Parts:
         """Says that all is made and has only to be named. `given`: where films of what is given belong and lie."""
         for path in filter(None, (film, *given.values())):
             files.synced(path)
-        beside = {str(path.resolve()): _identity(part) for path, part in given.items()}
-        facts = _Made(self._settings, _identity(film) if film else None, report, beside)
-        files.write(self.folder / _MADE, json.dumps(dataclasses.asdict(facts), default=str))
+        beside = {str(path.resolve()): made.identity(part) for path, part in given.items()}
+        facts = Made(self._settings, made.identity(film) if film else None, report, beside)
+        files.write(self.folder / made.FILE, json.dumps(dataclasses.asdict(facts), default=str))
 
     def name(self, film: Path | None):
         """Gives a joined film its name; None: pictures have theirs. From here on there is only tidying up to do."""
@@ -316,8 +272,8 @@ class Parts:
     def report(self) -> dict[str, Any] | None:
         """What `made` was told by a run that could not tidy up, of a film that is still there."""
         with contextlib.suppress(InputError, OSError):
-            found = checked.read(self.folder / _MADE, _Made)
-            return found.report if _is_there(found, self._output) else None
+            found = checked.read(self.folder / made.FILE, Made)
+            return found.report if made.is_there(found, self._output) else None
         return None
 
     def remove(self):
