@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from zoo.lab import ciede2000, to_lab
+from zoo.lab import ciede2000, of_lab, to_lab
 
 rng = np.random.default_rng(0)
 A = np.float32(np.concatenate([rng.random((4000, 3)), np.repeat(rng.random((50, 1)), 3, 1), np.eye(3), 1 - np.eye(3)]))
@@ -17,3 +17,7 @@ def test_they_are_those_of_scikit_image():
         ours = ciede2000(jnp.asarray(one), jnp.asarray(other))
         theirs = deltaE_ciede2000(rgb2lab(one.astype(float)), rgb2lab(other.astype(float)))
         np.testing.assert_allclose(ours, theirs, atol=5e-3)
+
+
+def test_back_from_lab_are_the_same_colours():
+    np.testing.assert_allclose(of_lab(to_lab(jnp.asarray(A))), A, atol=1e-4)

@@ -19,6 +19,15 @@ def to_lab(rgb: Colour) -> Colour:
     return jnp.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
 
+def of_lab(lab: Colour) -> Colour:
+    """Encoded sRGB in [0, 1] of L*, a*, b*; what sRGB does not hold is taken to its edge."""
+    y = (lab[..., 0] + 16) / 116
+    f = jnp.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
+    x = jnp.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
+    linear = jnp.clip(x @ np.linalg.inv(_XYZ.T / _WHITE), 0, 1)
+    return jnp.where(linear > 0.0031308, 1.055 * jnp.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055, 12.92 * linear)
+
+
 def ciede2000(a: Colour, b: Colour) -> Float[Array, "*n"]:
     """The difference of colours of encoded sRGB; 1 is about the least that is seen (Sharma et al. 2005, eqs. 2-22)."""
     (l1, a1, b1), (l2, a2, b2) = (jnp.moveaxis(to_lab(x), -1, 0) for x in (a, b))

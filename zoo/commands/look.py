@@ -37,6 +37,9 @@ class Look(Reads):
 
 def run(args: Look) -> int:
     """Writes the look and says how near it comes; returns the exit code."""
+    import jax.numpy as jnp
+    import numpy as np
+
     from zoo import pictures
     from zoo.looks import files as looks
     from zoo.looks import learn
@@ -53,7 +56,7 @@ def run(args: Look) -> int:
         here, there = _colours(before, after)
         found = learn.of_pairs(here, there)
     if output.suffix.lower() != ".cube":
-        found = learn.decision_list(here, found)
+        found = learn.decision_list(here, np.asarray(found(jnp.asarray(here))))
     found = dataclasses.replace(found, title=output.stem)
     looks.write(output, found)
     said = "" if args.unpaired else ", CIEDE2000 {:.1f} before it, {:.1f} after".format(*_apart(here, there, found))

@@ -19,13 +19,13 @@ _UNLIKELY, _UNLIKELY_UNPAIRED = 1e-6, 1e-5  # what a deviation from the mean loo
 _ROUNDS, _TURNS = 3, 8  # of transport
 _STEPS = 40
 _FINE, _SIDE = 17, 33  # of the smooth cube, and of what is written
-_SMOOTH, _PULL = 3.0, 3e-3  # what the smooth cube's bends cost, and its being other than the space's look
+_SMOOTH, _PULL = 3.0, 3e-3  # of the smooth cube
 
 
 def of_pairs(before: Colours, after: Colours) -> Look:
     """The look that makes colours [n 3] in [0, 1] those `after` them."""
     whole = _in_space(before, after, _UNLIKELY)
-    return _finished(_smoothed(before, after, whole))
+    return _finished(smoothed(before, after, whole))
 
 
 def of_others(before: Colours, after: Colours, seed: int = 0) -> Look:
@@ -33,13 +33,13 @@ def of_others(before: Colours, after: Colours, seed: int = 0) -> Look:
     cube = lattice(SIDE)
     for k in range(_ROUNDS):
         seen = np.asarray(Cube(cube)(jnp.asarray(before), "trilinear"))
-        cube = _in_space(before, _transported(seen, after, np.random.default_rng(seed + k)), _UNLIKELY_UNPAIRED)
+        cube = _in_space(before, transported(seen, after, np.random.default_rng(seed + k)), _UNLIKELY_UNPAIRED)
     return _finished(_upsampled(cube, _FINE))
 
 
-def decision_list(before: Colours, look: Look) -> Look:
-    """The colour decision list that does best what a look does to colours, by Levenberg and Marquardt's steps."""
-    wanted = look(jnp.asarray(before, jnp.float32))
+def decision_list(before: Colours, after: Colours) -> Look:
+    """The colour decision list that does best what was done to colours, by Levenberg and Marquardt's steps."""
+    wanted = jnp.asarray(after, jnp.float32)
     rest = jax.jit(lambda p: (_corrected(p, before) - wanted).ravel())
     slope = jax.jit(jax.jacfwd(rest))
     place, damping = jnp.zeros(10), 1e-2
@@ -90,8 +90,11 @@ def _in_space(before: Colours, after: Colours, unlikely: float) -> Float[np.ndar
     return (lattice(SIDE) + change.reshape(SIDE, SIDE, SIDE, 3)).astype(np.float32)
 
 
-def _smoothed(before: Colours, after: Colours, prior: np.ndarray) -> Float[np.ndarray, "s s s 3"]:
-    """A finer cube near `prior` that fits better, by conjugate gradients."""
+def smoothed(
+    before: Colours, after: Colours, prior: np.ndarray, *, smooth: float = _SMOOTH, pull: float = _PULL
+) -> Float[np.ndarray, "s s s 3"]:
+    """A finer cube near `prior` that fits better, by conjugate gradients. `smooth` is what its bends cost, `pull` its
+    being other than `prior`."""
     n, base = _FINE, _upsampled(prior, _FINE)
     index, weight = (jnp.asarray(x) for x in _corners(before, n))
     weight = weight.astype(jnp.float32)
@@ -99,7 +102,7 @@ def _smoothed(before: Colours, after: Colours, prior: np.ndarray) -> Float[np.nd
 
     def energy(change):
         bends = sum((jnp.diff(change, 2, axis=axis) ** 2).sum() for axis in range(3))
-        cost = (_SMOOTH * bends + _PULL * (change**2).sum()) / n**3
+        cost = (smooth * bends + pull * (change**2).sum()) / n**3
         return ((read(change) - rest) ** 2).sum() / len(before) / 2 + cost / 2
 
     rest = jnp.asarray(after, jnp.float32) - read(jnp.asarray(base))
@@ -114,10 +117,10 @@ def _upsampled(cube: np.ndarray, n: int) -> Float[np.ndarray, "s s s 3"]:
     return np.asarray(Cube(cube)(jnp.asarray(lattice(n)), "trilinear"))
 
 
-def _transported(seen: Colours, after: Colours, rng: np.random.Generator) -> Colours:
+def transported(seen: Colours, after: Colours, rng: np.random.Generator, turns: int = _TURNS) -> Colours:
     """`seen` with the distribution of `after` along each axis of random turns."""
     share = np.linspace(0, 1, 512)
-    for _ in range(_TURNS):
+    for _ in range(turns):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         here, there = seen @ turn, after @ turn
         for c in range(3):
