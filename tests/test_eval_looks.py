@@ -9,6 +9,7 @@ from eval import looks
 from eval.grade import rivals
 from eval.grade.looks import LOOKS
 from eval.pages.report import read_json, read_section
+from zoo.looks import learn
 
 RESULT = looks.RESULTS / "grade" / "looks.json"
 COLOURS = np.random.default_rng(0).beta(2, 2, (900, 3)).astype(np.float32)
@@ -32,7 +33,7 @@ def test_what_needs_no_pairs_carries_a_shift_over_whatever_the_order(name):
 
 def test_a_monge_kantorovich_map_has_the_covariance_of_the_other_pictures():
     graded = LOOKS["cross process"](COLOURS)
-    made = rivals.monge_kantorovich(COLOURS, graded)(COLOURS)
+    made = learn.monge_kantorovich(COLOURS, graded)(COLOURS)
     np.testing.assert_allclose(np.cov(made.T), np.cov(graded.T), atol=1e-5)
 
 

@@ -13,7 +13,7 @@ from zoo.looks.space import SIDE, Colours
 
 Change = Callable[[Colours], Colours]
 _QUANTILES = np.linspace(0, 1, 201)
-_NEARLY = 1e-6  # of a variance, where pictures have hardly any
+_NEARLY = 1e-6  # of a spread, where pictures have hardly any
 
 
 def reinhard(before: Colours, after: Colours) -> Change:
@@ -21,15 +21,6 @@ def reinhard(before: Colours, after: Colours) -> Change:
     here, there = np.asarray(to_lab(jnp.asarray(before))), np.asarray(to_lab(jnp.asarray(after)))
     scale = there.std(0) / np.maximum(here.std(0), _NEARLY)
     return lambda x: np.asarray(of_lab((to_lab(jnp.asarray(x)) - here.mean(0)) * scale + there.mean(0)))
-
-
-def monge_kantorovich(before: Colours, after: Colours) -> Change:
-    """The linear map of one normal distribution to the other that moves least (Pitie and Kokaram 2007)."""
-    here, there = (np.cov(x.T) + _NEARLY * np.eye(3) for x in (before, after))
-    root = _power(here, 0.5)
-    back = _power(here, -0.5)
-    matrix = back @ _power(root @ there @ root, 0.5) @ back
-    return lambda x: (x - before.mean(0)) @ matrix.T + after.mean(0)
 
 
 def histograms(before: Colours, after: Colours) -> Change:
@@ -60,11 +51,6 @@ def change(look: Look) -> Change:
     return lambda x: np.asarray(look(jnp.asarray(x)))
 
 
-def _power(matrix: np.ndarray, by: float) -> np.ndarray:
-    size, turn = np.linalg.eigh(matrix)
-    return turn * np.maximum(size, 1e-12) ** by @ turn.T
-
-
 def _powers(x: Colours) -> np.ndarray:
     one = np.concatenate([np.ones((len(x), 1)), x], -1)
     return np.stack([one[:, i] * one[:, k] for i in range(4) for k in range(i, 4)], -1)
@@ -72,7 +58,7 @@ def _powers(x: Colours) -> np.ndarray:
 
 FROM_ANY: dict[str, Callable[[Colours, Colours], Change]] = {
     "Reinhard": reinhard,
-    "Monge-Kantorovich": monge_kantorovich,
+    "Monge-Kantorovich": learn.monge_kantorovich,
     "histograms": histograms,
     "sliced transport, degree 2": sliced_quadratic,
 }
