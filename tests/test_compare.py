@@ -491,7 +491,7 @@ def test_a_task_on_clips_whose_methods_take_fields_needs_no_other_comparison(tmp
     whole = lambda clean, restored: metrics.psnr(clean, restored).mean()
     still = lambda clean, restored: abs(jax.numpy.diff(restored, axis=0)).mean() * 255
     task = Task(
-        name="deinterlace",
+        name="weave",
         trials={"double": Trial("double rate", {"woven": Woven()}, "woven", networks=(), by_item=True)},
         rivals={"lines": Rival(lines, ("double",), title="line doubling")},
         metrics={"psnr": Metric(whole, "PSNR, dB", 2), "flicker": Metric(still, "flicker, codes", 3, higher=False)},
@@ -506,9 +506,9 @@ def test_a_task_on_clips_whose_methods_take_fields_needs_no_other_comparison(tmp
         headline="{value}",
         untouched=bob,
     )
-    monkeypatch.setitem(TASKS, "deinterlace", task)
+    monkeypatch.setitem(TASKS, "weave", task)
     data = f"clips:{clips_folder(tmp_path / 'clips')}"
-    assert compare.main([f"--data={data}", "--task=deinterlace", f"--output={tmp_path / 'out'}"]) == 0
+    assert compare.main([f"--data={data}", "--task=weave", f"--output={tmp_path / 'out'}"]) == 0
     found = result_of(tmp_path / "out")["trials"]["double"]
     assert found["columns"] == {"a": "a", "b": "b", "mean": "woven"}
     assert [row["name"] for row in found["methods"]] == ["untouched", "lines"]

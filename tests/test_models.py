@@ -21,6 +21,7 @@ from zoo.models.cyclegan import (
     PatchConfig,
     ResidualConfig,
 )
+from zoo.models.deinterlace import DeinterlacerConfig
 from zoo.models.densenet import DenseBlock, DenseDiscriminatorConfig, DenseLayer, DenseNetConfig
 from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
 from zoo.models.layers import Conv, Denoiser, Upsample
@@ -35,6 +36,7 @@ PARAMETERS = {
     "cyclegan-paper-salt-and-pepper": 493_155,
     "densenet-gaussian": 438_412,
     "densenet-salt-and-pepper": 440_716,
+    "deinterlace": 121_208,
     "fast-gaussian": 117_932,
     "fast-grain": 117_932,
     "fast-salt-and-pepper": 119_084,
@@ -56,7 +58,7 @@ DENOISERS = [name for name in ALL if zoo.SPECS[name].task == "denoise"]
 TILEABLE = [name for name in DENOISERS if zoo.SPECS[name].halo is not None]
 NARROW = {ResNetConfig: {"width": 4}, UNetConfig: {"width": 4, "growth": 2}, ResidualConfig: {"width": 2}}
 NARROW |= {DenseNetConfig: {"width": 4, "growth": 2}, PlainConfig: {"width": 4}, LatentConfig: {"width": 2, "size": 32}}
-NARROW |= {UpscaleConfig: {"width": 4}}
+NARROW |= {UpscaleConfig: {"width": 4}, DeinterlacerConfig: {"width": 4}}
 
 
 def distinct(names: list[str]) -> list[str]:
@@ -108,6 +110,8 @@ def test_every_parameter_gets_a_gradient(name, key):
     x = draws.uniform(key, (2, 32, 32, 3))
     if zoo.SPECS[name].task == "generate":
         x = draws.normal(key, (2, network.config.latent))
+    elif zoo.SPECS[name].task == "deinterlace":
+        x = draws.uniform(key, (2, 32, 32, 1 + sum(network.config.frames)))
     elif getattr(network.config, "impulse", False):
         x = zoo_noise(key, x)
 
