@@ -18,8 +18,8 @@ def pictures(count: int, *, noise: float = 0.0, on: int = 1) -> np.ndarray:
     out = []
     for t in range(count):
         x = ground.copy()
-        at = round(20 + 20 * np.sin(0.15 * (t // on)) + 3 * np.sin(0.7 * (t // on)))
-        x[10:34, at : at + 20] = 40
+        at = round(22 + 19 * np.sin(0.15 * (t // on)) + 3 * np.sin(0.7 * (t // on)))
+        x[6:42, at : at + 20] = 40 + 80 * (np.arange(20) // 4 % 2)
         out.append(x + noise * rng.standard_normal(x.shape))
     return np.clip(np.stack(out), 0, 255).astype(np.uint8)
 

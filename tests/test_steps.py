@@ -180,7 +180,7 @@ def test_films_go_through_steps(tmp_path, monkeypatch):
         (["--steps", "fuse", "--tile", "512"], "--tile cannot be used with fuse, where no network is; leave it out"),
         (["--steps", "fuse", "--precision", "bfloat16"], "--precision cannot be used with fuse, where no network is"),
         (["--preset", "nonesuch"], "unknown preset 'nonesuch'; choose one of: film-grain-fast, film-noise"),
-        (["--steps", "sharpen"], "unknown step 'sharpen'; choose one of: denoise, enhance, filter, fuse"),
+        (["--steps", "sharpen"], f"unknown step 'sharpen'; choose one of: {', '.join(sorted(STEPS))}"),
     ],
 )
 def test_flags_that_contradict_are_refused(words, said, tmp_path, monkeypatch, capsys):
