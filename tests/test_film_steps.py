@@ -409,7 +409,7 @@ def test_what_was_deinterlaced_is_said_to_be_progressive(folder, capsys):
     clips.write(folder / "in.mkv", options={"field_order": "tt"})
     assert source.describe("in.mkv").field_order == "top first"
     assert restore("in.mkv", "--steps", "wide", "-o", "woven.mkv") == 0
-    assert "deinterlace it first: bwdif" in capsys.readouterr().err
+    assert "let deinterlace be the first step" in capsys.readouterr().err
     assert source.describe("woven.mkv").field_order == "top first"
     assert restore("in.mkv", "--steps", "bob", "-o", "out.mkv") == 0
     assert "woven" not in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from jaxtyping import Array, Float
 
@@ -11,6 +11,9 @@ from zoo import color
 from zoo.errors import FlagError
 from zoo.filters import FILTERS
 from zoo.steps.step import Aside, Kind, Moment, Window, successors
+
+TAKE_OFF = tuple(name for name, filter in FILTERS.items() if filter.noises)
+ENHANCE = tuple(name for name, filter in FILTERS.items() if not filter.noises)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +68,7 @@ class _Classical:
 class Filter(_Classical):
     """Takes off noise with a classical filter."""
 
-    filter: Annotated[
-        Literal["gaussian", "bilateral", "median", "nlm", "switching_median", "directional_fill"], "which"
-    ]
+    filter: Annotated[str, "which", TAKE_OFF]
     luma: Annotated[bool, "filter the luma alone; colours keep their hue"] = False
     sigma: Annotated[float | None, "bilateral: of the distance of colours; nlm: of the noise; on the [0, 1] scale"] = (
         None
@@ -82,6 +83,6 @@ class Filter(_Classical):
 class Enhance(_Classical):
     """Makes pictures clearer; no denoiser, for noise becomes clearer too."""
 
-    filter: Annotated[Literal["equalise", "sharpen"], "which"]
+    filter: Annotated[str, "which", ENHANCE]
     luma: Annotated[bool, "filter the luma alone; colours keep their hue"] = False
     amount: Annotated[float | None, "sharpen: how many times the Laplacian is subtracted"] = None

@@ -25,19 +25,21 @@ class Option(NamedTuple):
     kind: Any
     default: Any
     about: str
+    choices: tuple[str, ...] = ()
 
     @property
     def values(self) -> str:
         """What it takes, in words."""
-        if get_origin(self.kind) is Literal:
-            return "|".join(get_args(self.kind))
+        if self.choices:
+            return "|".join(self.choices)
         if issubclass(self.kind, enum.Enum):
             return "|".join(self.kind.__members__)
         return {float: "NUMBER", int: "COUNT", bool: "on|off", Path: "FILE"}.get(self.kind, "NAME")
 
 
 def options(step: type) -> list[Option]:
-    """The options of a step, from the fields of its dataclass: `Annotated[type, "what it is"]`."""
+    """The options of a step, from the fields of its dataclass: `Annotated[type, "what it is"]`. A type of few words is
+    a Literal, or str with the names of a table after what it is."""
     hints = typing.get_type_hints(step, include_extras=True)
     found = []
     for field in dataclasses.fields(step):
@@ -46,7 +48,9 @@ def options(step: type) -> list[Option]:
         )
         if get_origin(kind) in (types.UnionType, typing.Union):  # X | None
             kind = next(k for k in get_args(kind) if k is not types.NoneType)
-        found.append(Option(field.name, kind, field.default, " ".join(about)))
+        words, names = [*about, *["", ()][len(about) :]]
+        choices = get_args(kind) if get_origin(kind) is Literal else names
+        found.append(Option(field.name, kind, field.default, words, tuple(choices)))
     return found
 
 
@@ -110,8 +114,8 @@ def _step(text: str, steps: dict[str, type]) -> Any:
 
 def _value(step: str, option: Option, text: str) -> Any:
     kind, text = option.kind, text if option.kind in (str, Path) else text.strip()
-    if get_origin(kind) is Literal:
-        return choose(f"{option.name} of {step}", text, get_args(kind))
+    if option.choices:
+        return choose(f"{option.name} of {step}", text.strip(), option.choices)
     if kind is Path and not text:
         raise FlagError(f"{step}: {option.name}= names no file")
     if issubclass(kind, enum.Enum):
