@@ -144,7 +144,7 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"what lies in the pictures of {name} is not written again: {', '.join(first.carried)}")
     if given.fields != "none" and not outcome.is_deinterlaced(kinds):
         notes.append(
-            f"{name} is interlaced ({given.fields}) and restored with its fields woven; let deinterlace be the first step"
+            f"{name} is interlaced ({given.fields}) and its fields stay woven; let deinterlace be the first step"
         )
     beside = give.outputs(restored, options.give)
     notes += give.notes(beside)
