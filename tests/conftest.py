@@ -2,9 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+if hasattr(signal, "SIGHUP"):  # under nohup it would be ignored, and what tests send would do nothing
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Compiled programs are kept between tests, workers and runs: most of the suite's time would go into making them anew.
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"

@@ -7,8 +7,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from train import resnet
-from train.loop import loop
+from train import command, resnet
 from zoo import memory
 
 pytestmark = pytest.mark.usefixtures("as_shipped")
@@ -100,6 +99,6 @@ def test_of_the_largest_frames_nothing_is_kept(monkeypatch):
 
 def test_training_keeps_what_it_freed(monkeypatch, tmp_path):
     called = []
-    monkeypatch.setattr(loop, "keep_freed", lambda: called.append(True))
+    monkeypatch.setattr(command, "keep_freed", lambda: called.append(True))
     assert resnet.main(["--noise=gaussian", "--dry-run", f"--workdir={tmp_path}"]) == 0
     assert called

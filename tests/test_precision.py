@@ -160,7 +160,7 @@ def test_a_step_computes_in_what_was_asked_for(command):
         task = make(command, "--preset=paper", "--crop=32", "--batch=2", f"--precision={precision}", *small)
         state = jax.eval_shape(task.init, jax.random.key(0))
         names = ("degraded", "clean") if task.unpaired else ("clean",)
-        batch = {name: jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.uint8) for name in names}
+        batch = {name: jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32) for name in names}
         traced = jax.make_jaxpr(task.update(0))(state, batch, jax.random.key(0))
         assert all(leaf.dtype != jnp.bfloat16 for leaf in traced.out_avals), "weights and losses stay float32"
         return convolved(traced.jaxpr)

@@ -132,6 +132,7 @@ def test_out_of_memory_halves_the_tile_and_loses_nothing(kind):
 
 
 def test_a_network_of_its_task_is_named_where_one_cannot_be_tiled(monkeypatch):
+    monkeypatch.setattr(registry, "SPECS", {})
     network = Convolutions(Config(halo=None))
     with pytest.raises(OutOfMemory, match="cannot work in tiles; cut it into smaller ones"):
         Tiled(network)(np.zeros((1, 4097, 4096, 3), np.float32))
@@ -147,5 +148,7 @@ def test_every_config_of_the_zoo_keeps_the_contract():
     assert not isinstance(nnx.Dropout(0.5), NetworkConfig)
     for config in [spec.config for spec in registry.SPECS.values()] + [kind() for kind in cards.NETWORKS.values()]:
         assert isinstance(config, ModelConfig)
-        assert channels(config) == 3
-        assert (config.scale, config.needs, config.gives) == (1, (), ())
+        assert channels(config) == 3 * (1 + sum(config.frames))
+        assert (config.needs, config.gives) == ((), ())
+        assert (config.scale > 1) == (config.task == "upscale")
+        assert (sum(config.frames) > 0) == (config.task == "deinterlace")

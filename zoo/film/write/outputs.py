@@ -28,6 +28,7 @@ def chosen(wanted: str | None, source: Path) -> Path:
 def check(output: Path, source: Path, *, overwrite: bool, restart: bool) -> None:
     """Raises FlagError where a result must not be written."""
     if sequence.is_pattern(output):
+        files.check_name(output, ".json")
         going_on = folder_of(output).is_dir()
         _check_pattern(output, _originals([source]), overwrite=overwrite or going_on)
     elif str(output) != PIPE:
