@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-if hasattr(signal, "SIGHUP"):  # under nohup it would be ignored, and what tests send would do nothing
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Under nohup, or behind &, these would be ignored, and what tests send would do nothing.
+for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # Compiled programs are kept between tests, workers and runs: most of the suite's time would go into making them anew.
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
