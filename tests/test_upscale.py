@@ -70,6 +70,7 @@ def test_nothing_is_stretched_and_centres_lie_on_each_other(kind, to, fit):
 @pytest.mark.parametrize(
     ("kind", "to", "options", "sentence"),
     [
+        (PAL, "900000x700000", {}, "GiB of memory, and .* are free; choose a smaller size"),
         (PAL, "1081p", {}, "to=1081p is no size; write WIDTHxHEIGHT"),
         (PAL, "x", {}, "is no size"),
         (PAL, "0x0", {}, "to=0x0 is smaller than the picture, which has 768x576 square samples"),

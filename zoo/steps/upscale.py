@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zoo import registry
+from zoo import bounds, registry
 from zoo.errors import FlagError
 from zoo.models.network import check_task
 from zoo.resize import Box, resized
@@ -33,6 +33,7 @@ ITU_ASPECTS = {
     Fraction(32, 27): Fraction(40, 33),
 }
 BLANKING = 720, 704  # samples of a line of television, and those of them that hold the picture
+_HELD_BYTES = 3 * 4 * 3  # of a pixel: RGB as float32, and what it is made of and becomes
 NONE, FILE, ITU = "none", "file", "itu"
 
 
@@ -94,6 +95,12 @@ class Upscale:
             registry.card(self.model)  # an unknown one, before any work
             check_task(self.model, registry.config_of(self.model), "upscale")
         height, width = self.frame(kind).size
+        needed, free = height * width * _HELD_BYTES, bounds.free_memory()
+        if free is not None and needed > free:
+            raise FlagError(
+                f"upscale: to={self.to} makes {width}x{height} px, which take {needed / 2**30:.1f} GiB of memory, and "
+                f"{free / 2**30:.1f} GiB are free; choose a smaller size"
+            )
         return dataclasses.replace(kind, height=height, width=width, aspect=Fraction(1), own="none")
 
     def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
