@@ -1,6 +1,7 @@
 """A lesson of another task needs one class alone: here the frame between two others, from fields of clips."""
 
 import dataclasses
+import importlib
 import json
 from typing import ClassVar
 
@@ -125,3 +126,11 @@ def test_the_axes_name_their_choices(capsys):
     ]:
         assert denoise.main([line, "--dry-run"]) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", ["small", "full", "paper"])
+@pytest.mark.parametrize("command", ["deinterlace", "upscale"])
+def test_every_lesson_has_every_preset(command, preset, capsys):
+    module = importlib.import_module(f"train.{command}")
+    assert module.main([f"--preset={preset}", "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["command"] == command

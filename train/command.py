@@ -117,6 +117,9 @@ class Command:
         if network and network != found.get("generator", network):
             found.pop("network", None)  # of the network that the preset has
         found["generator"] = choose("network", network or own, self.lesson.networks)
+        fields = {field.name for field in dataclasses.fields(self.lesson.networks[found["generator"]])}
+        if {change.partition("=")[0] for change in (found.get("network") or "").split(",")} - {""} - fields:
+            found.pop("network")  # a preset's change of what this network does not have
         sizes = self.lesson.sizes.get(preset, {})
         return {"network": sizes.get(found["generator"])} | found
 
