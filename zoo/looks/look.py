@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from zoo.color import MATRICES
 from zoo.errors import FlagError
 
-LUMA = (0.2126, 0.7152, 0.0722)  # of Rec. 709, which the colour decision list has for every film
+_RED, _BLUE = MATRICES["bt709"]  # which the colour decision list has for every film
+LUMA = (_RED, 1 - _RED - _BLUE, _BLUE)
 MOST_CUBE, MOST_CURVE = 129, 65536  # samples along a side of a table
 Interpolation = Literal["tetrahedral", "trilinear"]
 Triple = tuple[float, float, float]
