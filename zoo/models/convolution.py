@@ -62,8 +62,11 @@ def _plain_kernel_gradient(x: Array, dy: Array, size: tuple[int, int], edges: Ed
         other = lambda k, edge: (k - 1 - edge[0], k - 1 - edge[1])
         exchanged = other(size[0], edges[0]), other(size[1], edges[1])
         return _plain_kernel_gradient(dy, x, size, exchanged)[::-1, ::-1].swapaxes(2, 3)
-    kernel = jax.ShapeDtypeStruct((*size, x.shape[3], dy.shape[3]), x.dtype)
-    return jax.linear_transpose(lambda kernel: _plain(x, kernel, edges), kernel)(dy)[0]
+    # Written out, as the transpose of `_plain` has it: within a loop XLA does not put its own axes in this order, and
+    # then takes 25 times as long.
+    grown = zip(edges, size, x.shape[1:3], dy.shape[1:3], strict=True)
+    around = [(low, k - 1 - low + out - length) for (low, _), k, length, out in grown]
+    return _plain(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), (around[0], around[1])).transpose(1, 2, 0, 3)
 
 
 def _plain_forward(x: Array, kernel: Array, edges: Edges) -> tuple[Array, tuple[Array, Array]]:
