@@ -17,6 +17,7 @@ from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.restorer import restored
 from zoo.steps import grammar
+from zoo.steps.deflicker import Deflicker
 from zoo.steps.deinterlace import Deinterlace
 from zoo.steps.denoise import Denoise
 from zoo.steps.filter import Enhance, Filter
@@ -27,6 +28,7 @@ from zoo.steps.upscale import Upscale
 
 STEPS: dict[str, type] = {
     "deinterlace": Deinterlace,
+    "deflicker": Deflicker,
     "filter": Filter,
     "enhance": Enhance,
     "denoise": Denoise,
@@ -111,6 +113,11 @@ class Chain:
             before = math.ceil(before / step.rate) + step.reach[0]
             after = math.ceil(after / step.rate) + step.reach[1]
         return Reach(before, after)
+
+    @property
+    def surveyed(self) -> int:
+        """Frames before and after those that a step sees, of which it must know what the survey does."""
+        return max((getattr(step, "surveyed", 0) for step in self.steps), default=0)
 
     def held(self) -> int:
         """The most pictures that wait in the chain at once, each as large as its step has it."""

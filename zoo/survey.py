@@ -1,7 +1,8 @@
 """What is measured of every frame of a film before the work, for steps that must know more than a window shows.
 
 Of each frame and the one before it: how new it is, where its luma lies, how much its fields are combed and repeated,
-and its grain. The combing tells kinds of film apart: fields of one moment fit each other, fields of two do not.
+how its light changes, and its grain. The combing tells kinds of film apart: fields of one moment fit each other, fields
+of two do not.
 """
 
 import functools
@@ -15,14 +16,16 @@ from jaxtyping import Array, Float
 
 from zoo.cuts import cut_score, is_cut
 from zoo.flicker import means
+from zoo.light import GRID, brightened
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 COMBS = ("own", "top first", "bottom first")
-# 65 bytes a frame. `number`: of the film's frame. `context`: whether it is there for its neighbours' sake alone.
+# 113 bytes a frame. `number`: of the film's frame. `context`: whether it is there for its neighbours' sake alone.
 # `new`: see `zoo.cuts`. `luma`: its QUANTILES, 0 at black and 1 at white. `comb`: the share of combed pixels where two
 # fields are woven, one for each of COMBS: the frame's own two; the later field of the frame before and the earlier of
 # this one, if the top field is the first; the same if the bottom one is. `repeat`: the mean absolute difference of
-# the top and of the bottom field from that of the frame before. `grain`: its deviation. Both in 8-bit codes.
+# the top and of the bottom field from that of the frame before. `grain`: its deviation. Both in 8-bit codes. `light`:
+# see `zoo.light`.
 ROW = np.dtype(
     [
         ("number", "<i8"),
@@ -32,6 +35,7 @@ ROW = np.dtype(
         ("comb", "<f4", (len(COMBS),)),
         ("repeat", "<f4", (2,)),
         ("grain", "<f4"),
+        ("light", "<f2", GRID),
     ]
 )
 _COMBED = 6.5 / 255  # a line that differs by more from the lines above and below, in one direction, is combed
@@ -91,6 +95,7 @@ def _measured(before: Float[Array, "h w"], now: Float[Array, "h w"]) -> dict[str
         "comb": jnp.stack([_combed(x) for x in (now, jnp.where(top, now, before), jnp.where(top, before, now))]),
         "repeat": jnp.stack([change[::2].mean(), change[1::2].mean() if len(change) > 1 else change[0]]),
         "grain": 255 * _grain(now),
+        "light": brightened(before, now),
     }
 
 

@@ -67,7 +67,7 @@ def _survey(
     """The film's survey, kept beside the segments, which then depend on it."""
     if not survey.wanted(options.chain):
         return None
-    own = [depends[key] for key in ("input", "rate", "colour", "cut")] + [_around(options)]
+    own = [depends[key] for key in ("input", "rate", "colour", "cut")] + [_surveyed_around(options)]
     if plan.film.container == sequence.CONTAINER:  # the settings know of the first picture alone
         own.append(of_pictures(plan.original.paths))
     found = survey.kept(parts, own, lambda: surveyed(plan.film, options, budget, progress))
@@ -76,8 +76,9 @@ def _survey(
 
 
 def surveyed(film: Film, options: Options, budget: Budget, progress: Callable[..., None]) -> Survey:
-    """What is known of all frames that are wanted, and of those `_around` them."""
-    with contextlib.closing(ahead(_wanted(film, options, None, Count()), _AHEAD)) as frames:
+    """What is known of all frames that are wanted, and of those `_surveyed_around` them."""
+    wanted = _wanted(film, options, None, Count(), _surveyed_around(options))
+    with contextlib.closing(ahead(wanted, _AHEAD)) as frames:
         shown = lambda done: progress(done, expected(film, options), "survey")
         return survey.of(frames, film.layout, budget.retried, shown)
 
@@ -187,11 +188,17 @@ def _around(options: Options) -> tuple[int, int]:
     return 1 + before, after
 
 
-def _wanted(
-    film: Film, options: Options, parts: Parts | None, counted: Count
-) -> Generator[tuple[int, Frame], None, None]:
-    """(number, frame) of the frames whose segments are not finished, and of those `_around` them."""
+def _surveyed_around(options: Options) -> tuple[int, int]:
+    """The same, with what the survey must know of: so that a stretch is what it is in the whole film."""
     before, after = _around(options)
+    return before + options.chain.surveyed, after + options.chain.surveyed
+
+
+def _wanted(
+    film: Film, options: Options, parts: Parts | None, counted: Count, around: tuple[int, int] | None = None
+) -> Generator[tuple[int, Frame], None, None]:
+    """(number, frame) of the frames whose segments are not finished, and of those `around` them."""
+    before, after = around or _around(options)
     recent, owed = collections.deque(maxlen=before), 0  # those before, not given yet; those after, still to come
     which, missing = None, True
     with contextlib.closing(_numbered(film, options, counted, before, after)) as frames:

@@ -105,7 +105,8 @@ class Step(Protocol):
     `on`: "planes", before any conversion, or "rgb". `reach`: how many moments before and after it looks at. `rate`:
     moments out for one in. `needs`: of `Aside`, what must be there. `gives`: of `Moment.aside`, what it lays there.
     `together`: whether windows go through in batches, as networks want them; such a step also has
-    `at_once(kind, aside)`, how many pictures may go through one device at once.
+    `at_once(kind, aside)`, how many pictures may go through one device at once. A step that needs the survey of
+    frames beyond its reach has `surveyed`, how many before and after.
     """
 
     on: ClassVar[str]
