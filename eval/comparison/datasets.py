@@ -95,18 +95,23 @@ def _clips_of(part: str) -> list[tuple[Path, int]]:
 
 def _clip(path: Path, start: int) -> Float[np.ndarray, "t h w 3"]:
     """A clip as `open_clips` says. InputError where there are too few frames."""
-    frames = list(itertools.islice(_frames(path), start, start + FRAMES))
+    frames = list(itertools.islice(frames_of(path), start, start + FRAMES))
     if len(frames) < FRAMES:
         raise InputError(f"{path} has fewer than {start + FRAMES} frames; a clip takes {FRAMES} from frame {start} on")
     clip = np.stack([frame() for frame in frames])
     while clip.shape[1] >= 2 * SIZE_PX[0] and clip.shape[2] >= 2 * SIZE_PX[1]:
-        h, w = (side // 2 for side in clip.shape[1:3])
-        clip = clip[:, : 2 * h, : 2 * w].reshape(FRAMES, h, 2, w, 2, 3).mean((2, 4))
+        clip = halved(clip)
     y, x = (max(0, (side - most) // 2) for side, most in zip(clip.shape[1:3], SIZE_PX, strict=True))
     return clip[:, y : y + SIZE_PX[0], x : x + SIZE_PX[1]]
 
 
-def _frames(path: Path) -> Iterator[Callable[[], Float[np.ndarray, "h w 3"]]]:
+def halved(x: Float[np.ndarray, "*t h w 3"]) -> Float[np.ndarray, "*t hh ww 3"]:
+    """Pictures of half the size, by area."""
+    h, w = (side // 2 for side in x.shape[-3:-1])
+    return x[..., : 2 * h, : 2 * w, :].reshape(*x.shape[:-3], h, 2, w, 2, 3).mean((-4, -2))
+
+
+def frames_of(path: Path) -> Iterator[Callable[[], Float[np.ndarray, "h w 3"]]]:
     """What reads each frame of a film or of a folder of numbered pictures."""
     if path.is_dir():
         yield from (functools.partial(read, file) for file in pictures.find_frames(path))
