@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from zoo.errors import FlagError
-from zoo.models.layers import Conv, Denoiser, DenoiserConfig, Upsample, denoiser_halo, leaky, like_kernel
+from zoo.models.layers import Conv, Denoiser, DenoiserConfig, denoiser_halo, leaky, like_kernel
 from zoo.models.network import OneToOne
 from zoo.models.norms import norm
 
@@ -69,22 +69,26 @@ class LatentConfig(OneToOne):
 
 
 class LatentGenerator(nnx.Module):
-    """[n latent], standard normal -> [n size size 3] in [0, 1]."""
+    """[n latent], standard normal -> [n size size 3] in [0, 1].
+
+    Maps grow by repeating their samples before a convolution. A transposed one reaches some samples more often than
+    others, and draws a checkerboard (Odena et al. 2016, "Deconvolution and checkerboard artifacts").
+    """
 
     def __init__(self, config: LatentConfig, *, rngs: nnx.Rngs):
         self.config = config
         widths = [config.width * min(2**k, 8) for k in range(config.steps, -1, -1)]
         first = config.size // 2**config.steps
         self.project = nnx.Linear(config.latent, first * first * widths[0], use_bias=False, rngs=rngs)
-        self.ups = nnx.List([Upsample(a, b, bias=False, rngs=rngs) for a, b in zip(widths, widths[1:], strict=False)])
+        self.convs = nnx.List([Conv(a, b, bias=False, rngs=rngs) for a, b in zip(widths, widths[1:], strict=False)])
         self.norms = nnx.List([norm("batch", w) for w in widths])
         self.exit = Conv(widths[-1], 3, scale=0.5, rngs=rngs)
         self.shape = (first, first, widths[0])
 
     def __call__(self, z: Float[Array, "n latent"]) -> Float[Array, "n size size 3"]:
         x = nnx.relu(self.norms[0](like_kernel(self.project(z).reshape(-1, *self.shape), self.exit)))
-        for up, normed in zip(self.ups, self.norms[1:], strict=True):
-            x = nnx.relu(normed(up(x)))
+        for conv, normed in zip(self.convs, self.norms[1:], strict=True):
+            x = nnx.relu(normed(conv(x.repeat(2, 1).repeat(2, 2))))
         return jax.nn.sigmoid(self.exit(x).astype(jnp.float32))
 
 
