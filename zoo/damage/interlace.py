@@ -1,6 +1,7 @@
 """Clips as the fields of one plane, as interlaced film has them, and the lines that are missing from one field."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -15,8 +16,13 @@ FRAMES = 2 * fields.REACH + 1
 _PLANES = jnp.array([[0.257, 0.504, 0.098], [-0.148, -0.291, 0.439], [0.439, -0.368, -0.071]])  # Y, U, V of BT.601
 _OFFSETS = jnp.array([16, 128, 128]) / 255
 _CODES = 255
-_STILL, _PARTLY = 0.2, 0.4  # shares of clips that stand still, wholly or in part: films stand still more than cameras
-_WAVES = 5  # of the border between what stands and what moves
+# Shares of clips: that stand still, wholly or in part, for films stand still more than cameras; of which frames stay for
+# a while, as in what is drawn on twos and threes; that are cut within.
+_STILL, _PARTLY, _HELD, _CUT = 0.12, 0.24, 0.24, 0.06
+_STAYS = (0, 0, 2, 2, 4), (0, 1, 1, 3, 3), (1, 1, 1, 4, 4), (0, 2, 2, 2, 4)  # which frame is shown in place of each
+_BENT, _BENDS_PX = 0.4, (0.2, 4.0)  # share of clips that bend besides, as faces and cloth do; by how much a frame
+_JERK = 0.5  # deviation of how much they bend in a frame, as a share of the mean
+_WAVES, _TALL, _WIDE = 5, 3, 2  # waves in a picture, of what bends and of borders; the most of them, down and across
 _GRAINY = 0.5  # share of clips with grain
 
 
@@ -34,7 +40,7 @@ def interlace(
     n, half = clips.shape[0], _drawn(keys[0], clips.shape[0], 4) < 0.5
     planes = jnp.where(_drawn(keys[1], n, 1)[0] < chroma, random.randint(random.fold_in(keys[1], 1), (n,), 1, 3), 0)
     x = jnp.einsum("nthwc,nc->nthw", clips, _PLANES[planes]) + _OFFSETS[planes, None, None, None]
-    x = _standing(keys[2], x)
+    x = _shown(keys[2], _bent(random.fold_in(keys[2], 2), x))
     low, high = (math.log(level) for level in grain)
     level = jnp.exp(random.uniform(keys[3], (n,), minval=low, maxval=high)) * (_drawn(keys[3], n, 2)[1] < _GRAINY)
     x = x + level[:, None, None, None] * random.normal(keys[4], x.shape)
@@ -55,21 +61,46 @@ def _drawn(key: Key[Array, ""], n: int, count: int) -> Float[Array, "count n"]:
     return random.uniform(random.fold_in(key, 7), (count, n))
 
 
-def _standing(key: Key[Array, ""], x: Float[Array, "n t h w"]) -> Float[Array, "n t h w"]:
-    """Some clips stand still; some are moving pictures within what stands still of another clip."""
+def _shown(key: Key[Array, ""], x: Float[Array, "n t h w"]) -> Float[Array, "n t h w"]:
+    """Some clips stand still, or stay and go on; some do so beside what stands still of another clip; some are cut."""
     n, t = x.shape[:2]
-    still = jnp.broadcast_to(x[:, t // 2, None], x.shape)
-    moves = jax.vmap(partial(_part, sides=(x.shape[2], x.shape[3])))(random.split(key, n))[:, None]
-    kind = random.uniform(random.fold_in(key, 1), (n, 1, 1, 1))
-    partly = jnp.where(moves, x, jnp.roll(still, 1, axis=0))
-    return jnp.where(kind < _STILL, still, jnp.where(kind < _STILL + _PARTLY, partly, x))
+    keys = random.split(key, 4)
+    kind, whole = random.uniform(keys[0], (2, n, 1, 1, 1))
+    still, another = (jnp.broadcast_to(y[:, t // 2, None], x.shape) for y in (x, jnp.roll(x, 1, axis=0)))
+    moves = jax.vmap(partial(_waves, sides=x.shape[2:]))(random.split(keys[1], n))[:, None] > 0
+    stays = jnp.array(_STAYS)[random.randint(keys[2], (n,), 0, len(_STAYS))]
+    held = jnp.take_along_axis(x, stays[..., None, None], axis=1)
+    first = random.randint(keys[3], (n, 1), 1, t)  # of the other shot
+    cut = jnp.where((jnp.arange(t) < first)[..., None, None], jnp.roll(x, 1, axis=0), x)
+    shown = [still, jnp.where(moves, x, another), jnp.where(moves | (whole < 0.4), held, another), cut]
+    bounds = jnp.cumsum(jnp.array([_STILL, _PARTLY, _HELD, _CUT]))
+    return jnp.select([kind < bound for bound in bounds], shown, x)
 
 
-def _part(key: Key[Array, ""], sides: tuple[int, int]) -> Array:
-    """Half of a picture, parted by a border of a few waves."""
-    heights, rates, phases = random.normal(key, (3, _WAVES, 2))
+def _bent(key: Key[Array, ""], x: Float[Array, "n t h w"]) -> Float[Array, "n t h w"]:
+    """Some clips bend, each place in its own way, more in one frame than in another."""
+    n, t, *sides = x.shape
+    keys = random.split(key, 3)
+    amount, chosen = random.uniform(keys[1], (2, n))
+    amount = _BENDS_PX[0] * (_BENDS_PX[1] / _BENDS_PX[0]) ** amount
+    course = jnp.cumsum(1 + _JERK * random.normal(keys[2], (n, t)), axis=1)
+    course = amount[:, None] * (course - course[:, t // 2, None])
+    grid = jnp.stack(jnp.meshgrid(*map(jnp.arange, sides), indexing="ij"))
+
+    def bent(key, clip, course):
+        way = jax.vmap(partial(_waves, sides=sides))(random.split(key))
+        way = way / jnp.abs(way).max()
+        read = lambda plane, far: jax.scipy.ndimage.map_coordinates(plane, list(grid + far * way), 1, mode="nearest")
+        return jax.vmap(read)(clip, course)
+
+    clips = chosen < _BENT, random.split(keys[0], n), x, course
+    return jax.lax.map(lambda clip: jax.lax.cond(clip[0], bent, lambda key, clip, course: clip, *clip[1:]), clips)
+
+
+def _waves(key: Key[Array, ""], sides: Sequence[int]) -> Float[Array, "h w"]:
+    """The sum of a few waves; about half of it lies above 0."""
+    heights, phases = random.normal(key, (2, _WAVES, 1, 1))
     y, x = (jnp.arange(side) / side for side in sides)
-    waves = jnp.cos(
-        2 * jnp.pi * (rates[:, 0, None, None] * y[:, None] + rates[:, 1, None, None] * x + phases[:, :1, None])
-    )
-    return (heights[:, :1, None] * waves).sum(0) > 0
+    rates = random.uniform(random.fold_in(key, 1), (2, _WAVES, 1, 1), minval=-1)
+    angles = 2 * jnp.pi * (_TALL * rates[0] * y[:, None] + _WIDE * rates[1] * x + phases)
+    return (heights * jnp.cos(angles)).sum(0)
