@@ -73,7 +73,7 @@ RECIPES = {
     "upscale-x2": "upscale --scale=2",
     "upscale-x4": "upscale --scale=4 --crop=96",
     # As large as motion needs room; -PSNR, for still clips would count for nothing beside those that move.
-    "deinterlace": f"deinterlace {_WIDE} --loss=psnr --batch=8 --learning-rate=7e-4",
+    "deinterlace": f"deinterlace {_WIDE} --loss=psnr --batch=4 --learning-rate=7e-4",
 }
 
 

@@ -16,8 +16,8 @@ FRAMES = 2 * fields.REACH + 1
 _PLANES = jnp.array([[0.257, 0.504, 0.098], [-0.148, -0.291, 0.439], [0.439, -0.368, -0.071]])  # Y, U, V of BT.601
 _OFFSETS = jnp.array([16, 128, 128]) / 255
 _CODES = 255
-# Shares of clips: that stand still, wholly or in part, for films stand still more than cameras; of which frames stay for
-# a while, as in what is drawn on twos and threes; that are cut within.
+# Shares of clips: that stand still, wholly or in part, for films do more often than cameras; of which frames stay for a
+# while, as in what is drawn on twos and threes; that are cut within.
 _STILL, _PARTLY, _HELD, _CUT = 0.12, 0.24, 0.24, 0.06
 _STAYS = (0, 0, 2, 2, 4), (0, 1, 1, 3, 3), (1, 1, 1, 4, 4), (0, 2, 2, 2, 4)  # which frame is shown in place of each
 _BENT, _BENDS_PX = 0.4, (0.2, 4.0)  # share of clips that bend besides, as faces and cloth do; by how much a frame
