@@ -61,8 +61,8 @@ def test_kind_and_order_are_found(kind, order, noise):
     found = surveyed(woven(kind, order, pictures(40, noise=noise))[0])
     seen = cadence.order_of(found)
     assert seen == (None if kind == "progressive" else order)
-    verdict = Cadence(found, seen or "top first").verdict()
-    assert verdict.name == kind
+    verdict = cadence.verdict([found])
+    assert (verdict.name, verdict.order) == (kind, seen)
     assert verdict.sure > 0.9 or kind == "interlaced"
 
 
@@ -82,7 +82,7 @@ def test_film_that_becomes_progressive_is_parted_there():
     film = pictures(80)
     frames = np.concatenate([woven("interlaced", "top first", film[:40])[0], film[40:]])
     found = Cadence(surveyed(frames), "top first")
-    assert found.verdict().name == "mixed"
+    assert cadence.verdict([surveyed(frames)]).name == "mixed"
     assert [found.partners(n) for n in range(2, 18)] == [(0, 0)] * 16
     assert [found.partners(n) for n in range(22, 59)] == [(1, -1)] * 37
 
@@ -92,7 +92,7 @@ def test_what_stands_still_goes_on_as_before():
     film[20:40] = film[20]
     frames, _ = woven("telecine", "top first", film)
     found = Cadence(surveyed(frames), "top first")
-    assert found.verdict().name == "telecine"
+    assert cadence.verdict([surveyed(frames)]).name == "telecine"
     partners = [found.partners(n) for n in range(1, len(frames) - 1)]
     assert all(all(pair) for pair in partners)
 
@@ -101,4 +101,4 @@ def test_nothing_that_moves_is_no_kind():
     frames = np.repeat(pictures(1), 12, axis=0)
     found = surveyed(frames)
     assert cadence.order_of(found) is None
-    assert Cadence(found, "top first").verdict().name == "still"
+    assert cadence.verdict([found]).name == "still"

@@ -224,7 +224,7 @@ def test_probe_says_what_it_is(folder, capsys):
     assert (about["width"], about["height"], about["pixel_format"]) == (36, 34, "yuv420p10le")
     assert [s["type"] for s in about["streams"]] == ["video", "audio", "attachment"]
     assert about["chapters"] == 1
-    assert about["woven from fields"] is None
+    assert about["fields"]["flagged"] == "unknown"
     would = about["restore"]
     assert (would["output"], would["encoder"], would["pixel_format"]) == ("in_restored.mkv", "ffv1", "yuv420p10le")
     clips.write(folder / "hdr.mkv", "yuv420p10le", 1, tags=(9, 1, 9, 16))
@@ -233,22 +233,52 @@ def test_probe_says_what_it_is(folder, capsys):
     assert cli.main(["probe", "none.mkv"]) == 3
 
 
-@pytest.mark.parametrize("woven", [False, True])
-def test_fields_are_found_and_announced(folder, capsys, woven):
-    """A bar that moves between the fields of a frame, and one that moves only between frames."""
-    with av.open("in.mkv", "w") as out:
-        stream = out.add_stream("ffv1", rate=25)
+def bar(kind: str, name: str = "in.mkv", **options: str) -> None:
+    """A bar that moves from field to field, the upper ones first, or only from frame to frame."""
+    with av.open(name, "w") as out:
+        stream = out.add_stream("ffv1", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "gray"
         for k in range(30):
             picture = np.full((64, 96), 40, np.uint8)
             for line in range(64):
-                at = 3 * (2 * k + (line % 2 if woven else 0)) % 80
+                t = 2 * k + (line % 2 if kind == "interlaced" else 0)
+                at = round(40 + 30 * np.sin(0.15 * t) + 6 * np.sin(1.1 * t))
                 picture[line, at : at + 12] = 220 - line
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "gray")))
         out.mux(stream.encode(None))
-    assert restore("in.mkv", "--dry-run") == 0
-    notes = json.loads(capsys.readouterr().out)["notes"]
-    assert any("is interlaced (top first)" in note for note in notes) == woven
+
+
+def noted(capsys, *words: str) -> str:
+    assert cli.main(["restore", "in.mkv", "--dry-run", *words]) == 0
+    return "\n".join(json.loads(capsys.readouterr().out)["notes"])
+
+
+@pytest.mark.parametrize("kind", ["progressive", "interlaced"])
+def test_fields_are_found_and_announced(folder, capsys, kind):
+    bar(kind)
+    assert (
+        "in.mkv is interlaced (top first) and its fields" in noted(capsys, "--steps", "filter=median:radius_px=1")
+    ) == (kind == "interlaced")
+    assert cli.main(["probe", "in.mkv"]) == 0
+    fields = json.loads(capsys.readouterr().out)["fields"]
+    assert (fields["kind"], fields["order"]) == (kind, "top first" if kind == "interlaced" else None)
+    assert fields["sure"] > 0.95
+
+
+def test_pictures_win_over_flags(folder, capsys):
+    bar("interlaced", field_order="bb")
+    assert "flagged bottom first, and its pictures show top first" in noted(capsys, "--steps", "deinterlace")
+    contrary = noted(capsys, "--steps", "deinterlace=fields=bottom")
+    assert "is interlaced (top first); deinterlace=fields=bottom is done as it is asked" in contrary
+
+
+def test_progressive_film_that_is_to_be_deinterlaced_is_said(folder, capsys):
+    bar("progressive", field_order="tt")
+    assert "flagged top first, and its pictures show progressive film" in noted(
+        capsys, "--steps", "filter=median:radius_px=1"
+    )
+    assert "deinterlace gives its frames as they are, each twice" in noted(capsys, "--steps", "deinterlace")
+    assert "makes every second line of its frames anew" in noted(capsys, "--steps", "deinterlace=fields=top")
 
 
 def test_progress_as_json_lines(folder, capsys, monkeypatch):

@@ -7,6 +7,7 @@ is combed less than those beside it is compared with each cadence; the most like
 change must be worth it (Viterbi 1967). Where nothing moves there is no evidence, and the cadence around goes on.
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,8 +23,9 @@ _LEAST, _SHARE = 0.0015, 0.02  # a difference that shows: of combed shares, and 
 _CLEAR = 0.35  # a clear one, of what is combed there
 # What a link is worth to a cadence, against interlaced film, by how well it fits, 0 to 1: as a logarithm of likelihood.
 _EVIDENCE = (0, 0.25, 0.5, 0.75, 1), (-2.4, -1.2, 0, -0.3, 0.8)
+_RARE = {"progressive": -2.5, "shifted": -2.5, "telecine": -2.5}  # more than one cut is worth
 _CHANGE = 8.0  # cost of a change of cadence, as a logarithm of likelihood
-_ORDER = 1.1  # times as much combing shows that an order of fields is the wrong one
+_ORDER = 1.05  # times as much combing shows that an order of fields is the wrong one
 _MIXED = 0.9  # of the links that show something, for one name
 
 
@@ -44,26 +46,33 @@ def _states() -> list[_State]:
 
 
 _STATES = _states()
+_UNORDERED = ("progressive", "telecine")  # film of which most frames look alike in either order
 
 
 class Verdict(NamedTuple):
-    """`name`: one of NAMES, "mixed", or "still" where nothing moves. `sure`: 0 to 1. `shares`: of the links that show
-    something, those in each cadence."""
+    """`name`: one of NAMES, "mixed", or "still" where nothing moves. `order`: of the fields, where it matters. `sure`:
+    0 to 1. `shares`: of the links that show something, those in each cadence."""
 
     name: str
+    order: Order | None
     sure: float
     shares: dict[str, float]
 
 
 class Cadence:
-    """The cadence of each link between two fields of a survey that follow one another, in this `order`."""
+    """The cadence of each link between two fields of a survey that follow one another.
 
-    def __init__(self, survey: Survey, order: Order):
-        self.order = order
+    `order`: of the fields. Where nobody says it and the pictures do not show it, fields that are moments of their own
+    would: there are none."""
+
+    def __init__(self, survey: Survey, order: Order | None):
+        self.order: Order = order or "top first"
         self._first = int(survey.rows["number"][0])
-        comb = survey.links(order)[0]
-        self._shows = _shown(comb)
-        self._path = _most_likely(self._shows)
+        self.shows = _shown(survey.links(self.order)[0])
+        self._worth = _worth(self.shows)
+        if not order:
+            self._worth[[state.name not in _UNORDERED for state in _STATES]] = -np.inf
+        self.path, self.most = _most_likely(self._worth)
 
     def partners(self, number: int) -> tuple[int, int]:
         """Of each field of a frame of the film, in time's order: where its picture's other field lies, the field before
@@ -76,31 +85,42 @@ class Cadence:
         return next((side for side in sides if joined(side)), 0)
 
     def _joins(self, link: int) -> bool:
-        if not 0 <= link < len(self._path):
+        if not 0 <= link < len(self.path):
             return False
-        joined = _STATES[self._path[link]].joined
+        joined = _STATES[self.path[link]].joined
         return joined[link % len(joined)]
 
-    def verdict(self) -> Verdict:
-        seen = self._shows != 0
-        if not seen.any():
-            return Verdict("still", 0.0, {})
-        names = np.array([_STATES[k].name for k in self._path])
-        shares = {name: float((names[seen] == name).mean()) for name in NAMES}
-        name = max(shares, key=lambda name: shares[name])
-        fits = _fitting(np.sign(self._shows))
-        if name == "interlaced":  # no cadence fits: chance has a half
-            best = max(float(row[seen].mean()) for row in fits[1:])
-            sure = min(1.0, 2 * (1 - best))
-        else:
-            sure = float(fits[self._path, np.arange(len(names))][seen & (names == name)].mean())
-        return Verdict(name if shares[name] >= _MIXED else "mixed", sure, {k: v for k, v in shares.items() if v})
+    def worth(self, name: str) -> float:
+        """What all links together are worth to one cadence, wherever it begins in itself."""
+        own = self._worth[[state.name == name for state in _STATES]].sum(axis=1)
+        return float(np.logaddexp.reduce(own))
 
 
-def order_of(survey: Survey) -> Order | None:
+def verdict(surveys: Sequence[Survey]) -> Verdict:
+    """What film is, by one survey of it or by those of some parts."""
+    order = order_of(*surveys)
+    parts = [Cadence(survey, order) for survey in surveys]
+    shows = np.concatenate([np.zeros(0), *(part.shows for part in parts)])
+    seen = shows != 0
+    if not seen.any():
+        return Verdict("still", None, 0.0, {})
+    names = np.array([_STATES[k].name for part in parts for k in part.path])
+    shares = {name: float((names[seen] == name).mean()) for name in NAMES}
+    name = max(shares, key=lambda name: shares[name])
+    if shares[name] < _MIXED:
+        name = "mixed"
+    worth = {name: sum(part.worth(name) for part in parts) for name in NAMES}
+    own = worth.pop(name, sum(part.most for part in parts))
+    sure = float(1 / (1 + np.exp(np.array([*worth.values()]) - own).sum()))
+    return Verdict(name, None if name == "progressive" else order, sure, {k: v for k, v in shares.items() if v})
+
+
+def order_of(*surveys: Survey) -> Order | None:
     """The order of the fields: in the wrong one those meet that lie three field times apart. None where it does not
     matter: nothing moves, or both fields of each frame are of one moment."""
-    comb = survey.rows["comb"][1:].astype(np.float64)
+    comb = np.concatenate(
+        [survey.rows["comb"][1:] for survey in surveys] or [np.zeros((0, len(COMBS)))], dtype=np.float64
+    )
     top, bottom = (float(comb[:, COMBS.index(order)].sum()) for order in ("top first", "bottom first"))
     least, most = sorted((top, bottom))
     if most - least < _LEAST * max(len(comb), 1) or most < _ORDER * least:
@@ -136,18 +156,25 @@ def _fitting(shows: Float[np.ndarray, " n"]) -> Float[np.ndarray, "s n"]:
     return np.stack(rows)
 
 
-def _most_likely(shows: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The number of the state of each link."""
-    if not len(shows):
-        return np.array([], int)
-    evidence = np.interp(_fitting(shows), *_EVIDENCE)
-    evidence[0] = 0
-    score, came = evidence[:, 0], []
-    for now in evidence.T[1:]:
+def _worth(shows: Float[np.ndarray, " n"]) -> Float[np.ndarray, "s n"]:
+    """What each link is worth to each state."""
+    worth = np.interp(_fitting(shows), *_EVIDENCE)
+    worth[0] = 0
+    if len(shows):
+        worth[:, 0] += [_RARE.get(state.name, 0) for state in _STATES]
+    return worth
+
+
+def _most_likely(worth: Float[np.ndarray, "s n"]) -> tuple[Int[np.ndarray, " n"], float]:
+    """The number of the state of each link, and what that row of them is worth."""
+    if not worth.shape[1]:
+        return np.array([], int), 0.0
+    score, came = worth[:, 0], []
+    for now in worth.T[1:]:
         best = int(score.argmax())
         came.append(np.where(score >= score[best] - _CHANGE, np.arange(len(score)), best))
         score = np.maximum(score, score[best] - _CHANGE) + now
     path = [int(score.argmax())]
     for back in reversed(came):
         path.append(int(back[path[-1]]))
-    return np.array(path[::-1])
+    return np.array(path[::-1]), float(score.max())

@@ -7,12 +7,12 @@ of two do not.
 
 import functools
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float32
 
 from zoo.cuts import cut_score, is_cut
 from zoo.flicker import means
@@ -44,6 +44,9 @@ _BLOCK_PX = 16
 _FLATTEST = 0.1  # of the blocks, in which the grain is measured
 _ENDS = 0.02, 0.98  # pixels outside are black, as bars are, or burnt out
 _MOST_OUTSIDE = 0.05  # of a block that counts
+
+
+Luma = Float32[Array | np.ndarray, "h w"]
 
 
 class Survey:
@@ -87,12 +90,11 @@ def measured(lumas: Float[Array, "m h w"]) -> dict[str, Float[Array, "n ..."]]:
 
 
 def _measured(before: Float[Array, "h w"], now: Float[Array, "h w"]) -> dict[str, Array]:
-    top = (jnp.arange(now.shape[0]) % 2 == 0)[:, None]
     change = 255 * jnp.abs(now - before).mean(axis=1)
     return {
         "new": cut_score(before, now),
         "luma": _quantiles(now),
-        "comb": jnp.stack([_combed(x) for x in (now, jnp.where(top, now, before), jnp.where(top, before, now))]),
+        "comb": jnp.stack(combs(before, now)),
         "repeat": jnp.stack([change[::2].mean(), change[1::2].mean() if len(change) > 1 else change[0]]),
         "grain": 255 * _grain(now),
         "light": brightened(before, now),
@@ -104,12 +106,19 @@ def _quantiles(luma: Float[Array, "h w"]) -> Float[Array, " q"]:
     return jnp.quantile(luma[::step, ::step], jnp.array(QUANTILES))
 
 
-def _combed(woven: Float[Array, "h w"]) -> Float[Array, ""]:
+def combs(before: Luma, now: Luma) -> list[Any]:
+    """How much two frames in a row are combed, of arrays of NumPy or of JAX: see ROW."""
+    xp = jnp if isinstance(now, jax.Array) else np
+    top = (xp.arange(now.shape[0]) % 2 == 0)[:, None]
+    return [_combed(woven, xp) for woven in (now, xp.where(top, now, before), xp.where(top, before, now))]
+
+
+def _combed(woven: Luma, xp: Any) -> Any:
     """The share of pixels that stick out of the lines above and below."""
     if woven.shape[0] < 3:
-        return jnp.float32(0)
+        return xp.float32(0)
     above, here, below = woven[:-2], woven[1:-1], woven[2:]
-    out = jnp.maximum(jnp.minimum(here - above, here - below), jnp.minimum(above - here, below - here))
+    out = xp.maximum(xp.minimum(here - above, here - below), xp.minimum(above - here, below - here))
     return (out > _COMBED).mean()
 
 

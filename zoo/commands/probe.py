@@ -27,12 +27,15 @@ class Probe(Reads):
 def run(args: Probe) -> int:
     """Prints what a film is; returns the exit code."""
     from zoo import grain
-    from zoo.film import plan
+    from zoo.film import plan, woven
     from zoo.film.read import glimpse, probe
 
     film = plan.describe(args.film, plan.Options())
     seen = grain.estimate(glimpse.pairs(film))
-    about = probe.facts(film) | {
+    about = probe.facts(film)
+    del about["field_order"]  # see "flagged"
+    about |= {
+        "fields": woven.facts(film, woven.look(film)),
         "grain": seen and {name: round(value, 4) for name, value in seen._asdict().items()},
         "restore": _intended(film),
     }

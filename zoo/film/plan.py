@@ -14,7 +14,7 @@ from zoo import masks
 from zoo.budget import Budget
 from zoo.chain import Chain
 from zoo.errors import InputError
-from zoo.film import formats, give, outcome
+from zoo.film import formats, give, outcome, woven
 from zoo.film.give import Output
 from zoo.film.read import clock, probe, sequence, source
 from zoo.film.read.decoding import Losses
@@ -115,8 +115,8 @@ def of(film: Film, output: Path, options: Options) -> Plan:
                          "and --color-range")  # fmt: skip
     if (reason := hdr(film)) and not options.force_hdr:
         raise InputError(reason)
-    first = probe.Beginning(None, ()) if film.alone else probe.beginning(name)
-    given = kind(film, first.woven)
+    carried, seen = () if film.alone else probe.carries(name), woven.look(film)
+    given = kind(film, seen.order)
     kinds = [given]
     if options.steps:
         kinds = options.chain.kinds(given)
@@ -140,12 +140,10 @@ def of(film: Film, output: Path, options: Options) -> Plan:
         notes.append(f"{where} cannot say of the film: {', '.join(unsaid)}; {other} can")
     if losses:
         notes.append(f"{output.name} in {encoding.pixel_format} loses: {', '.join(losses)}; --pix-fmt chooses another")
-    if first.carried:
-        notes.append(f"what lies in the pictures of {name} is not written again: {', '.join(first.carried)}")
-    if given.fields != "none" and not outcome.is_deinterlaced(kinds):
-        notes.append(
-            f"{name} is interlaced ({given.fields}) and its fields stay woven; let deinterlace be the first step"
-        )
+    if carried:
+        notes.append(f"what lies in the pictures of {name} is not written again: {', '.join(carried)}")
+    fields = "none" if outcome.is_deinterlaced(kinds) else given.fields
+    notes += woven.notes(film, seen, fields, options.chain if options.steps else None)
     beside = give.outputs(restored, options.give)
     notes += give.notes(beside)
     return Plan(film, given, restored, output, encoding, tuple(notes), Original(film), beside)
@@ -164,9 +162,9 @@ def settled(options: Options, film: Film, budget: Budget) -> Options:
     return dataclasses.replace(options, batch=batch, segment=-(-options.segment // batch) * batch)
 
 
-def kind(film: Film, woven: str | None = None) -> Kind:
-    """What goes into a chain. `woven`: the order of the fields that its frames show, where the film does not say it."""
-    fields: Any = film.field_order if "first" in film.field_order else woven or "none"
+def kind(film: Film, order: str | None = None) -> Kind:
+    """What goes into a chain. `order`: of the fields that its frames show; where they show none, the film's word."""
+    fields: Any = order or (film.field_order if "first" in film.field_order else "none")
     colour = "grey" if film.layout.family == "grey" else "rgb"
     return Kind(film.height, film.width, film.aspect or Fraction(1), fields, colour, layout=film.layout)
 

@@ -32,8 +32,10 @@ def check(chain: Chain, film: Film) -> None:
     """Raises FlagError for a film that cannot be read twice."""
     if film.name == PIPE and (names := wanted(chain)):
         raise FlagError(
-            f"{names[0]} looks at the whole film first, and standard input can be read once; name a file, or leave "
-            f"{names[0]} out"
+            f"{names[0]} looks at the whole film first, and standard input can be read once; name a file, or "
+            + next(
+                getattr(step, "unsurveyed", f"leave {names[0]} out") for step in chain.steps if "survey" in step.needs
+            )
         )
 
 

@@ -56,6 +56,7 @@ class Deinterlace:
     reach: ClassVar[tuple[int, int]] = (1, 1)  # frames: two fields before and after each
     gives: ClassVar[frozenset[str]] = frozenset()
     together: ClassVar[bool] = False
+    unsurveyed: ClassVar[str] = "say what its fields are: deinterlace=fields=top, bottom or progressive"
 
     @property
     def needs(self) -> frozenset[str]:
@@ -71,7 +72,7 @@ class Deinterlace:
     def _way(self, now: Moment, aside: Aside) -> Way:
         if self.fields != "auto":
             return _WAYS[self.fields]
-        said = aside.kind.fields if aside.kind and aside.kind.fields != "none" else "top first"
+        said = aside.kind.fields if aside.kind and aside.kind.fields != "none" else None
         cadence = _cadence(aside.survey, said)
         return Way(_FIRST[cadence.order], cadence.partners(now.number))
 

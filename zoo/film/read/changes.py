@@ -15,6 +15,7 @@ _TAGS = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "co
 _RANGES = {1: "limited", 2: "full"}
 _SHAPE, _FIELDS = "shape of samples", "order of fields"
 TOP, BOTTOM = "top first", "bottom first"  # fields, as they are shown
+_SWAPPED = (4, 5)
 ORDERS = {2: TOP, 3: BOTTOM, 4: BOTTOM, 5: TOP}  # by FFmpeg's AVFieldOrder
 
 
@@ -74,6 +75,14 @@ def _has_shape(frame: Any, shape: Fraction) -> bool:
     """Whether a frame's samples have this shape. PyAV does not tell; FFmpeg's scaler does, in the width it makes."""
     made = pyav.filtered(frame, "scale", w="max(1,round(1000*sar))", h="1", eval="frame", flags="neighbor")
     return made is not None and made.width == max(1, round(1000 * float(shape)))
+
+
+def order_of(context: Any, frame: Any) -> str | None:
+    """The order of the fields by a film's header and its first frame. Of fields that are stored in another order than
+    they are shown FFmpeg's programs write the contrary of what its library reads; a frame that says it knows better."""
+    if context.field_order in _SWAPPED and frame.interlaced_frame:
+        return TOP if _is_top_first(frame) else BOTTOM
+    return ORDERS.get(context.field_order)
 
 
 def _is_top_first(frame: Any) -> bool:

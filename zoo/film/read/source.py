@@ -17,7 +17,7 @@ from zoo.errors import InputError
 from zoo.film import display, formats, presentation, pyav
 from zoo.film.formats import Tags
 from zoo.film.presentation import Presentation
-from zoo.film.read.changes import ORDERS, Watch
+from zoo.film.read.changes import Watch, order_of
 from zoo.film.read.clock import KINDS, Clock, Joint, moved, scan
 from zoo.film.read.decoding import PIXEL_BYTES, Losses, decoded, opened, picture_stream, pipe
 
@@ -102,7 +102,7 @@ class Film:
 
 PIPE = "-"  # standard input
 _MEND = "restore each part as a film of its own, --on-change split"
-FIELD_ORDERS = {0: "unknown", 1: "progressive"} | ORDERS
+_UNWOVEN = {1: "progressive"}
 
 
 def describe(
@@ -151,7 +151,7 @@ def _film(path, container, stream, frame, matrix, range_) -> Film:
         time_base=pyav.exact(stream.time_base),
         aspect=pyav.exact(aspect) if aspect else None,
         ends=_ends(container, stream),
-        field_order=FIELD_ORDERS.get(context.field_order, "unknown"),
+        field_order=order_of(context, frame) or _UNWOVEN.get(context.field_order, "unknown"),
         begins=(frame.pts or 0) * pyav.exact(stream.time_base),
         stream=stream.index,
         **_shown(stream, frame, tags),
