@@ -207,9 +207,9 @@ def test_bad_flags_get_one_sentence(words, said, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_every_model_but_the_generator_of_pictures_has_a_recipe(monkeypatch, capsys):
+def test_every_model_has_a_recipe(monkeypatch, capsys):
     plain = {name for name in registry.SPECS if not name.endswith(registry.PHOTOS)}
-    assert set(everything.RECIPES) == plain - {"gan-pictures"}
+    assert set(everything.RECIPES) == plain
     monkeypatch.setattr(registry, "has_weights", lambda name: False)
     assert run("--missing", "--dry-run", "--images=8", "--precision=bfloat16") == 0
     lines = capsys.readouterr().out.splitlines()

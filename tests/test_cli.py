@@ -366,6 +366,7 @@ def test_models(capsys, monkeypatch):
     assert two["parameters"] - one["parameters"] == 3 * 3 * 4 * 4 + 2 * 4, "a convolution, a norm; not its statistics"
     assert (one["name"], one["halo"], one["weights"]) == ("deep-1", config.halo, False)
     assert paper["halo"] is None
+    assert (one["reproduction"], paper["reproduction"]) == (False, True)
     assert cli.main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == [
@@ -378,6 +379,7 @@ def test_models(capsys, monkeypatch):
         "frames",
         "licence",
         "weights",
+        "reproduction",
     ]
     assert [line.split()[0] for line in lines[1:]] == list(specs)
 

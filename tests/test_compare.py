@@ -17,7 +17,7 @@ from eval import compare
 from eval.comparison import datasets, goals, methods, options, speed, statistics, values
 from eval.comparison.datasets import open_clips, open_pictures
 from eval.comparison.material import Material
-from eval.comparison.summary import best_networks
+from eval.comparison.summary import best_networks, place
 from eval.comparison.task import Metric, Rival, Task, Trial
 from eval.pages import crops, plots, tables
 from eval.pages.report import marks, read_json, read_section, write_section
@@ -340,6 +340,18 @@ def test_goals_are_for_the_pictures_that_they_were_set_for():
     result["data"]["sha256"] = "0" * 64
     assert "Above the goals" not in tables.full(TASK, result)
     assert "**Not reached**" not in tables.section(TASK, result)
+
+
+def test_reproductions_come_last_and_say_that_they_are_some():
+    """Above what their papers claim, whatever they reach."""
+    paper = reached("gan-paper-gaussian", 46, 42, 40, 39, 38) | {"reproduction": True}
+    ours, blur = reached("fast-gaussian", 44, 40, 37, 35, 34), reached("gaussian", 40, 34, 32, 30, 29, kind="filter")
+    rows = sorted([paper, ours, blur], key=lambda row: place(TASK, row, "gaussian"))
+    assert [tables._code(TASK, row) for row in rows] == [
+        "Gaussian blur",
+        "`fast-gaussian`",
+        "`gan-paper-gaussian`, a reproduction",
+    ]
 
 
 # ---- intervals

@@ -132,6 +132,61 @@ def test_tfds_without_a_picture_is_refused(tmp_path):
         TfdsSource("numbers", data_dir=tmp_path)
 
 
+def test_flickr30k_as_others_prepare_it_is_read(tmp_path, no_network):
+    """Five captions, names and numbers beside each picture; three splits, in more than one file."""
+    import tensorflow_datasets as tfds
+
+    held = {
+        "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
+        "captions": tfds.features.Sequence(tfds.features.Text()),
+        "filename": tfds.features.Text(),
+        "img_id": np.int64,
+        "sentids": tfds.features.Sequence(np.int64),
+    }
+    encoded = []
+    for k in range(8):
+        pictures.write(tmp_path / "one.jpg", pictures.Picture(photo(k, 40, 50 - k)))
+        encoded.append((tmp_path / "one.jpg").read_bytes())
+    whole = [np.asarray(Image.open(io.BytesIO(data))) for data in encoded]
+
+    class Flickr30k(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.1.0")
+
+        def _info(self):
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(held), disable_shuffling=True
+            )
+
+        def _split_generators(self, dl_manager):
+            return {
+                "train": self._generate_examples(range(4)),
+                "val": self._generate_examples([4, 5]),
+                "test": self._generate_examples([6, 7]),
+            }
+
+        def _generate_examples(self, numbers):
+            for k in numbers:
+                said = [f"Two young men look at hand {j}." for j in range(5)]
+                about = {
+                    "captions": said,
+                    "filename": f"{k}.jpg",
+                    "img_id": k,
+                    "sentids": list(range(5 * k, 5 * k + 5)),
+                }
+                yield k, {"image": encoded[k], **about}
+
+    Flickr30k(data_dir=str(tmp_path), file_format="array_record").download_and_prepare(
+        download_config=tfds.download.DownloadConfig(num_shards=2)
+    )
+    source = open_source("tfds:flickr30k", data_dir=tmp_path)
+    assert len(source) == 4
+    for k in range(4):
+        np.testing.assert_array_equal(source[k], whole[k])
+    np.testing.assert_array_equal(open_source("tfds:flickr30k:test", data_dir=tmp_path)[1], whole[7])
+    with pytest.raises(InputError, match="choose one of: train, val, test"):
+        open_source("tfds:flickr30k:dev", data_dir=tmp_path)
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A prepared data set's own folder."""

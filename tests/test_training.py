@@ -74,7 +74,7 @@ def test_the_papers_preset_runs_with_its_own_losses(picture_folder, tmp_path):
     first = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
     assert {"g_ab", "g_ba", "d_a", "d_b", "cycle", "identity"} <= first.keys()
     settings = json.loads((tmp_path / "settings.json").read_text())
-    assert settings["networks"]["g_ab"]["norm"] == "instance"
+    assert settings["networks"]["g_ab"]["norm"] == "batch"
     assert (settings["dropout"], settings["rising"], settings["epochs"]) == (0.5, True, 100)
 
 

@@ -73,7 +73,7 @@ STUDIES = {
         "What keeps the published CycleGAN from restoring: its norm",
         "cyclegan",
         {
-            "instance norm, as published": ["--network=width=16"],
+            "instance norm, as published": ["--network=width=16,norm=instance"],
             "batch norm": ["--network=width=16,norm=batch"],
             "no norm": ["--network=width=16,norm=none"],
         },

@@ -43,6 +43,7 @@ class Spec:
     noise: str | None  # that a denoiser was made for: a key of zoo.noise.NOISES, or "any"; None: of another task
     about: str
     licence: str = "Apache-2.0"
+    reproduction: bool = False  # of a paper's own form: there beside what the paper claims, not to restore films with
 
     @property
     def task(self) -> str:
@@ -58,7 +59,7 @@ class Spec:
 
 
 _UNPAIRED = "residual CycleGAN, film variant: learned from unpaired pictures, may be tiled"
-_AS_PUBLISHED = "residual CycleGAN as published: instance norm, both cycles; a quarter of the published width"
+_AS_PUBLISHED = "residual CycleGAN as published: both cycles; an eighth of the published width"
 _DENSE = "dense blocks with transitions, residual output"
 _UNET = "residual dense U-Net: dense blocks at three scales"
 _RESNET = "residual blocks, residual output"
@@ -80,13 +81,9 @@ SPECS: dict[str, Spec] = {
     "densenet-salt-and-pepper": Spec(DenseNetConfig(impulse=True), "salt_and_pepper", _DENSE),
     "gan-gaussian": Spec(ResNetConfig(), "gaussian", _GAN),
     "gan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _GAN),
-    "gan-paper-gaussian": Spec(PlainConfig(width=32), "gaussian", _GAN_AS_PUBLISHED),
-    "gan-paper-salt-and-pepper": Spec(PlainConfig(width=32), "salt_and_pepper", _GAN_AS_PUBLISHED),
     "gan-pictures": Spec(LatentConfig(), "any", "pictures from a random vector (DCGAN)"),
     "cyclegan-gaussian": Spec(ResNetConfig(), "gaussian", _UNPAIRED),
     "cyclegan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _UNPAIRED),
-    "cyclegan-paper-gaussian": Spec(ResidualConfig(width=16), "gaussian", _AS_PUBLISHED),
-    "cyclegan-paper-salt-and-pepper": Spec(ResidualConfig(width=16), "salt_and_pepper", _AS_PUBLISHED),
     "deinterlace": Spec(DeinterlacerConfig(), None, "missing lines of fields, by estimates along the motion"),
 }
 
@@ -95,18 +92,29 @@ SPECS |= {
     for scale in (2, 4)
 }
 
+_PAPERS = {
+    "gan-paper": (PlainConfig(width=32), _GAN_AS_PUBLISHED),
+    "cyclegan-paper": (ResidualConfig(width=8), _AS_PUBLISHED),
+}
+
 # Each network once more, trained on photographs, whose terms its weights carry; the plain names learned from
 # procedural pictures, which nobody owns.
 PHOTOS = "-photos"
 SPECS |= {
     name + PHOTOS: dataclasses.replace(spec, licence="research, non-commercial")
     for name, spec in SPECS.items()
-    if spec.noise not in (None, "any") and "-paper-" not in name
+    if spec.noise not in (None, "any")
+}
+
+SPECS |= {
+    f"{name}-{noise.replace('_', '-')}": Spec(config, noise, about, reproduction=True)
+    for name, (config, about) in _PAPERS.items()
+    for noise in ("gaussian", "salt_and_pepper")
 }
 
 
 def names() -> list[str]:
-    """The models of the zoo, in the table's order."""
+    """The models of the zoo, in the table's order: reproductions last."""
     return list(SPECS)
 
 
@@ -205,8 +213,7 @@ def _find(name: str | os.PathLike) -> tuple[dict[str, Any], Path]:
     path, text = Path(name), str(name)
     if text in SPECS:
         if not has_weights(text):
-            by = "train.gan --goal=generate" if SPECS[text].config.task == "generate" else f"train.all --name={text}"
-            raise ZooError(f"no weights ship for {text!r}; train it: python -m {by}")
+            raise ZooError(f"no weights ship for {text!r}; train it: python -m train.all --name={text}")
         about = cards.read(WEIGHTS / f"{text}.json")
         if about["sha256"] != shipped.SHA256.get(text):
             raise InputError(f"the weights of {text} in {WEIGHTS} are not those that ship; install the package anew")

@@ -114,8 +114,10 @@ def _network(task: Task, name: str) -> Network:
     card = registry.card(name)
     if name in registry.SPECS:
         made_for, called = registry.SPECS[name].noise, name
+        reproduction = registry.SPECS[name].reproduction
     else:
         made_for, called = (card.get("recipe") or {}).get("noise"), Path(name).resolve().name
+        reproduction = False
         called += "-run" if called in registry.SPECS or called in task.rivals else ""
     config = cards.config(card, Path(name))
     if config.task != task.name:
@@ -129,6 +131,7 @@ def _network(task: Task, name: str) -> Network:
         "receptive_field_px": "whole picture" if config.halo is None else 2 * config.halo + 1,
         "trained": _training(card),
         "licence": card.get("licence"),
+        "reproduction": reproduction,
         "weights_sha256": card["sha256"],
     }
     return Network(task, called, "network", trials, facts, source=name)

@@ -28,7 +28,8 @@ def summarise(
     missing: Sequence[str],
 ) -> dict[str, Any]:
     """What tables, plots and the README say of the methods in a trial: untouched first, then filters, then networks,
-    each kind from the worst to the best under the condition that is shown. Means are [mean, low, high]."""
+    each kind from the worst to the best under the condition that is shown; reproductions last, above what their papers
+    claim. Means are [mean, low, high]."""
     about = task.trials[trial]
     draws = Bootstrap(len(material), seed=seed)
     rows = [_row(store, trial, about.conditions(quick=quick), draws) for store in stores]
@@ -45,7 +46,7 @@ def summarise(
             for condition in columns.values():
                 ours, theirs = (by_name[r["name"]].get(trial, condition)[task.rank] for r in (row, reference))
                 row["conditions"][condition.name] |= _means(draws, {"gain_db": _gain(ours, theirs)})
-    rows.sort(key=lambda row: (ORDER.index(row["kind"]), shown(task, row, trial)))
+    rows.sort(key=lambda row: place(task, row, trial))
     groups = {title: title for title in about.groups(material.names)}
     return {
         "columns": groups | ({"mean": about.at.name} if groups else {t: c.name for t, c in columns.items()}),
@@ -54,6 +55,11 @@ def summarise(
         "without_weights": list(missing),
         "methods": rows,
     }
+
+
+def place(task: Task, row: Row, trial: str) -> tuple[int, bool, float]:
+    """What rows are sorted by."""
+    return ORDER.index(row["kind"]), row.get("reproduction", False), shown(task, row, trial)
 
 
 def _parts(task: Task, trial: str, material: Material, *, quick: bool) -> dict[str, list[int]]:

@@ -244,7 +244,9 @@ def _markdown(lines: Cells, *, best_of: Mapping[int, Callable] = MappingProxyTyp
 
 
 def _code(task: Task, row: Row) -> str:
-    return f"`{row['name']}`" if row["kind"] == "network" else label(task, row)
+    if row["kind"] != "network":
+        return label(task, row)
+    return f"`{row['name']}`" + ", a reproduction" * row.get("reproduction", False)
 
 
 def _parameters(row: Row) -> str:

@@ -30,6 +30,7 @@ def run(args: Models) -> int:
             "frames": 1 + sum(config.frames),
             "licence": spec.licence,
             "weights": registry.has_weights(name),
+            "reproduction": spec.reproduction,
             "about": spec.about,
         }
         for name, spec in registry.SPECS.items()

@@ -21,14 +21,18 @@ from zoo.models.resnet import ResidualBlock
 
 @dataclasses.dataclass(frozen=True)
 class ResidualConfig(OneToOne):
-    """The paper's generator: c7s1-64, d128, d256, `blocks` residual blocks, u128, u64, c7s1-3, instance norm."""
+    """The paper's generator: c7s1-64, d128, d256, `blocks` residual blocks, u128, u64, c7s1-3.
+
+    CycleGAN's own norm is "instance", which hides brightness and contrast: it was made to change a picture's style.
+    "batch" is what restoring papers name.
+    """
 
     width: int = 64
     blocks: int = 6
-    norm: str = "instance"
+    norm: str = "batch"
     task: str = "denoise"
     multiple: int = 4
-    halo: None = None  # instance norm looks at the whole picture
+    halo: None = None  # an instance norm looks at the whole picture
 
     def build(self, rngs: nnx.Rngs) -> "ResidualGenerator":
         return ResidualGenerator(self, rngs=rngs)
@@ -37,8 +41,7 @@ class ResidualConfig(OneToOne):
 class ResidualGenerator(nnx.Module):
     """[n h w 3] in [0, 1] -> [n h w 3] in [0, 1]; h and w multiples of 4.
 
-    With instance norm, pictures that differ in brightness and contrast alone come out the same: the first norm removes
-    both. Published so, for pictures whose style is to change; a restorer needs them.
+    With instance norm, pictures that differ in brightness and contrast alone come out the same.
     """
 
     def __init__(self, config: ResidualConfig, *, rngs: nnx.Rngs):

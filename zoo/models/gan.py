@@ -72,7 +72,8 @@ class LatentGenerator(nnx.Module):
     """[n latent], standard normal -> [n size size 3] in [0, 1].
 
     Maps grow by repeating their samples before a convolution. A transposed one reaches some samples more often than
-    others, and draws a checkerboard (Odena et al. 2016, "Deconvolution and checkerboard artifacts").
+    others, and draws a checkerboard (Odena et al. 2016, "Deconvolution and checkerboard artifacts"). They are mirrored
+    at their edges: zeros there become a frame around every picture.
     """
 
     def __init__(self, config: LatentConfig, *, rngs: nnx.Rngs):
@@ -80,9 +81,11 @@ class LatentGenerator(nnx.Module):
         widths = [config.width * min(2**k, 8) for k in range(config.steps, -1, -1)]
         first = config.size // 2**config.steps
         self.project = nnx.Linear(config.latent, first * first * widths[0], use_bias=False, rngs=rngs)
-        self.convs = nnx.List([Conv(a, b, bias=False, rngs=rngs) for a, b in zip(widths, widths[1:], strict=False)])
+        self.convs = nnx.List(
+            [Conv(a, b, pad="reflect", bias=False, rngs=rngs) for a, b in zip(widths, widths[1:], strict=False)]
+        )
         self.norms = nnx.List([norm("batch", w) for w in widths])
-        self.exit = Conv(widths[-1], 3, scale=0.5, rngs=rngs)
+        self.exit = Conv(widths[-1], 3, pad="reflect", scale=0.5, rngs=rngs)
         self.shape = (first, first, widths[0])
 
     def __call__(self, z: Float[Array, "n latent"]) -> Float[Array, "n size size 3"]:
