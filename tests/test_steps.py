@@ -10,7 +10,7 @@ from flax import nnx
 
 import zoo
 from tests import clips
-from zoo import cli, color, filters, pictures
+from zoo import cli, color, filters, masks, pictures
 from zoo.budget import Budget
 from zoo.chain import STEPS, Chain
 from zoo.color import Layout
@@ -23,6 +23,7 @@ from zoo.survey import ROW, Survey
 
 CHAINS = {
     "deinterlace": "deinterlace=fields=top:rate=single",
+    "remove": f"remove={Path(__file__).parent / 'inputs' / 'any size.png'}",  # see `masks_of_any_size`
     "deflicker": "deflicker=0.9",
     "denoise": "denoise=model=fast-gaussian:strength=0.7",
     "fuse": "denoise=fast-gaussian,fuse",
@@ -57,13 +58,26 @@ def film() -> list[Moment]:
     return [Moment(k, k in (0, 6), (), jnp.asarray(x, jnp.float32)) for k, x in enumerate(noisy)]
 
 
+def stripe(height: int, width: int, *, at: int = 0) -> np.ndarray:
+    """A mask: white from top to bottom, four pixels wide."""
+    return np.repeat((np.arange(width) - at - 5) % width < 4, height).reshape(width, height).T.astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def masks_of_any_size(monkeypatch):
+    """Every mask that a step names is a stripe."""
+    monkeypatch.setattr(masks, "read", lambda path, height, width, what="": stripe(height, width))
+    monkeypatch.setattr(masks, "sum_of", str)
+
+
 def through(name: str, budget: Budget, moments, batch: int = 2) -> dict[int, np.ndarray]:
     chain, layout = Chain(CHAINS[name], batch=batch), Layout("rgb", 32, full=True)
     kind = Kind(*SIZE)
     if chain.steps[0].on == "planes":
         kind = Kind(*SIZE, layout=layout)
         moments = [m._replace(planes=(m.rgb[..., 1], m.rgb[..., 2], m.rgb[..., 0]), rgb=None) for m in moments]
-    aside = Aside(network=budget.network, kind=kind, survey=SURVEY)
+    mask = lambda number: jnp.asarray(stripe(*SIZE, at=3 * number))[..., None]
+    aside = Aside(network=budget.network, kind=kind, survey=SURVEY, mask=mask)
     made = chain.run(moments, aside, budget.retried)
     shown = lambda m: color.picture(m.planes, layout=layout) if m.rgb is None else m.rgb
     return {m.number: np.asarray(shown(m)) for m in made}

@@ -23,11 +23,13 @@ from zoo.steps.denoise import Denoise
 from zoo.steps.filter import Enhance, Filter
 from zoo.steps.fuse import Fuse
 from zoo.steps.grade import Grade
+from zoo.steps.remove import Remove
 from zoo.steps.step import ALPHA, BEYOND, OWN, Aside, Kind, Moment, Step, Window, windows
 from zoo.steps.upscale import Upscale
 
 STEPS: dict[str, type] = {
     "deinterlace": Deinterlace,
+    "remove": Remove,
     "deflicker": Deflicker,
     "filter": Filter,
     "enhance": Enhance,
