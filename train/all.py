@@ -17,6 +17,7 @@ from typing import Any
 import tyro
 
 from train.loop.log import Note, notes, say
+from train.loop.settings import Settings
 from zoo import registry
 from zoo.errors import FlagError, InputError, choose, command
 from zoo.flags import Precision, check_names
@@ -27,7 +28,7 @@ RUNS = Path("runs") / "all"
 # resnet-gaussian-photos went on from gan-gaussian-photos for 22,000 crops before it went on from itself.)
 GOING_ON = ["--learning-rate=3e-4", "--hold=0"]
 GROWING = ["--learning-rate=6e-4", "--hold=0.2"]
-CROPS_A_PICTURE = 32  # of 256x256 pixels, of which a crop of 128 is a quarter
+TIMES_SEEN, SIDE = 8, 256  # how often a run sees each pixel of its procedural pictures; a picture's side, px
 LEAST_GAIN_DB = 0.1  # what photographs must bring over procedural pictures, to ship beside them
 
 # A little more than the 0.01 to 0.05 it is for: what is seldom seen is learned last, and worst.
@@ -68,8 +69,9 @@ RECIPES = {
     "gan-salt-and-pepper": f"gan {_SALT_AND_PEPPER} {_WIDE} --weights=resnet-salt-and-pepper",
     "cyclegan-gaussian": f"cyclegan {_GAUSSIAN} {_WIDE}",
     "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE} --cycle-loss=charbonnier --lambda-identity=1",
-    "upscale-x2": "upscale --scale=2",
-    "upscale-x4": "upscale --scale=4 --crop=96",
+    # Of 32 px a side is what the network sees; pictures count alike, whatever detail they have.
+    "upscale-x2": "upscale --scale=2 --crop=64 --batch=16 --loss=psnr",
+    "upscale-x4": "upscale --scale=4 --crop=128 --batch=16 --loss=psnr --weights=upscale-x2",
     # As large as motion needs room; -PSNR, for still clips would count for nothing beside those that move.
     "deinterlace": f"deinterlace {_WIDE} --loss=psnr --batch=4 --learning-rate=7e-4",
     "gan-pictures": (
@@ -196,9 +198,15 @@ def command_line(name: str, flags: Flags) -> list[str]:
         words += GROWING if given("network") else GOING_ON
     length = [f"--images={flags.images}"] if flags.images else []
     if flags.images and not data:  # enough pictures that none is seen too often
-        length += [f"--leaves={min(max(256, flags.images // CROPS_A_PICTURE), 8192)}"]
+        length += [f"--leaves={min(max(256, _leaves(flags.images, words)), 8192)}"]
     narrow = [f"--precision={flags.precision}"] if flags.precision != "float32" else []
     return [*words, *data, *length, *narrow]
+
+
+def _leaves(crops: int, words: list[str]) -> int:
+    """How many procedural pictures so many crops are to come from."""
+    side = max((int(word.partition("=")[2]) for word in words if word.startswith("--crop=")), default=Settings.crop)
+    return crops * side**2 // (TIMES_SEEN * SIDE**2)
 
 
 def ship(name: str, folder: Path) -> bool:
