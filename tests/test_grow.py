@@ -15,6 +15,7 @@ from train.loop import state as st
 from zoo import draws, registry
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.resnet import ResNetConfig
+from zoo.models.upscale import UpscaleConfig
 
 RESNET = ResNetConfig(width=8, blocks=1)
 DENSE = DenseNetConfig(width=8, growth=4, blocks=2, layers=2)
@@ -24,6 +25,7 @@ CASES = {  # a network, and what it grows into
     "wider, batch norm": (dataclasses.replace(RESNET, norm="batch"), {"width": 20}),
     "wider, dense": (DENSE, {"width": 20, "growth": 7}),
     "deeper": (RESNET, {"blocks": 3}),
+    "deeper and wider, upscaler": (UpscaleConfig(width=8, blocks=1), {"width": 20, "blocks": 3}),
     "deeper and wider, batch norm": (dataclasses.replace(RESNET, norm="batch"), {"width": 20, "blocks": 3}),
 }
 
@@ -48,6 +50,20 @@ def test_larger_is_the_same_function_and_all_of_it_learns(case):
         params, moments = adam.update(gradient, moments, params, rate)
     still = [k for k, g in registry.flatten(gradient).items() if g.ndim > 1 and not np.any(g[..., -1])]
     assert not still  # the last output of every kernel belongs to what is new, but for the exit's
+
+
+def test_weights_go_on_at_another_scale():
+    """All but the last layer, which says what the larger picture's samples are."""
+    small = UpscaleConfig(width=8, blocks=1)
+    large = dataclasses.replace(small, scale=4, blocks=2)
+    assert grow.as_taught(small, large) == dataclasses.replace(small, scale=4)
+    grow.check(small, large)
+    trained, fresh = (st.Net(config).init(jax.random.key(k)) for k, config in enumerate((small, large)))
+    grown, _ = grow.grown(fresh, trained, grow.anew(small, large))
+    assert jax.tree.map(jnp.shape, grown) == jax.tree.map(jnp.shape, fresh[0])
+    np.testing.assert_array_equal(grown["entry"]["kernel"], trained[0]["entry"]["kernel"])
+    np.testing.assert_array_equal(grown["blocks"][0]["first"]["kernel"], trained[0]["blocks"][0]["first"]["kernel"])
+    np.testing.assert_array_equal(grown["exit"]["kernel"], fresh[0]["exit"]["kernel"])
 
 
 def test_weights_go_on_in_a_larger_network(picture_folder, tmp_path):

@@ -52,6 +52,7 @@ PARAMETERS = {
     "unet-salt-and-pepper": 702_316,
     "upscale-x2": 96_844,
     "upscale-x4": 107_248,
+    "upscale-tv": 96_844,
 }
 ALL = sorted(PARAMETERS)
 DENOISERS = [name for name in ALL if zoo.SPECS[name].task == "denoise"]

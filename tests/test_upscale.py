@@ -125,6 +125,21 @@ def test_what_a_training_run_learned_makes_pictures_larger(scale, picture_folder
     np.testing.assert_allclose(larger, resized(whole, 32, 42).clip(0, 1), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("to", "aspect", "name"),
+    [
+        ("1.5x", 1, "upscale-x2"),
+        ("2x", 1, "upscale-x2"),
+        ("2.5x", 1, "upscale-x4"),
+        ("6x", 1, "upscale-x4"),
+        ("1080p", Fraction(16, 15), "upscale-x2"),  # 1440 of 720 columns
+        ("1080p", Fraction(64, 45), "upscale-x4"),  # 1920 of them
+    ],
+)
+def test_the_network_is_the_smallest_that_makes_pictures_as_large(to, aspect, name):
+    assert Upscale(to).network(Kind(576, 720, Fraction(aspect))) == name
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_every_kind_of_picture_stays_of_its_kind(dtype, channels):

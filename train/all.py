@@ -72,6 +72,7 @@ RECIPES = {
     # Of 32 px a side is what the network sees; pictures count alike, whatever detail they have.
     "upscale-x2": "upscale --scale=2 --crop=64 --batch=16 --loss=psnr",
     "upscale-x4": "upscale --scale=4 --crop=128 --batch=16 --loss=psnr --weights=upscale-x2",
+    "upscale-tv": "upscale --source=television --crop=128 --batch=16 --loss=psnr --weights=upscale-x2",
     # As large as motion needs room; -PSNR, for still clips would count for nothing beside those that move.
     "deinterlace": f"deinterlace {_WIDE} --loss=psnr --batch=4 --learning-rate=7e-4",
     "gan-pictures": (

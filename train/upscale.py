@@ -1,12 +1,12 @@
 """Teaches networks to make pictures larger: python -m train.upscale --scale=2
 
-Low resolution is what bicubic resampling makes of the pictures, rounded to 8 bits; what a network gives is compared
-with the pictures themselves.
+Low resolution is what bicubic resampling makes of the pictures, rounded to 8 bits, or what television of standard
+definition leaves of them; what a network gives is compared with the pictures themselves.
 """
 
 import dataclasses
 import sys
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from jaxtyping import Array, Float, Key
 
@@ -15,15 +15,30 @@ from train.loop.lesson import Clips, Lesson
 from train.loop.settings import Settings
 from zoo.damage.downscale import downscale
 from zoo.damage.pair import Pair
+from zoo.damage.television import SCALE, television
+from zoo.errors import FlagError
+from zoo.flags import among
 from zoo.metrics import PROTOCOL, psnr
 from zoo.models.upscale import BASE, UpscaleConfig
 from zoo.resize import resized
+
+PICTURES, TELEVISION = "pictures", "television"
+MULTIPLE = 64  # by which the side of what television is made of divides
 
 
 @dataclasses.dataclass(frozen=True)
 class UpscaleSettings(Settings):
     scale: int = 2
     """how many times as high and as wide pictures become: 2, 3 or 4"""
+    source: Annotated[str, among((PICTURES, TELEVISION))] = PICTURES
+    """what is to be made larger. pictures: clean ones; television: of standard definition, which is noisy and coded"""
+
+    def check(self) -> None:
+        super().check()
+        if self.source == TELEVISION and self.scale != SCALE:
+            raise FlagError(f"--scale={self.scale} is for pictures; television is made {SCALE} times as large")
+        if self.source == TELEVISION and self.crop % MULTIPLE:
+            raise FlagError(f"--crop={self.crop} must divide by {MULTIPLE} where --source={TELEVISION}")
 
 
 class Upscale(Lesson):
@@ -38,12 +53,14 @@ class Upscale(Lesson):
 
     @property
     def variant(self) -> str:
-        return f"x{self.settings.scale}"
+        return "tv" if self.settings.source == TELEVISION else f"x{self.settings.scale}"
 
     def network(self, name: str) -> Any:
         return dataclasses.replace(super().network(name), scale=self.settings.scale)
 
     def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
+        if self.settings.source == TELEVISION:
+            return television(key, clips)
         return downscale(clips, scale=self.settings.scale)
 
     def untouched(self, seen: Array) -> Array:

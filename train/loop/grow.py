@@ -3,6 +3,7 @@ training is not lost on the large one, of which a crop costs several times as mu
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -12,15 +13,33 @@ from jaxtyping import Array
 from zoo.errors import FlagError
 from zoo.models.densenet import DenseNetConfig
 from zoo.models.resnet import ResNetConfig
+from zoo.models.upscale import UpscaleConfig
 
 # The networks whose wide features begin with the narrow ones' (folding between scales would interleave them) and whose
 # new blocks can begin as the identity, and the fields of their configs that may grow.
-GROWS = {ResNetConfig: ("width", "blocks"), DenseNetConfig: ("width", "growth")}
+GROWS = {
+    ResNetConfig: ("width", "blocks"),
+    DenseNetConfig: ("width", "growth"),
+    UpscaleConfig: ("width", "blocks"),
+}
+# What a lesson sets, whatever the weights had, and the layers that then begin anew.
+ANEW = {UpscaleConfig: {"scale": "exit"}}
+
+
+def as_taught(small: Any, config: Any) -> Any:
+    """The config of trained weights with what the lesson sets as its own `config` has it."""
+    set_by_lesson = ANEW.get(type(small), {})
+    return dataclasses.replace(small, **{name: getattr(config, name) for name in set_by_lesson})
+
+
+def anew(small: Any, large: Any) -> set[str]:
+    """The layers that the large network does not take from the small one."""
+    return {layer for name, layer in ANEW.get(type(small), {}).items() if getattr(small, name) != getattr(large, name)}
 
 
 def check(small: Any, large: Any) -> None:
     """Raises FlagError unless `large` is the config of the same network with no less of anything."""
-    fields = GROWS.get(type(small), ())
+    fields, small = GROWS.get(type(small), ()), as_taught(small, large)
     given = {f.name: (getattr(small, f.name), getattr(large, f.name)) for f in dataclasses.fields(small)}
     for name, (before, after) in given.items():
         if after != before and not (name in fields and after > before):
@@ -30,14 +49,15 @@ def check(small: Any, large: Any) -> None:
             )
 
 
-def grown(fresh: Any, trained: Any) -> Any:
+def grown(fresh: Any, trained: Any, anew: Collection[str] = ()) -> Any:
     """The `fresh` arrays of the large network with the `trained` ones of the small inside: new channels read the old,
-    and are not read by them yet; new residual blocks add nothing yet."""
+    and are not read by them yet; new residual blocks add nothing yet. The layers `anew` stay fresh."""
     if isinstance(fresh, tuple):  # parameters, statistics
-        return tuple(map(grown, fresh, trained))
+        return tuple(grown(part, known, anew) for part, known in zip(fresh, trained, strict=True))
     if not isinstance(fresh, dict):
         return _inside(fresh, trained)
-    return {name: grown(part, trained[name]) if name in trained else _idle(part) for name, part in fresh.items()}
+    known = {name: part for name, part in trained.items() if name not in anew}
+    return {name: grown(part, known[name]) if name in known else _idle(part) for name, part in fresh.items()}
 
 
 def _inside(fresh: Array, trained: Array) -> Array:

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Key, UInt8
 
-from train.loop import sharding
+from train.loop import grow, sharding
 from train.loop import state as st
-from train.loop.grow import grown
 from train.loop.lesson import Lesson
 from train.loop.settings import PRESETS, Settings, network_config, refuse_ignored
 from zoo import registry
@@ -85,8 +84,9 @@ class Method:
         for k, (name, net) in enumerate(sorted(self.nets.items())):
             params[name], stats[name] = net.init(jax.random.fold_in(key, k))
         if self.settings.weights:
-            fresh, trained = (params[self.ships], stats[self.ships]), st.arrays(registry.load(self.settings.weights))
-            params[self.ships], stats[self.ships] = grown(fresh, trained)
+            begun, fresh = registry.load(self.settings.weights), (params[self.ships], stats[self.ships])
+            anew = grow.anew(begun.config, self.nets[self.ships].config)
+            params[self.ships], stats[self.ships] = grow.grown(fresh, st.arrays(begun), anew)
         optimiser = {name: adam.init(params[name]) for name, adam in self.optimisers.items()}
         average = {n: {"params": params[n], "stats": stats[n]} for n in self.averaged}
         average = jax.tree.map(jnp.copy, average)  # a donated state must not hold an array twice

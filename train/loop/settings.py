@@ -142,7 +142,7 @@ def network_config(config: Any, settings: Settings) -> Any:
         raise FlagError(
             f"--weights={settings.weights} is a {type(found).__name__}; this run has a {type(config).__name__}"
         )
-    large = overridden(found, settings.network)
+    large = overridden(grow.as_taught(found, config), settings.network)
     grow.check(found, large)
     return large
 

@@ -34,7 +34,8 @@ ITU_ASPECTS = {
 }
 BLANKING = 720, 704  # samples of a line of television, and those of them that hold the picture
 _HELD_BYTES = 3 * 4 * 3  # of a pixel: RGB as float32, and what it is made of and becomes
-NONE, FILE, ITU = "none", "file", "itu"
+NONE, AUTO, FILE, ITU = "none", "auto", "file", "itu"
+NETWORKS = {2: "upscale-x2", 4: "upscale-x4"}  # by how many times larger they make pictures
 
 
 class Frame(NamedTuple):
@@ -60,7 +61,11 @@ class Upscale:
         Literal["inside", "pad", "crop"],
         "where the shape is another than that of `to`: as large as fits, that with black bars, or filled and cut",
     ] = "inside"
-    model: Annotated[str, f"a model of `zoo models`, a training run's folder, or {NONE}: Lanczos alone"] = NONE
+    model: Annotated[
+        str,
+        f"a model of `zoo models`, a training run's folder, {NONE}: Lanczos alone, or {AUTO}: for clean pictures, as "
+        "large as is asked for; upscale-tv is for television, which is noisy and coded",
+    ] = AUTO
     sar: Annotated[
         str, "the samples' aspect: file, itu (that of ITU-R BT.601 nearest to the file's), or such as 64/45"
     ] = FILE
@@ -92,8 +97,9 @@ class Upscale:
         if kind.fields != "none":
             raise FlagError("upscale takes whole pictures, not fields; write deinterlace before it")
         if self.together:
-            registry.card(self.model)  # an unknown one, before any work
-            check_task(self.model, registry.config_of(self.model), "upscale")
+            model = self.network(kind)
+            registry.card(model)  # an unknown one, before any work
+            check_task(model, registry.config_of(model), "upscale")
         height, width = self.frame(kind).size
         needed, free = height * width * _HELD_BYTES, bounds.free_memory()
         if free is not None and needed > free:
@@ -110,7 +116,7 @@ class Upscale:
             pictures, scale = jnp.stack([window.now.rgb for window in group]), 1
             if self.together:
                 assert aside.network
-                network = aside.network(self.model)
+                network = aside.network(self.network(aside.kind))
                 pictures, scale = network.on_device(pictures), network.config.scale
             pictures = jnp.clip(_placed(pictures, frame=frame, scale=scale), 0, 1)
             made += [
@@ -121,10 +127,21 @@ class Upscale:
 
     def at_once(self, kind: Kind, aside: Aside) -> int:
         assert aside.network
-        return aside.network(self.model).at_once(kind.height, kind.width)
+        return aside.network(self.network(kind)).at_once(kind.height, kind.width)
+
+    def network(self, kind: Kind) -> str:
+        """The model that makes pictures of a kind larger: of the zoo's the smallest that makes them as large as they
+        are to become, or the largest."""
+        if self.model != AUTO:
+            return self.model
+        frame = self.frame(kind)
+        part = frame.part
+        times = max(frame.height / (part.bottom - part.top), frame.width / (part.right - part.left))
+        return NETWORKS[min((scale for scale in NETWORKS if scale >= times), default=max(NETWORKS))]
 
     def identity(self) -> dict[str, Any]:
-        weights = {"weights": {self.model: registry.card(self.model)["sha256"]}} if self.together else {}
+        models = {AUTO: list(NETWORKS.values()), NONE: []}.get(self.model, [self.model])
+        weights = {"weights": {model: registry.card(model)["sha256"] for model in models}} if models else {}
         return weights | {"to": self.to, "fit": self.fit, "sar": self.sar, "crop": self.crop}
 
     def frame(self, kind: Kind) -> Frame:
