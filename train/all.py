@@ -167,7 +167,8 @@ def weakest(names: list[str]) -> list[str]:
     none that has no rival: a reproduction, or one that has no validation."""
     found = {name: registry.card(name)["validation"] for name in names if not registry.SPECS[name].reproduction}
     found = {name: _middle(validation) for name, validation in found.items() if validation}
-    kind = lambda name: (registry.SPECS[name].task, registry.SPECS[name].noise, name.endswith(registry.PHOTOS))
+    # One that was made for no noise has its own damage, and none to be compared with.
+    kind = lambda name: (registry.SPECS[name].task, registry.SPECS[name].noise or name, name.endswith(registry.PHOTOS))
     best = {kind(name): max(v for n, v in found.items() if kind(n) == kind(name)) for name in found}
     behind = {name: best[kind(name)] - value for name, value in found.items()}
     return sorted(behind, key=behind.__getitem__)[-1:]

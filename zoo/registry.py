@@ -93,6 +93,7 @@ SPECS |= {
 }
 
 SPECS["upscale-tv"] = Spec(UpscaleConfig(), None, f"{_UPSCALE}; for television of standard definition, noisy and coded")
+
 _PAPERS = {
     "gan-paper": (PlainConfig(width=32), _GAN_AS_PUBLISHED),
     "cyclegan-paper": (ResidualConfig(width=8), _AS_PUBLISHED),

@@ -88,7 +88,7 @@ def choose_methods(task: Task, names: Sequence[str] | None) -> tuple[list[Method
     A name is that of a rival, of a model of the zoo, or the folder of a training run. Raises FlagError for others,
     and ZooError for a model without weights that is asked for by name.
     """
-    networks = [name for name, spec in registry.SPECS.items() if spec.task == task.name]
+    networks = [name for name, spec in registry.SPECS.items() if spec.task == task.of]
     if names is None:
         ready = [name for name in networks if registry.has_weights(name)]
         chosen = [*(name for name, rival in task.rivals.items() if rival.trials), *ready]
@@ -120,8 +120,8 @@ def _network(task: Task, name: str) -> Network:
         reproduction = False
         called += "-run" if called in registry.SPECS or called in task.rivals else ""
     config = cards.config(card, Path(name))
-    if config.task != task.name:
-        raise FlagError(f"{name} is no network for {task.name}: its task is {config.task!r}")
+    if config.task != task.of:
+        raise FlagError(f"{name} is no network for {task.of}: its task is {config.task!r}")
     trials = task.takes_part(config, made_for)
     if not trials:
         compared = ", ".join(str(trial.scale) for trial in task.trials.values())

@@ -160,7 +160,7 @@ class Items(Protocol):
 class Task:
     """One row of `eval.tasks.TASKS`. Results lie in eval/results/NAME."""
 
-    name: str  # what the configs of its networks say
+    name: str
     trials: Mapping[str, Trial]
     rivals: Mapping[str, Rival]
     metrics: Mapping[str, Metric]
@@ -183,8 +183,14 @@ class Task:
     detail_note: str = ""
     subsets: Mapping[str, tuple[str, Callable[[Sequence[Item]], list[int]]]] = dataclasses.field(default_factory=dict)
     goals_for: str = ""  # how the sha256 of the data begins that the goals are for
+    networks: str = ""  # what their configs say that they are for, where that is not the task's name
     section: tuple[str, str] | None = None  # of the docs: page, name
     headline_section: tuple[str, str] | None = None
+
+    @property
+    def of(self) -> str:
+        """What the configs of its networks say."""
+        return self.networks or self.name
 
     @property
     def rank(self) -> str:
