@@ -62,7 +62,7 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
                     yield row | {"skipped": f"a frame would take {s_per_frame:.0f} s"}
                     continue
                 count = max(FEWEST, min(most, int(LONGEST_S / s_per_frame) if known else most))
-                times = compare(passes(film, model, count), TINY if tiny else FULL)
+                times = compare(passes(film, model_chain(model, fuse=True), count), TINY if tiny else FULL)
                 s_per_px[model] = times[WHOLE].get("wall_s", 0.0) / (count * width * height)
                 facts = {"frames": count, "codec": "ffv1", "pixel_format": PIXEL_FORMAT, "times": times}
                 yield row | facts | shares(times, count)
@@ -101,10 +101,10 @@ def _planes(picture: np.ndarray, width: int, height: int, k: int, layout: Layout
     return tuple(np.asarray(plane)[0] for plane in out)
 
 
-def passes(path: Path, model: str, count: int) -> dict[str, Any]:
+def passes(path: Path, steps: str, count: int) -> dict[str, Any]:
     """The contenders: each passes over the first frames of the film."""
     budget = Budget()
-    options, output = Options(frames=count, steps=model_chain(model, fuse=True)), path.with_name("restored.mkv")
+    options, output = Options(frames=count, steps=steps), path.with_name("restored.mkv")
     planned = plan.plan(str(path), output, options)
     film, encoding = planned.film, planned.encoding
     options = plan.settled(options, film, budget)

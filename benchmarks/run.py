@@ -19,7 +19,7 @@ from typing import Any, Literal
 import jax
 import tyro
 
-from benchmarks import film, memory, peers, pipeline, report, restore, scaling, start, train_step
+from benchmarks import film, memory, peers, pipeline, report, restore, scaling, start, television, train_step
 from benchmarks.measure import reason
 from benchmarks.ratios import kind_of
 from eval.pages.plots import check_plots
@@ -33,6 +33,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 BENCHMARKS = {
     "restore": restore.run,
     "film": film.run,
+    "television": television.run,
     "train_step": train_step.run,
     "pipeline": pipeline.run,
     "scaling": scaling.run,
@@ -46,8 +47,8 @@ class Flags:
     """Runs the benchmarks on whatever device is there."""
 
     only: str | None = None
-    """Some of them, with commas between: restore, film, train_step, pipeline, scaling, start, memory. What the others
-    last found on the same machine stays."""
+    """Some of them, with commas between: restore, film, television, train_step, pipeline, scaling, start, memory. What
+    the others last found on the same machine stays."""
     size: Literal["full", "tiny"] = "full"
     """tiny: seconds, says only that all of it works."""
     output: str | None = None

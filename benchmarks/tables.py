@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import film
+from benchmarks import film, television
 from benchmarks.ratios import HALF_PEERS, OURS_HALF, PEERS, Row, best, frames, kind_of, ratio, rows, steps, title, wall
 from eval.pages.report import markdown, read_json
 
@@ -17,7 +17,20 @@ H200_FLOPS, SHARE = 790e12, 0.4  # what its product of matrices was measured to 
 
 def every(result: dict[str, Any], path: Path) -> list[str]:
     """Titles, tables and sentences in the page's order; `path`: of the result, beside which others lie."""
-    of_this = (_frames, _steps, _losses, _sizes, _memory, _film, _pipeline, _scaling, _start, _kept, _failures)
+    of_this = (
+        _frames,
+        _steps,
+        _losses,
+        _sizes,
+        _memory,
+        _film,
+        _television,
+        _pipeline,
+        _scaling,
+        _start,
+        _kept,
+        _failures,
+    )
     return [part for table in of_this for part in table(result)] + _elsewhere(result, path)
 
 
@@ -129,6 +142,21 @@ def _film(result: dict[str, Any]) -> list[str]:
         "**Films**, from an FFV1 file of 10 bits and 4:2:2 to another; the stages overlap, a frame through each alone"
     )
     return [what, markdown(lines), *_lengths(result)]
+
+
+def _television(result: dict[str, Any]) -> list[str]:
+    """The whole way from a tape, its stages apart, and the steps' shares."""
+    names = ("deinterlace", "upscale")
+    lines = [["to", "frames/s", *(f"{stage} alone, ms" for stage in film.STAGES), *(f"{n}, of device" for n in names)]]
+    for row in rows(result, "television", television.WHAT):
+        if "limit" in row:
+            stages = [f"{_number(row['ms'][stage])} ({row['share'][stage]:.0%})" for stage in film.STAGES]
+            steps = [f"{row['steps_share'][name]:.0%}" for name in names]
+            lines.append([row["size"], _number(row["frames_per_s"]), *stages, *steps])
+    if len(lines) == 1:
+        return []
+    what = "**Television** of 576 lines made larger, in its frames of two fields; twice as many pictures come out"
+    return [what, markdown(lines)]
 
 
 def headline(result: dict[str, Any]) -> str:
