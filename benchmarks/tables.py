@@ -17,20 +17,8 @@ H200_FLOPS, SHARE = 790e12, 0.4  # what its product of matrices was measured to 
 
 def every(result: dict[str, Any], path: Path) -> list[str]:
     """Titles, tables and sentences in the page's order; `path`: of the result, beside which others lie."""
-    of_this = (
-        _frames,
-        _steps,
-        _losses,
-        _sizes,
-        _memory,
-        _film,
-        _television,
-        _pipeline,
-        _scaling,
-        _start,
-        _kept,
-        _failures,
-    )
+    films = (_film, _television)
+    of_this = (_frames, _steps, _losses, _sizes, _memory, *films, _pipeline, _scaling, _start, _kept, _failures)
     return [part for table in of_this for part in table(result)] + _elsewhere(result, path)
 
 

@@ -162,6 +162,12 @@ def test_film(tmp_path):
     assert all(row["peak_bytes"] > 2**24 for row in memory)
 
 
+def test_television(tmp_path):
+    (row,) = rows_of("television", tmp_path)
+    assert all(is_timed(row["times"][name]) for name in ("end to end", "deinterlace", *film.STAGES))
+    assert sum(row["steps_share"].values()) == pytest.approx(1, abs=1e-3)
+
+
 def test_the_films_picture_moves_under_grain_of_its_own_in_every_frame(tmp_path):
     a, b = (clips.planes(frame)[0].astype(float) for frame in clips.read(film.write(tmp_path / "x.mkv", 64, 48, 2)))
     there, here = (np.std(b[: 48 - k, : 64 - k] - a[k:, k:]) for k in (2, 0))
