@@ -15,9 +15,7 @@ PRESETS: dict[str, Preset] = {
     "film-noise": Preset("noise of a sensor or a scanner off a film", "denoise=resnet-gaussian,fuse"),
     "film-noise-fast": Preset("the same, at three times the speed", "denoise=fast-gaussian,fuse"),
     "film-grain-fast": Preset("the grain of film stock, which is softer than noise", "denoise=fast-grain,fuse"),
-    "tv-to-hd": Preset(
-        "television of 576 or 480 lines to 1920x1080, a picture a field", "deinterlace,upscale=1080p:model=upscale-tv"
-    ),
+    "tv-to-hd": Preset("television of 576 or 480 lines to 1920x1080, a picture a field", "deinterlace,upscale=1080p"),
 }
 
 
