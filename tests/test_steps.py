@@ -23,6 +23,7 @@ from zoo.survey import ROW, Survey
 
 CHAINS = {
     "deinterlace": "deinterlace=fields=top:rate=single",
+    "antialias": "antialias=own=top",
     "remove": f"remove={Path(__file__).parent / 'inputs' / 'any size.png'}",  # see `masks_of_any_size`
     "deflicker": "deflicker=0.9",
     "denoise": "denoise=model=fast-gaussian:strength=0.7",

@@ -17,6 +17,7 @@ from zoo.color import Layout
 from zoo.errors import FlagError
 from zoo.restorer import restored
 from zoo.steps import grammar
+from zoo.steps.antialias import Antialias
 from zoo.steps.deflicker import Deflicker
 from zoo.steps.deinterlace import Deinterlace
 from zoo.steps.denoise import Denoise
@@ -29,6 +30,7 @@ from zoo.steps.upscale import Upscale
 
 STEPS: dict[str, type] = {
     "deinterlace": Deinterlace,
+    "antialias": Antialias,
     "remove": Remove,
     "deflicker": Deflicker,
     "filter": Filter,

@@ -20,12 +20,13 @@ from zoo.light import GRID, brightened
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 COMBS = ("own", "top first", "bottom first")
-# 113 bytes a frame. `number`: of the film's frame. `context`: whether it is there for its neighbours' sake alone.
+# 117 bytes a frame. `number`: of the film's frame. `context`: whether it is there for its neighbours' sake alone.
 # `new`: see `zoo.cuts`. `luma`: its QUANTILES, 0 at black and 1 at white. `comb`: the share of combed pixels where two
 # fields are woven, one for each of COMBS: the frame's own two; the later field of the frame before and the earlier of
 # this one, if the top field is the first; the same if the bottom one is. `repeat`: the mean absolute difference of
-# the top and of the bottom field from that of the frame before. `grain`: its deviation. Both in 8-bit codes. `light`:
-# see `zoo.light`.
+# the top and of the bottom field from that of the frame before. `grain`: its deviation. Both in 8-bit codes. `lines`:
+# the log ratio of how much the even and the odd lines differ from the mean of their neighbours; far from 0 where one of
+# them were made so. `light`: see `zoo.light`.
 ROW = np.dtype(
     [
         ("number", "<i8"),
@@ -35,10 +36,12 @@ ROW = np.dtype(
         ("comb", "<f4", (len(COMBS),)),
         ("repeat", "<f4", (2,)),
         ("grain", "<f4"),
+        ("lines", "<f4"),
         ("light", "<f2", GRID),
     ]
 )
 _COMBED = 6.5 / 255  # a line that differs by more from the lines above and below, in one direction, is combed
+_ROUNDING = 0.1 / 255  # of a pixel, that keeps lines without detail apart from none
 _SAMPLES = 2**16  # pixels of a frame of which the quantiles are taken, about
 _BLOCK_PX = 16
 _FLATTEST = 0.1  # of the blocks, in which the grain is measured
@@ -97,6 +100,7 @@ def _measured(before: Float[Array, "h w"], now: Float[Array, "h w"]) -> dict[str
         "comb": jnp.stack(combs(before, now)),
         "repeat": jnp.stack([change[::2].mean(), change[1::2].mean() if len(change) > 1 else change[0]]),
         "grain": 255 * _grain(now),
+        "lines": lines(now),
         "light": brightened(before, now),
     }
 
@@ -120,6 +124,16 @@ def _combed(woven: Luma, xp: Any) -> Any:
     above, here, below = woven[:-2], woven[1:-1], woven[2:]
     out = xp.maximum(xp.minimum(here - above, here - below), xp.minimum(above - here, below - here))
     return (out > _COMBED).mean()
+
+
+def lines(plane: Luma) -> Any:
+    """How much more the even lines differ from their neighbours' mean than the odd ones: the log of the ratio, of
+    NumPy or of JAX."""
+    if plane.shape[0] < 4:
+        return np.float32(0)
+    xp = jnp if isinstance(plane, jax.Array) else np
+    off = xp.abs(plane[1:-1] - (plane[:-2] + plane[2:]) / 2).mean(axis=1)
+    return xp.log((off[1::2].mean() + _ROUNDING) / (off[::2].mean() + _ROUNDING))
 
 
 def _grain(luma: Float[Array, "h w"]) -> Float[Array, ""]:

@@ -116,7 +116,7 @@ def of(film: Film, output: Path, options: Options) -> Plan:
     if (reason := hdr(film)) and not options.force_hdr:
         raise InputError(reason)
     carried, seen = () if film.alone else probe.carries(name), woven.look(film)
-    given = kind(film, seen.order)
+    given = kind(film, seen.fields.order)
     kinds = [given]
     if options.steps:
         kinds = options.chain.kinds(given)

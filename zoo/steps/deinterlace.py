@@ -100,7 +100,7 @@ class Deinterlace:
             places = [k for k, plane in enumerate(own) if plane.shape == shape]
             frames = [None if planes is None else jnp.stack([planes[k] for k in places]) for planes in around]
             lines = network.on_device(_around(*frames, first=first, which=which, top=top))
-            whole = _filled(frames[1], lines, parity=first ^ which, top=top)
+            whole = filled(frames[1], lines, parity=first ^ which, top=top)
             made |= dict(zip(places, whole, strict=True))
         return tuple(made[k] for k in range(len(own)))
 
@@ -123,7 +123,7 @@ def _around(before, now, after, *, first: int, which: int, top: int) -> Float[Ar
     """The fields around field `which` of a frame, in normal position (see `zoo.fields`).
 
     Beyond a shot's end time turns back. A frame alone in its shot shows nothing of motion: its own lines are all."""
-    frames = [None if x is None else _even(x.astype(jnp.float32) / top) for x in (before, now, after)]
+    frames = [None if x is None else even(x.astype(jnp.float32) / top) for x in (before, now, after)]
     upside_down = first ^ which
 
     def lines(step: int) -> Array | None:
@@ -145,18 +145,18 @@ def _around(before, now, after, *, first: int, which: int, top: int) -> Float[Ar
     return jnp.stack(found, -1)
 
 
-def _even(x: Shaped[Array, "n h w"]) -> Shaped[Array, "n hh w"]:
+def even(x: Shaped[Array, "n h w"]) -> Shaped[Array, "n hh w"]:
     """With a line more where their number is odd."""
     height = x.shape[1]
     return jnp.pad(x, ((0, 0), (0, height % 2), (0, 0)), mode="reflect" if height > 1 else "edge")
 
 
 @partial(jax.jit, static_argnames=("parity", "top"))
-def _filled(now, lines: Float[Array, "n r w 1"], *, parity: int, top: int) -> Array:
+def filled(now, lines: Float[Array, "n r w 1"], *, parity: int, top: int) -> Array:
     """The frames, whose lines of the other parity are made anew."""
     lines = lines[:, ::-1, :, 0] if parity else lines[..., 0]
     codes = lines if jnp.issubdtype(now.dtype, jnp.floating) else jnp.round(lines * top)
-    own = _even(now)[:, parity::2]
+    own = even(now)[:, parity::2]
     both = (codes.astype(now.dtype), own) if parity else (own, codes.astype(now.dtype))
     return jnp.stack(both, 2).reshape(now.shape[0], -1, now.shape[2])[:, : now.shape[1]]
 
