@@ -61,6 +61,7 @@ RECIPES = {
     "resnet-salt-and-pepper": f"resnet {_SALT_AND_PEPPER} {_WIDE}",
     "fast-grain": f"resnet {_GRAIN} {_WIDE} --weights=fast-gaussian {_ANOTHER_NOISE}",
     "resnet-grain": f"resnet {_GRAIN} {_WIDE} --weights=resnet-gaussian {_ANOTHER_NOISE}",
+    "film-grain": f"denoise --frames=2 {_GRAIN} {_WIDE} --weights=fast-grain {_ANOTHER_NOISE}",
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore. On leaves that one has

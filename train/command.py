@@ -73,12 +73,17 @@ class Command:
         early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         for flag, default in (("--preset", "auto"), ("--method", self.lesson.methods[0]), ("--network", "")):
             early.add_argument(flag, default=default)
+        for flag in self.lesson.implied:
+            early.add_argument(flag)
         asked = early.parse_known_args(argv)[0]
         preset = asked.preset
         if preset == "auto":
             preset = "small" if jax.default_backend() == "cpu" else "full"
         method = METHODS[self.method or choose("method", asked.method, self.lesson.methods)]
         name, colon, fields = ("", "", "") if self.method else asked.network.partition(":")
+        given = {word.split("=")[0] for word in (sys.argv[1:] if argv is None else argv)}
+        if not (name or self.network):
+            name = next((network for flag, network in self.lesson.implied.items() if flag in given), "")
         defaults = self.defaults(method, preset, self.network or name)
         kind = self.kind(method, defaults["generator"])
         check_names(argv, kind, hidden=() if self.method and not self.network else ("generator",))
@@ -92,7 +97,6 @@ class Command:
             config=(tyro.conf.OmitArgPrefixes,),
         )
         changes: dict[str, Any] = {"preset": preset}
-        given = {word.split("=")[0] for word in (sys.argv[1:] if argv is None else argv)}
         if not self.method:
             changes["network"] = fields if colon else defaults["network"]
         if settings.weights and not (colon if not self.method else "--network" in given):

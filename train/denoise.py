@@ -14,19 +14,20 @@ from jaxtyping import Array, Float, Key
 
 from train.command import Command
 from train.loop.lesson import Clips, Lesson
-from train.loop.settings import Settings
+from train.loop.settings import Settings, network_config
 from zoo import color
-from zoo.damage.noise import grey_share, noise
+from zoo.damage.noise import by_frame, grey_share, noise
 from zoo.damage.pair import Pair
 from zoo.errors import FlagError
 from zoo.flags import Levels, among
 from zoo.metrics import PROTOCOL, psnr
 from zoo.models.cyclegan import NoiseModelConfig, ResidualConfig
 from zoo.models.densenet import DenseNetConfig
+from zoo.models.film import FilmConfig
 from zoo.models.gan import PlainConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
-from zoo.noise import NOISES, degrade, estimate_sigma
+from zoo.noise import NOISES, estimate_sigma
 
 RISE = 0.5  # share of the run over which --rising reaches the highest level
 NETWORKS: dict[str, Any] = {
@@ -35,6 +36,7 @@ NETWORKS: dict[str, Any] = {
     "densenet": DenseNetConfig(),
     "plain": PlainConfig(width=32),
     "published": ResidualConfig(),
+    "film": FilmConfig(),
 }
 # How a learned law of each noise begins.
 LAWS = dict.fromkeys(("gaussian", "poisson", "speckle", "grain", "scan"), "additive") | {"salt_and_pepper": "impulse"}
@@ -54,12 +56,17 @@ class DenoiseSettings(Settings):
     """share of crops turned grey, noise and all: film is black and white too"""
     white: float = 0.0
     """share of crops with white Gaussian noise instead: a network for grain should know that too"""
+    frames: int = 0
+    """how many frames before and after its own the network looks at; film does so, at 2 where this is not given"""
 
     def check(self) -> None:
         low, high = self.levels
         if not 0 <= low <= high <= 1:
             raise FlagError(f"--levels={low},{high} must be two numbers in [0, 1], the lower first")
         self.shares("grey", "white")
+        self.at_least(frames=0)
+        if self.frames and self.generator != "film":
+            raise FlagError(f"--frames={self.frames}: a {self.generator} looks at one frame; give --network=film")
         super().check()
 
 
@@ -81,6 +88,12 @@ class Denoise(Lesson):
     metrics: ClassVar = {"dB": psnr}
     protocol = PROTOCOL
     pairs_only = ("grey",)
+    implied: ClassVar = {"--frames": "film"}
+
+    def __init__(self, settings: Any):
+        super().__init__(settings)
+        if settings.generator == "film":
+            self.frames = 1 + sum(network_config(self.network("film"), settings).frames)
 
     @property
     def variant(self) -> str:
@@ -89,13 +102,17 @@ class Denoise(Lesson):
     def network(self, name: str) -> Any:
         """Salt and pepper hides pixels, which a network may fill and copy all others."""
         config, hits = super().network(name), self.settings.noise == "salt_and_pepper"
+        if name == "film" and self.settings.frames:
+            return dataclasses.replace(config, around=self.settings.frames)
         return dataclasses.replace(config, impulse=True) if hits and name in ("resnet", "unet", "densenet") else config
 
     def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
-        return self._noise(key, clips, progress, self.settings.grey)
+        return _in_channels(self._noise(key, clips, progress, self.settings.grey))
 
     def degraded(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Array:
         """In colour: `alike` turns a share grey, after the method has made noise of its own."""
+        if self.frames > 1:
+            raise FlagError("a network that looks at several frames learns from pairs; leave out --method")
         return self._noise(key, clips, progress, 0.0).seen
 
     def _noise(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], grey: float) -> Pair:
@@ -108,8 +125,14 @@ class Denoise(Lesson):
         """At the middles of the levels' thirds: PSNR at the lowest level would outweigh all else in the mean."""
         low, high = self.settings.levels
         levels = sorted({low + (high - low) * share / 6 for share in (1, 3, 5)})
-        noisy = lambda k, level: degrade(jax.random.fold_in(key, k), clips, noise=self.settings.noise, level=level)
-        return [({"level": level}, Pair(noisy(k, level), clips, {})) for k, level in enumerate(levels)]
+        noisy = lambda k, level: by_frame(jax.random.fold_in(key, k), clips, kind=self.settings.noise, level=level)
+        return [({"level": level}, _in_channels(Pair(noisy(k, level), clips, {}))) for k, level in enumerate(levels)]
+
+    def untouched(self, seen: Array) -> Array:
+        return _middle(seen)
+
+    def judges_see(self, seen: Array, picture: Array) -> Array:
+        return super().judges_see(_middle(seen), picture)
 
     def law(self) -> NoiseModelConfig:
         return NoiseModelConfig(law=LAWS.get(self.settings.noise, "both"))
@@ -122,6 +145,20 @@ class Denoise(Lesson):
             return pictures
         grey = grey_share(key, pictures[0], self.settings.grey)
         return tuple(jnp.where(grey, color.grey(x), x) for x in pictures)
+
+
+def _in_channels(pair: Pair) -> Pair:
+    """Of clips: their frames in channels, and the middle one alone is wanted."""
+    if pair.seen.ndim == 4:
+        return pair
+    seen = jnp.moveaxis(pair.seen, 1, 3)
+    return pair._replace(seen=seen.reshape(*seen.shape[:3], -1), wanted=pair.wanted[:, pair.wanted.shape[1] // 2])
+
+
+def _middle(seen: Array) -> Array:
+    """Of frames in channels, that which is to be restored."""
+    first = (seen.shape[-1] - 3) // 2
+    return seen[..., first : first + 3]
 
 
 COMMAND = Command("denoise", Denoise, __doc__)

@@ -19,6 +19,7 @@ from zoo.errors import FlagError, InputError, choose
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.deinterlace import DeinterlacerConfig
 from zoo.models.densenet import DenseNetConfig
+from zoo.models.film import FilmConfig
 from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
 from zoo.models.resnet import ResNetConfig
@@ -33,6 +34,7 @@ NETWORKS: dict[str, type[ModelConfig]] = {
     "plain": PlainConfig,
     "residual": ResidualConfig,
     "latent": LatentConfig,
+    "film": FilmConfig,
     "upscale": UpscaleConfig,
     "deinterlacer": DeinterlacerConfig,
 }

@@ -16,6 +16,9 @@ from zoo.flicker import means
 BLOCK_PX = 16  # side of a block; sides of pictures are multiples of it
 _REACH_PX = 16  # of the search, a multiple of 4
 _STEP_COST = 0.3 / 255  # of a pixel of movement at each size: without structure nothing moves
+# How far `compensated` looks: the pixel's block, the block beside it whose rest counts, one beside that whose move
+# counts, and as far as that is searched for (a whole step, one at half the size, one at the full, and the gradient).
+HALO_PX = 3 * BLOCK_PX + _REACH_PX + 4 + 2 + 1 + 1
 _MOST_PX = 0.7  # of the rest of the movement
 _FLAT = 1e-5  # energy of the gradient at which that is halved
 

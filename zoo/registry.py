@@ -24,6 +24,7 @@ from zoo.errors import FlagError, InputError, ZooError, choose
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.deinterlace import DeinterlacerConfig
 from zoo.models.densenet import DenseNetConfig
+from zoo.models.film import FilmConfig
 from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
 from zoo.models.resnet import ResNetConfig
@@ -64,6 +65,7 @@ _DENSE = "dense blocks with transitions, residual output"
 _UNET = "residual dense U-Net: dense blocks at three scales"
 _RESNET = "residual blocks, residual output"
 _FAST = "residual blocks, residual output, of half the width: for speed"
+_FILM = "several frames: neighbours laid over the frame, trusted where they fit, averaged, restored"
 _UPSCALE = "residual blocks at the low resolution, residual over Lanczos"
 _GAN = "residual blocks, trained against a judge"
 _GAN_AS_PUBLISHED = "GAN as published: convolutions and batch norm, minimax; half of the published width"
@@ -77,6 +79,7 @@ SPECS: dict[str, Spec] = {
     "fast-salt-and-pepper": Spec(ResNetConfig(width=32, impulse=True), "salt_and_pepper", _FAST),
     "resnet-grain": Spec(ResNetConfig(), "grain", f"{_RESNET}; for film grain and for white noise"),
     "fast-grain": Spec(ResNetConfig(width=32), "grain", f"{_FAST}; for film grain and for white noise"),
+    "film-grain": Spec(FilmConfig(width=32), "grain", _FILM),
     "densenet-gaussian": Spec(DenseNetConfig(), "gaussian", _DENSE),
     "densenet-salt-and-pepper": Spec(DenseNetConfig(impulse=True), "salt_and_pepper", _DENSE),
     "gan-gaussian": Spec(ResNetConfig(), "gaussian", _GAN),

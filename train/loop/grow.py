@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from zoo.errors import FlagError
 from zoo.models.densenet import DenseNetConfig
+from zoo.models.film import FilmConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.upscale import UpscaleConfig
 
@@ -19,6 +20,7 @@ from zoo.models.upscale import UpscaleConfig
 # new blocks can begin as the identity, and the fields of their configs that may grow.
 GROWS = {
     ResNetConfig: ("width", "blocks"),
+    FilmConfig: ("width", "blocks"),
     DenseNetConfig: ("width", "growth"),
     UpscaleConfig: ("width", "blocks"),
 }
@@ -27,7 +29,10 @@ ANEW = {UpscaleConfig: {"scale": "exit"}}
 
 
 def as_taught(small: Any, config: Any) -> Any:
-    """The config of trained weights with what the lesson sets as its own `config` has it."""
+    """The config of trained weights with what the lesson sets as its own `config` has it. What looks at several frames
+    may begin with the ResNet that looks at one, and is then as large."""
+    if isinstance(config, FilmConfig) and isinstance(small, ResNetConfig) and not small.impulse and small.fold == 2:
+        return dataclasses.replace(config, width=small.width, blocks=small.blocks)
     set_by_lesson = ANEW.get(type(small), {})
     return dataclasses.replace(small, **{name: getattr(config, name) for name in set_by_lesson})
 

@@ -21,9 +21,10 @@ class Lesson:
 
     flags: ClassVar[type[Settings]] = Settings  # the loop's, and the lesson's own fields
     presets: ClassVar[dict[str, dict[str, Any]]] = {}  # what each changes
-    frames: ClassVar[int] = 1  # t of the clips
+    frames: int = 1  # t of the clips
     aside: ClassVar[tuple[str, ...]] = ()  # what `pairs` also takes, by name, of clips that are made: their motion
     networks: ClassVar[dict[str, Any]]  # config by architecture; the first is the default
+    implied: ClassVar[dict[str, str]] = {}  # by flag: the network that it asks for, where --network names none
     sizes: ClassVar[dict[str, dict[str, str]]] = {}  # by preset: --network of each architecture
     methods: ClassVar[tuple[str, ...]] = ("paired",)  # of train.methods.METHODS; the first is the default
     metrics: ClassVar[dict[str, Metric]]  # by unit, as cards have it; the first, "dB", says which weights are best

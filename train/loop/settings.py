@@ -138,12 +138,13 @@ def network_config(config: Any, settings: Settings) -> Any:
     if not settings.weights:
         return overridden(config, settings.network)
     found = registry.load(settings.weights).config
-    if not isinstance(found, type(config)):
+    taught = grow.as_taught(found, config)
+    if not isinstance(taught, type(config)):
         raise FlagError(
             f"--weights={settings.weights} is a {type(found).__name__}; this run has a {type(config).__name__}"
         )
-    large = overridden(grow.as_taught(found, config), settings.network)
-    grow.check(found, large)
+    large = overridden(taught, settings.network)
+    grow.check(taught, large)
     return large
 
 

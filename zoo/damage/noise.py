@@ -29,7 +29,7 @@ def noise(
     level = jax.random.uniform(level_key, (n,), minval=low, maxval=high)
 
     def noisy(key: Key[Array, ""], clips: Array) -> Array:
-        out = _by_frame(key, clips, kind=kind, level=level)
+        out = by_frame(key, clips, kind=kind, level=level)
         return jnp.where(is_white, gaussian(key, clips, sigma=level), out) if white else out
 
     seen, wanted = noisy(noise_key, clips), clips
@@ -45,12 +45,12 @@ def grey_share(key: Key[Array, ""], clips: Float[Array, "n *t h w c"], share: fl
     return jax.random.bernoulli(key, share, _each(clips.shape[0], clips))
 
 
-def _by_frame(key: Key[Array, ""], clips: Array, *, kind: str, level: Array) -> Array:
-    """Some noises take pictures alone, [n h w c]."""
+def by_frame(key: Key[Array, ""], clips: Array, *, kind: str, level: Level) -> Array:
+    """Noise of its own in each frame. `level`: one, or one a clip. (Some noises take pictures alone, [n h w c].)"""
     if clips.ndim == 4:
         return degrade(key, clips, noise=kind, level=level)
     frames = clips.reshape(-1, *clips.shape[-3:])
-    level = jnp.repeat(level, math.prod(clips.shape[1:-3]))
+    level = jnp.repeat(jnp.broadcast_to(level, clips.shape[:1]), math.prod(clips.shape[1:-3]))
     return degrade(key, frames, noise=kind, level=level).reshape(clips.shape)
 
 
