@@ -23,6 +23,7 @@ from zoo.models.cyclegan import (
 )
 from zoo.models.deinterlace import DeinterlacerConfig
 from zoo.models.densenet import DenseBlock, DenseDiscriminatorConfig, DenseLayer, DenseNetConfig
+from zoo.models.film import FilmConfig
 from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
 from zoo.models.layers import Conv, Denoiser, Upsample
 from zoo.models.resnet import ResNetConfig
@@ -40,6 +41,7 @@ PARAMETERS = {
     "fast-gaussian": 117_932,
     "fast-grain": 117_932,
     "fast-salt-and-pepper": 119_084,
+    "film-grain": 141_600,
     "gan-gaussian": 457_036,
     "gan-salt-and-pepper": 459_340,
     "gan-paper-gaussian": 81_196,
@@ -56,10 +58,11 @@ PARAMETERS = {
 }
 ALL = sorted(PARAMETERS)
 DENOISERS = [name for name in ALL if zoo.SPECS[name].task == "denoise"]
-TILEABLE = [name for name in DENOISERS if zoo.SPECS[name].halo is not None]
+ONE_FRAME = [name for name in DENOISERS if zoo.SPECS[name].config.frames == (0, 0)]
+TILEABLE = [name for name in ONE_FRAME if zoo.SPECS[name].halo is not None]
 NARROW = {ResNetConfig: {"width": 4}, UNetConfig: {"width": 4, "growth": 2}, ResidualConfig: {"width": 2}}
 NARROW |= {DenseNetConfig: {"width": 4, "growth": 2}, PlainConfig: {"width": 4}, LatentConfig: {"width": 2, "size": 32}}
-NARROW |= {UpscaleConfig: {"width": 4}, DeinterlacerConfig: {"width": 4}}
+NARROW |= {FilmConfig: {"width": 4, "doubt": 4}, UpscaleConfig: {"width": 4}, DeinterlacerConfig: {"width": 4}}
 
 
 def distinct(names: list[str]) -> list[str]:
@@ -91,7 +94,7 @@ def test_parameters_are_pinned(name):
     assert count(nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))) == PARAMETERS[name]
 
 
-@pytest.mark.parametrize("name", DENOISERS)
+@pytest.mark.parametrize("name", ONE_FRAME)
 def test_denoiser_keeps_the_shape_and_starts_near_the_picture(name, key):
     network = narrow(name)
     side = 4 * network.config.multiple
@@ -111,8 +114,9 @@ def test_every_parameter_gets_a_gradient(name, key):
     x = draws.uniform(key, (2, 32, 32, 3))
     if zoo.SPECS[name].task == "generate":
         x = draws.normal(key, (2, network.config.latent))
-    elif zoo.SPECS[name].task == "deinterlace":
-        x = draws.uniform(key, (2, 32, 32, 1 + sum(network.config.frames)))
+    elif sum(network.config.frames):  # deinterlacers see one plane
+        planes = 1 if zoo.SPECS[name].task == "deinterlace" else 3
+        x = draws.uniform(key, (2, 32, 32, planes * (1 + sum(network.config.frames))))
     elif getattr(network.config, "impulse", False):
         x = zoo_noise(key, x)
 

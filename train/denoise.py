@@ -29,6 +29,7 @@ from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 from zoo.noise import NOISES, estimate_sigma
 
+REPEATS = 0.3  # share of the clips in which some frames come twice: at a shot's ends, on twos, by a pulldown
 RISE = 0.5  # share of the run over which --rising reaches the highest level
 NETWORKS: dict[str, Any] = {
     "resnet": ResNetConfig(),
@@ -64,7 +65,6 @@ class DenoiseSettings(Settings):
         if not 0 <= low <= high <= 1:
             raise FlagError(f"--levels={low},{high} must be two numbers in [0, 1], the lower first")
         self.shares("grey", "white")
-        self.at_least(frames=0)
         if self.frames and self.generator != "film":
             raise FlagError(f"--frames={self.frames}: a {self.generator} looks at one frame; give --network=film")
         super().check()
@@ -107,7 +107,10 @@ class Denoise(Lesson):
         return dataclasses.replace(config, impulse=True) if hits and name in ("resnet", "unet", "densenet") else config
 
     def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
-        return _in_channels(self._noise(key, clips, progress, self.settings.grey))
+        pair = self._noise(key, clips, progress, self.settings.grey)
+        if self.frames > 1:
+            pair = pair._replace(seen=_repeated(jax.random.fold_in(key, 1), pair.seen))
+        return _in_channels(pair)
 
     def degraded(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Array:
         """In colour: `alike` turns a share grey, after the method has made noise of its own."""
@@ -145,6 +148,16 @@ class Denoise(Lesson):
             return pictures
         grey = grey_share(key, pictures[0], self.settings.grey)
         return tuple(jnp.where(grey, color.grey(x), x) for x in pictures)
+
+
+def _repeated(key: Key[Array, ""], seen: Float[Array, "n t h w 3"]) -> Float[Array, "n t h w 3"]:
+    """In REPEATS of the clips, frames beside the middle one that are the one before them once more, noise and all."""
+    n, middle = seen.shape[0], seen.shape[1] // 2
+    some, steps = jax.random.split(key)
+    moves = jax.random.bernoulli(steps, 0.5, (2, n, middle)) | ~jax.random.bernoulli(some, REPEATS, (n, 1))
+    before, after = jnp.cumsum(moves, axis=-1)
+    order = jnp.concatenate([middle - before[:, ::-1], jnp.full((n, 1), middle), middle + after], axis=1)
+    return jax.vmap(lambda clip, own: clip[own])(seen, order)
 
 
 def _in_channels(pair: Pair) -> Pair:

@@ -22,6 +22,7 @@ from eval.comparison import options
 from eval.comparison.task import Condition, Item, Task
 from zoo import cards, registry
 from zoo.errors import FlagError, ZooError
+from zoo.models.network import NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def choose_methods(task: Task, names: Sequence[str] | None) -> tuple[list[Method
     A name is that of a rival, of a model of the zoo, or the folder of a training run. Raises FlagError for others,
     and ZooError for a model without weights that is asked for by name.
     """
-    networks = [name for name, spec in registry.SPECS.items() if spec.task == task.of]
+    networks = [name for name, spec in registry.SPECS.items() if task.compared(spec.config)]
     if names is None:
         ready = [name for name in networks if registry.has_weights(name)]
         chosen = [*(name for name, rival in task.rivals.items() if rival.trials), *ready]
@@ -120,8 +121,8 @@ def _network(task: Task, name: str) -> Network:
         reproduction = False
         called += "-run" if called in registry.SPECS or called in task.rivals else ""
     config = cards.config(card, Path(name))
-    if config.task != task.of:
-        raise FlagError(f"{name} is no network for {task.of}: its task is {config.task!r}")
+    if not task.compared(config):
+        raise FlagError(f"{name} is no network for {task.name}: its task is {config.task!r}, on {_looks(config)}")
     trials = task.takes_part(config, made_for)
     if not trials:
         compared = ", ".join(str(trial.scale) for trial in task.trials.values())
@@ -135,6 +136,10 @@ def _network(task: Task, name: str) -> Network:
         "weights_sha256": card["sha256"],
     }
     return Network(task, called, "network", trials, facts, source=name)
+
+
+def _looks(config: NetworkConfig) -> str:
+    return f"{1 + sum(config.frames)} frames" if sum(config.frames) else "one frame"
 
 
 def _training(card: dict[str, Any]) -> dict[str, Any]:

@@ -166,6 +166,7 @@ class Task:
     metrics: Mapping[str, Metric]
     open: Callable[[str], Items]  # what --data names
     restorer: Callable[[str], Callable[[Item], Item]]  # of a model's name or a training run's folder
+    compared: Callable[[NetworkConfig], bool]  # whether such a network takes part
     protocol: str
     # What is said on its pages; {count}, {data}, {at} and {machine} are filled in.
     heading: str
@@ -183,14 +184,8 @@ class Task:
     detail_note: str = ""
     subsets: Mapping[str, tuple[str, Callable[[Sequence[Item]], list[int]]]] = dataclasses.field(default_factory=dict)
     goals_for: str = ""  # how the sha256 of the data begins that the goals are for
-    networks: str = ""  # what their configs say that they are for, where that is not the task's name
     section: tuple[str, str] | None = None  # of the docs: page, name
     headline_section: tuple[str, str] | None = None
-
-    @property
-    def of(self) -> str:
-        """What the configs of its networks say."""
-        return self.networks or self.name
 
     @property
     def rank(self) -> str:

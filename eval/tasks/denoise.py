@@ -145,6 +145,7 @@ TASK = Task(
     },
     open=open_pictures,
     restorer=Restorer,
+    compared=lambda config: config.task == "denoise" and config.frames == (0, 0),
     protocol=metrics.PROTOCOL,
     heading="Every filter and every network",
     about="measures every filter and every network on the same {count} pictures ({data}) with the same noise, and "

@@ -167,6 +167,7 @@ TASK = Task(
     },
     open=open_pairs,
     restorer=_network,
+    compared=lambda config: config.task == "upscale",
     protocol="psnr_y, ssim_gauss11_y; Y of BT.601 from 16 to 235 of pictures in 8 bits, range 255, as many px of "
     "border cropped as pictures become times larger; the small pictures of the data, MATLAB's bicubic in 8 bits",
     heading="Pictures made larger",
