@@ -204,7 +204,7 @@ def test_films_go_through_steps(tmp_path, monkeypatch):
         (["--steps", "fuse", "--temporal", "off"], "--temporal belongs to --model"),
         (["--steps", "fuse", "--tile", "512"], "--tile cannot be used with fuse, where no network is; leave it out"),
         (["--steps", "fuse", "--precision", "bfloat16"], "--precision cannot be used with fuse, where no network is"),
-        (["--preset", "nonesuch"], "unknown preset 'nonesuch'; choose one of: film-grain-fast, film-noise"),
+        (["--preset", "nonesuch"], "unknown preset 'nonesuch'; choose one of: film-grain, film-grain-fast"),
         (["--steps", "sharpen"], f"unknown step 'sharpen'; choose one of: {', '.join(sorted(STEPS))}"),
     ],
 )

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from eval.comparison.datasets import FRAMES, INNER, open_clips
 from eval.comparison.task import Claim, Metric, Rival, Task, Trial
 from eval.tasks.denoise import Noise
-from zoo import metrics
+from zoo import color, metrics
 from zoo.chain import Chain
 from zoo.models.film import FilmConfig
 from zoo.models.network import NetworkConfig
@@ -47,21 +47,20 @@ class Grainy:
         return np.stack([self.of.degrade(clean[k], seed=seed, index=FRAMES * index + k) for k in frames])
 
 
-def _inner(metric: Callable) -> Callable[[Clip, Clip], Array]:
-    """The mean of a metric over the frames that count."""
-    return lambda clean, restored: metric(clean[slice(*INNER)], restored[slice(*INNER)]).mean()
+def _inner(metric: Callable, of: Callable[[Array], Array] = lambda x: x) -> Callable[[Clip, Clip], Array]:
+    """The mean of a metric over the frames that count, or over what `of` makes of them."""
+    return lambda clean, restored: metric(of(clean[slice(*INNER)]), of(restored[slice(*INNER)])).mean()
 
 
 def flicker(clean: Clip, restored: Clip) -> Array:
-    """How much the error changes from frame to frame where the clip stands still, in codes of 255; 0 where nothing
-    does."""
-    error = (restored - clean)[slice(*INNER)]
+    """How much the error changes from frame to frame where the clip stands still, in codes of 255 of luma."""
+    error = color.grey(restored - clean)[slice(*INNER)]
     first = INNER[0] - STILL_FRAMES // 2
     around = jnp.stack([clean[first + k : first + k + len(error)] for k in range(STILL_FRAMES)])
     still = (around.max(0) - around.min(0)).max(-1) <= STILL
     still = (still[1:] & still[:-1])[..., None]
     change = jnp.abs(error[1:] - error[:-1]) * still
-    return 255 * change.sum() / jnp.maximum(3 * still.sum(), 1)
+    return 255 * change.sum() / jnp.maximum(still.sum(), 1)
 
 
 def temporal_median(clip: Clip) -> Array:
@@ -129,14 +128,15 @@ TASK = Task(
     },
     metrics={
         "psnr": Metric(_inner(metrics.psnr), "PSNR, dB", 2),
-        "ssim": Metric(_inner(metrics.ssim), "SSIM", 4),
+        "ssim": Metric(_inner(metrics.ssim, color.grey), "SSIM of luma", 4),
         "flicker": Metric(flicker, "flicker of what stands still, codes of 255", 2, higher=False),
     },
     open=open_clips,
     restorer=lambda name: chain(f"denoise={name}"),
     compared=_compared,
-    protocol=f"{metrics.PROTOCOL}; frames {INNER[0]} to {INNER[1] - 1} of {FRAMES}, noise anew in each; flicker: the "
-    f"mean absolute change of the error where {STILL_FRAMES} frames differ by 6 codes at most",
+    protocol=f"psnr_rgb, ssim_gauss11 of Rec. 601's luma; float32, range 1, no border crop, noise clipped and not "
+    f"re-quantised; frames {INNER[0]} to {INNER[1] - 1} of {FRAMES}, noise anew in each; flicker: the "
+    f"mean absolute change of the luma's error where {STILL_FRAMES} frames differ by 6 codes at most",
     heading="Clips, by one frame and by several",
     about="measures networks of one frame and of several on the same {count} clips ({data}), told nothing. PSNR in dB "
     "clip by clip, SSIM over all, milliseconds a megapixel of film on {machine}. What was measured elsewhere was "
