@@ -23,7 +23,7 @@ from zoo.models.resnet import ResNetConfig
 from zoo.steps.step import Aside, Moment
 from zoo.tiles import Tiled
 
-Clip = Float[Array | np.ndarray, "t h w 3"]
+Clip = Float[Array, "t h w 3"]
 STILL = 6 / 255  # the most that a place changes over STILL_FRAMES which counts as still
 STILL_FRAMES = 5
 
@@ -42,7 +42,7 @@ class Grainy:
     def level(self) -> float:
         return self.of.level
 
-    def degrade(self, clean: Clip, *, seed: int, index: int) -> Clip:
+    def degrade(self, clean: Float[np.ndarray, "t h w 3"], *, seed: int, index: int) -> np.ndarray:
         frames = range(len(clean))
         return np.stack([self.of.degrade(clean[k], seed=seed, index=FRAMES * index + k) for k in frames])
 

@@ -25,7 +25,7 @@ GROWS = {
     UpscaleConfig: ("width", "blocks"),
 }
 # What a lesson sets, whatever the weights had, and the layers that then begin anew.
-ANEW = {UpscaleConfig: {"scale": "exit"}}
+ANEW: dict[type, dict[str, str]] = {UpscaleConfig: {"scale": "exit"}}
 
 
 def as_taught(small: Any, config: Any) -> Any:
