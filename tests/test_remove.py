@@ -1,5 +1,6 @@
 """Taking things out: what was behind a line comes back, and nothing else changes."""
 
+import json
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -164,6 +165,12 @@ def test_movement_is_found_to_parts_of_a_pixel_under_a_mask():
     assert np.median(np.abs(inner - [3, -5])) < 0.1
 
 
+def test_a_long_strip_has_the_sizes_that_its_movement_is_found_in():
+    sizes = flow.pyramid(jnp.zeros((40, 5000)), jnp.ones((40, 5000)))
+    assert sizes[0].shape == (5, 625, 2)
+    assert 2 ** flow.finest(40, 5000) == 8
+
+
 def test_fields_are_refused():
     with pytest.raises(FlagError, match="let deinterlace come first"):
         Remove(Path("any")).kind(Kind(HEIGHT, WIDTH, fields="top first"))
@@ -199,6 +206,10 @@ def test_a_film_in_segments_or_after_a_kill_is_the_same(shot, monkeypatch):
     sure = [clips.planes(frame)[0] for frame in clips.read(shot / "sure.mkv")]
     assert len(sure) == COUNT
     assert np.delete(sure[3], np.r_[LINE], 1).min() == 255
+    look_at = json.loads((shot / "whole.mkv.json").read_text())["look_at"]
+    assert look_at == sorted(look_at, key=lambda k: -(sure[k] < 127.5).sum())
+    assert set(look_at) == {k for k in range(COUNT) if (sure[k] < 127.5).any()}
+    assert json.loads((shot / "parts.mkv.json").read_text())["look_at"] == []
 
 
 def test_masks_of_another_size_or_count_are_refused(shot, capsys):

@@ -39,11 +39,11 @@ Pyramid = tuple[Float[Array, "_ _ 2"], ...]
 def pyramid(luma: Plane, trust: Plane) -> Pyramid:
     """What is hidden, of trust 0, takes no part in the smaller sizes."""
     sizes = [jnp.stack([luma, trust], -1)]
-    while min(sizes[-1].shape[:2]) // 2 >= _SMALLEST_PX:
+    while len(sizes) <= finest(*luma.shape) or min(sizes[-1].shape[:2]) // 2 >= _SMALLEST_PX:
         x = jnp.pad(sizes[-1], [(0, side % 2) for side in sizes[-1].shape[:2]] + [(0, 0)], mode="edge")
         share = _halved(x[..., 1])
         sizes.append(jnp.stack([_halved(x[..., 0] * x[..., 1]) / jnp.maximum(share, _TINY), share], -1))
-    return tuple(sizes[min(finest(*luma.shape), len(sizes) - 1) :])
+    return tuple(sizes[finest(*luma.shape) :])
 
 
 @partial(jax.jit, static_argnames="shape")

@@ -21,6 +21,7 @@ from zoo.film.write import log, mux, verify
 from zoo.film.write.mux import Stretch
 from zoo.film.write.parts import Parts, Record, beside
 
+_MOST_TO_LOOK_AT = 20
 _STEADY_TICKS = 2  # times of a steady rate are rounded to ticks
 
 
@@ -55,14 +56,22 @@ class Told:
         self.pts, self.durations = array.array("q"), array.array("q")
         self.shots = shots.Told()
         self.tiles: list[tuple[int, int]] = []  # (first of the frames, the tile that they went through)
+        self._unsure = array.array("d")
 
     def add(self, record: Record):
         if not self.tiles or self.tiles[-1][1] != record.tile:
             self.tiles.append((len(self.pts), record.tile))
         self.pts.extend(record.pts)
         self.durations.extend(record.durations)
+        self._unsure.extend(record.unsure)
         for new, flicker in zip(record.new, record.flicker, strict=True):
             self.shots.add(new, flicker)
+
+    @property
+    def look_at(self) -> tuple[int, ...]:
+        """The pictures that are least sure, from the first that was written, the worst first."""
+        worst = np.argsort(-np.frombuffer(self._unsure), kind="stable")[:_MOST_TO_LOOK_AT]
+        return tuple(int(k) for k in worst if self._unsure[k] > 0)
 
     @property
     def varies(self) -> bool:
@@ -110,6 +119,7 @@ def finished(
         "tiles": told.tiles,
         "flicker": told.shots.flicker,  # in 8-bit codes, see zoo.flicker; null where there is one frame
         "shots": told.shots.listed,
+        "look_at": [counted.first * plan.restored.multiple + k for k in told.look_at],  # where confidence is given
     }
     report = _made(plan, options, parts, segments, counted.first, told, found, report)
     parts.remove()

@@ -13,6 +13,8 @@ from zoo.film.shots import Noted
 from zoo.film.write import encode
 from zoo.film.write.parts import Parts, Record, beside
 
+_SURE = 0.5  # the least confidence that is not to be looked at
+
 
 def written(
     plan: Plan, parts: Parts, restored: Iterator[Noted], counted: Count, length: int, tile: int
@@ -58,5 +60,7 @@ def note(record: Record, item: Noted, plan: Plan):
     record.output.append(sums.of_planes(item.planes))
     for out, planes in zip(plan.given, item.given, strict=True):
         record.given[out.name].append(sums.of_planes(planes))
+        if out.name == "confidence":
+            record.unsure.append(float((planes[0] < _SURE * out.encoding.layout.top).mean()))
     record.new.append(0.0 if item.part else item.source.new)
     record.flicker.append((item.flicker[0], item.flicker[1]) if item.flicker else None)

@@ -48,6 +48,8 @@ class Record:
     given: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # of what steps lay aside, as `output`
     given_sha256: dict[str, str] = dataclasses.field(default_factory=dict)  # of its segments
     source: str | None = None  # what it comes from
+    unsure: list[float] = dataclasses.field(default_factory=list)  # of each picture, where its confidence is given: the
+    # share of it that is little sure
 
     def __post_init__(self):
         lists = (self.pts, self.durations, self.output, self.new, self.flicker, *self.given.values())
