@@ -8,6 +8,7 @@ from flax import nnx
 from tests.test_cadence import pictures, surveyed, woven
 from train import deinterlace as lesson
 from zoo import registry
+from zoo.cadence import Cadence
 from zoo.chain import Chain
 from zoo.color import Layout
 from zoo.damage.interlace import FRAMES, interlace
@@ -95,8 +96,22 @@ def test_film_that_was_split_into_fields_comes_back_to_the_bit(network, kind, or
         assert np.array_equal(out[field][0], whole[shown[field]]), field
 
 
+def test_film_that_is_said_to_be_telecined_is_taken_for_that_all_through(network):
+    """Also where noise hides the repeats: nothing is made by the network but at the ends."""
+    whole = pictures(40, noise=30)
+    frames, shown = woven("telecine", "top first", whole)
+    film = [(x,) for x in frames]
+    out = made("deinterlace=fields=telecine", network, film, found=surveyed(frames))
+    for field in range(2, len(shown) - 2):
+        assert any(np.array_equal(out[field][0], whole[shown[field + k]]) for k in (-1, 0, 1)), field
+    survey = surveyed(woven("interlaced", "top first", pictures(20))[0])
+    assert all(all(Cadence(survey, "top first", ("telecine",)).partners(n)) for n in range(1, 9))
+    assert not any(any(Cadence(survey, "top first").partners(n)) for n in range(1, 9))
+
+
 def test_a_survey_is_asked_for_only_where_the_pictures_must_say():
     assert "survey" in Chain("deinterlace").steps[0].needs
+    assert "survey" in Chain("deinterlace=fields=telecine").steps[0].needs
     assert "survey" not in Chain("deinterlace=fields=top").steps[0].needs
     with pytest.raises(FlagError):
         Chain("deinterlace=fields=sideways")

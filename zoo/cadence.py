@@ -63,15 +63,15 @@ class Cadence:
     """The cadence of each link between two fields of a survey that follow one another.
 
     `order`: of the fields. Where nobody says it and the pictures do not show it, fields that are moments of their own
-    would: there are none."""
+    would: there are none. `names`: of NAMES, those that it may be; left out: all."""
 
-    def __init__(self, survey: Survey, order: Order | None):
+    def __init__(self, survey: Survey, order: Order | None, names: Sequence[str] = ()):
         self.order: Order = order or "top first"
+        names = names or (NAMES if order else _UNORDERED)
         self._first = int(survey.rows["number"][0])
         self.shows = _shown(survey.links(self.order)[0])
         self._worth = _worth(self.shows)
-        if not order:
-            self._worth[[state.name not in _UNORDERED for state in _STATES]] = -np.inf
+        self._worth[[state.name not in names for state in _STATES]] = -np.inf
         self.path, self.most = _most_likely(self._worth)
 
     def partners(self, number: int) -> tuple[int, int]:

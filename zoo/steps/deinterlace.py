@@ -46,8 +46,9 @@ class Deinterlace:
     """Makes whole frames of fields, and puts film together again that was split into them."""
 
     fields: Annotated[
-        Literal["auto", "top", "bottom", "progressive"],
-        "which lines come first in time; progressive: both are of one moment; auto: as the pictures show, by stretches",
+        Literal["auto", "top", "bottom", "progressive", "telecine"],
+        "which lines come first in time; progressive: both are of one moment; telecine: film of which fields are "
+        "repeated, 2:3, all through; auto: as the pictures show, by stretches",
     ] = "auto"
     rate: Annotated[Rate, "a picture for each field, or for each frame"] = Rate.double
     model: Annotated[str, "a model of `zoo models`, or a training run's folder"] = "deinterlace"
@@ -60,7 +61,7 @@ class Deinterlace:
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset({"network", "survey"} if self.fields == "auto" else {"network"})
+        return frozenset({"network"} if self.fields in _WAYS else {"network", "survey"})
 
     def kind(self, kind: Kind) -> Kind:
         registry.card(self.model)  # an unknown one, before any work
@@ -70,10 +71,10 @@ class Deinterlace:
         return [successors_on_planes(w.now, self._pictures(w, self._way(w.now, aside), aside)) for w in windows]
 
     def _way(self, now: Moment, aside: Aside) -> Way:
-        if self.fields != "auto":
+        if self.fields in _WAYS:
             return _WAYS[self.fields]
         said = aside.kind.fields if aside.kind and aside.kind.fields != "none" else None
-        cadence = _cadence(aside.survey, said)
+        cadence = _cadence(aside.survey, said, self.fields)
         return Way(_FIRST[cadence.order], cadence.partners(now.number))
 
     def _pictures(self, window: Window, way: Way, aside: Aside) -> list[Planes]:
@@ -113,9 +114,9 @@ class Deinterlace:
 
 
 @functools.lru_cache(maxsize=1)
-def _cadence(survey: Any, said: Any) -> Cadence:
-    """`said`: the order of the fields where the pictures do not show it."""
-    return Cadence(survey, order_of(survey) or said)
+def _cadence(survey: Any, said: Any, fields: str) -> Cadence:
+    """`said`: the order of the fields where the pictures do not show it. `fields`: as the option has it."""
+    return Cadence(survey, order_of(survey) or said, () if fields == "auto" else (fields,))
 
 
 @partial(jax.jit, static_argnames=("first", "which", "top"))
