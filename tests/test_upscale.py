@@ -138,6 +138,13 @@ def test_the_network_is_the_smallest_that_makes_pictures_as_large(to, aspect, na
     assert Upscale(to).network(Kind(576, 720, Fraction(aspect))) == name
 
 
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_a_flat_place_stays_flat_through_the_network(value):
+    """To a tenth of a code, away from the border, beyond which a network sees grey."""
+    larger = zoo.Chain("upscale=2x")(np.full((40, 40, 3), value, np.float32))
+    np.testing.assert_allclose(255 * np.asarray(larger)[24:56, 24:56], 255 * value, atol=0.1)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_every_kind_of_picture_stays_of_its_kind(dtype, channels):

@@ -72,8 +72,8 @@ RECIPES = {
     "cyclegan-salt-and-pepper": f"cyclegan {_SALT_AND_PEPPER} {_WIDE} --cycle-loss=charbonnier --lambda-identity=1",
     # Of 32 px a side is what the network sees; pictures count alike, whatever detail they have.
     "upscale-x2": "upscale --scale=2 --crop=64 --batch=16 --loss=psnr",
-    "upscale-x4": "upscale --scale=4 --crop=128 --batch=16 --loss=psnr --weights=upscale-x2",
-    "upscale-tv": "upscale --source=television --crop=128 --batch=16 --loss=psnr --weights=upscale-x2",
+    "upscale-x4": f"upscale --scale=4 {_WIDE} --batch=16 --loss=psnr --weights=upscale-x2",
+    "upscale-tv": f"upscale --source=television {_WIDE} --batch=16 --loss=psnr --weights=upscale-x2 {_ANOTHER_NOISE}",
     # As large as motion needs room; -PSNR, for still clips would count for nothing beside those that move.
     "deinterlace": f"deinterlace {_WIDE} --loss=psnr --batch=4 --learning-rate=7e-4",
     "gan-pictures": (
