@@ -130,8 +130,10 @@ def test_what_a_training_run_learned_makes_pictures_larger(scale, picture_folder
     [
         ("1.5x", 1, "upscale-x2"),
         ("2x", 1, "upscale-x2"),
-        ("6x", 1, "upscale-x2"),
-        ("1080p", Fraction(64, 45), "upscale-x2"),
+        ("2.5x", 1, "upscale-x4"),
+        ("6x", 1, "upscale-x4"),
+        ("1080p", Fraction(16, 15), "upscale-x2"),  # 1440 of 720 columns
+        ("1080p", Fraction(64, 45), "upscale-x4"),  # 1920 of them
     ],
 )
 def test_the_network_is_the_smallest_that_makes_pictures_as_large(to, aspect, name):

@@ -35,7 +35,7 @@ ITU_ASPECTS = {
 BLANKING = 720, 704  # samples of a line of television, and those of them that hold the picture
 _HELD_BYTES = 3 * 4 * 3  # of a pixel: RGB as float32, and what it is made of and becomes
 NONE, AUTO, FILE, ITU = "none", "auto", "file", "itu"
-NETWORKS = {2: "upscale-x2"}  # by how many times larger they make pictures
+NETWORKS = {2: "upscale-x2", 4: "upscale-x4"}  # by how many times larger they make pictures
 
 
 class Frame(NamedTuple):
