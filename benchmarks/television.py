@@ -22,7 +22,7 @@ def run(*, tiny: bool) -> Iterator[dict[str, Any]]:
         path = film.write(Path(folder) / "tape.mkv", width, height, FRAMES)
         for size in ("80x60",) if tiny else SIZES:
             # The samples of 4:3, filled and cut: every size is filled.
-            steps = f"{FIELDS},upscale={size}:sar=16/15:fit=crop"
+            steps = f"{FIELDS},upscale={size}:sar=16/15:fit=crop:model=upscale-tv"
             whole, fields = (film.passes(path, text, FRAMES) for text in (steps, FIELDS))
             times = compare(whole | {"deinterlace": fields["device"]}, TINY if tiny else film.FULL)
             row = {"what": WHAT, "steps": steps, "size": size, "frames": FRAMES, "times": times}

@@ -16,7 +16,9 @@ PRESETS: dict[str, Preset] = {
     "film-noise-fast": Preset("the same, at three times the speed", "denoise=fast-gaussian,fuse"),
     "film-grain": Preset("the grain of film stock, which is softer than noise, by five frames", "denoise=film-grain"),
     "film-grain-fast": Preset("the same, frame by frame", "denoise=fast-grain,fuse"),
-    "tv-to-hd": Preset("television of 576 or 480 lines to 1920x1080, a picture a field", "deinterlace,upscale=1080p"),
+    "tv-to-hd": Preset(
+        "television of 576 or 480 lines to 1920x1080, a picture a field", "deinterlace,upscale=1080p:model=upscale-tv"
+    ),
 }
 
 

@@ -64,7 +64,7 @@ class Upscale:
     model: Annotated[
         str,
         f"a model of `zoo models`, a training run's folder, {NONE}: Lanczos alone, or {AUTO}: for clean pictures, as "
-        "large as is asked for",
+        "large as is asked for; upscale-tv is for television, which is noisy and coded",
     ] = AUTO
     sar: Annotated[
         str, "the samples' aspect: file, itu (that of ITU-R BT.601 nearest to the file's), or such as 64/45"
