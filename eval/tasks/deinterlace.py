@@ -124,6 +124,7 @@ TASK = Task(
     },
     open=open_films,
     restorer=_network,
+    compared=lambda config: config.task == "deinterlace",
     protocol=f"psnr, ssim of luma in 8 bits, range 255, whole frames, all but {ENDS} at either end; flicker: mean "
     f"absolute change of frames where the truth varies by at most {STILL_CODES} codes over {STILL_FRAMES} frames",
     heading="Fields made frames",
