@@ -14,6 +14,7 @@ from train import resnet, unet
 from train.loop import loop
 from zoo import registry, shipped
 from zoo.errors import InputError, ZooError
+from zoo.models.gan import LatentConfig
 
 pytestmark = pytest.mark.usefixtures("quick_leaves")
 
@@ -48,6 +49,20 @@ def test_missing_weights_are_trained_and_shipped_once(zoo_folder, capsys):
     assert (zoo_folder / about["weights"]).stat().st_size < 4 * about["parameters"]  # bfloat16
     assert zoo.load(NAME)(jnp.full((1, 4, 4, 3), 0.5)).shape == (1, 4, 4, 3)
     assert run("--missing") == 0
+    assert "nothing to do" in capsys.readouterr().err
+
+
+def test_a_generator_of_pictures_ships_what_nothing_validates(zoo_folder, monkeypatch, capsys):
+    name, spec = "gan-pictures", registry.Spec(LatentConfig(), "any", "")
+    short = " ".join([*SHORT, "--network=width=2,steps=2", "--judge=width=2,depth=2"])
+    monkeypatch.setattr(everything, "RECIPES", {name: f"gan --goal=generate {short}"})
+    monkeypatch.setattr(registry, "SPECS", {name: spec})
+    assert run("--missing") == 0
+    about = zoo.card(name)
+    assert (about["task"], about["images"], about["curve"]) == ("generate", 64, [])
+    assert f"{name}: weights after 64 crops" in capsys.readouterr().err
+    assert zoo.load(name)(jnp.zeros((2, 128))).shape == (2, 16, 16, 3)
+    assert run("--weakest") == 0
     assert "nothing to do" in capsys.readouterr().err
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import dm_pix
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +47,14 @@ def assert_agrees(a, b):
 def test_agree_with_skimage_on_random_pictures(sigma, seed, shape):
     image = np.random.default_rng(seed).random(shape, np.float32)
     assert_agrees(image, noisy(image, sigma))
+
+
+def test_agree_with_dm_pix_by_its_own_filter():
+    """Ours is another filter handed to it, for speed, in strips."""
+    image = np.random.default_rng(3).random((70, 40, 3), np.float32)
+    other = noisy(image, 0.1)
+    assert float(ssim(image, other)) == pytest.approx(float(dm_pix.ssim(image, other)), abs=1e-5)
+    assert float(psnr(image, other)) == float(dm_pix.psnr(image, other))
 
 
 @pytest.mark.parametrize("value", [0.02, 0.5, 0.98])

@@ -12,7 +12,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 import tyro
 
@@ -26,7 +26,7 @@ from eval.tasks import denoise
 from train.loop.log import say
 from zoo import files
 from zoo.errors import FlagError, command
-from zoo.flags import LevelList, check_names
+from zoo.flags import LevelList, among, check_names
 from zoo.restorer import Restorer
 
 RUNS = Path("runs") / "ablation"
@@ -100,7 +100,7 @@ class Flags:
 
     data: str
     """A picture, a folder, a glob, or `skimage`, to measure on."""
-    study: Literal["cyclegan", "published", "fold"] = "cyclegan"
+    study: Annotated[str, among(STUDIES)] = "cyclegan"
     """What is changed."""
     images: int = 4000
     """Length of each row in training crops."""

@@ -40,6 +40,7 @@ SHA256: dict[str, str] = {
     "gan-gaussian-photos": "44afc09b318d7e42a75236952c8efa7bc9c088456653c4441a978b640fffa8cd",
     "gan-paper-gaussian": "b0c612d3aca3b29b2976bd33c1b8494a6fe97d0b168e628b7501f9bc26331b24",
     "gan-paper-salt-and-pepper": "2f560f4193cd520503e99f95888c2daadcf6cc35b2860a99a1516e821193280a",
+    "gan-pictures": "f60c2e3f0935d075e1a184e3b88b98cc4d189c8dfcd69aed90bf2febd8280e8d",
     "gan-salt-and-pepper": "64e27007373f484ed185dd9c8ce7455595f213a4c20ed218886cc8d273c39393",
     "gan-salt-and-pepper-photos": "9b19d34a46c72a7dc1572ca7536ff75aa6a82c3f39344d0f7de5957ab064088c",
     "resnet-gaussian": "76e6775efcfe7157346b55b77620547e75444ac7f53f2f1c9597e6adde1e3a01",

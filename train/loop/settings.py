@@ -4,10 +4,10 @@ import dataclasses
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from train.loop import grow
-from train.loop.state import OPTIMISERS
+from train.loop.state import DECAYS, OPTIMISERS
 from zoo import flags, registry
 from zoo.errors import FlagError
 from zoo.flags import Precision, among
@@ -60,7 +60,7 @@ class Settings:
     """of the network that restores; discriminators have Adam"""
     learning_rate: float = 1e-3
     """peak rate"""
-    decay: Literal["linear", "cosine", "constant"] = "cosine"
+    decay: Annotated[str, among(DECAYS)] = "cosine"
     hold: float = 0.3
     """share of the run at the peak rate, before the decay"""
     l2: float = 0.0

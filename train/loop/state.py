@@ -109,14 +109,21 @@ def _matrices(params: Any) -> Any:
     return jax.tree.map(lambda p: numbers(p) if p.ndim > 1 else None, params)
 
 
+# How the rate falls, by the share of the fall that is over.
+DECAYS = {
+    "linear": lambda fall: 1 - fall,
+    "cosine": lambda fall: (1 + jnp.cos(jnp.pi * fall)) / 2,
+    "constant": jnp.ones_like,
+}
+
+
 def schedule(step: Array, *, steps: int, start: int = 0, hold: float, shape: str, warmup: int = 0) -> Array:
     """The share of the peak rate at `step`: rises over `warmup` steps from `start`, holds for a share `hold` of what
-    remains, then falls to 0 at `steps` ("linear" or "cosine"; "constant" holds to the end)."""
+    remains, then falls to 0 at `steps` as DECAYS says; "constant" holds to the end."""
     done = step - start
     u = jnp.clip(done / max(steps - start, 1), 0, 1)
     fall = jnp.clip((u - hold) / max(1 - hold, 1e-6), 0, 1)
-    after = {"linear": 1 - fall, "cosine": (1 + jnp.cos(jnp.pi * fall)) / 2, "constant": jnp.ones_like(fall)}[shape]
-    return after * (jnp.minimum((done + 1) / warmup, 1) if warmup else 1.0)
+    return DECAYS[shape](fall) * (jnp.minimum((done + 1) / warmup, 1) if warmup else 1.0)
 
 
 def follow(average: Any, new: Any, decay: float, step: Array) -> Any:

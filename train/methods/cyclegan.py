@@ -6,7 +6,7 @@ other, and nothing else.
 """
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from zoo.flags import among
 # Of the learning rate, for a g_ba that is right from the beginning but for what its judge teaches: faster, it follows
 # the judge's mistakes.
 DEGRADER_RATE = 0.03
+DEGRADERS = ("noise", "same")  # a learned law of noise with a random input, or the same network as g_ab
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class CycleGanSettings(Settings):
 
     generator: str = "published"
     dropout: float = 0.5
-    degrader: Literal["noise", "same"] = "same"
+    degrader: Annotated[str, among(DEGRADERS)] = "same"
     """g_ba: a learned law of noise with a random input, or the same network as g_ab"""
     discriminator: Annotated[str, among(DISCRIMINATORS)] = "patch"
     """d_a (and d_b): the GAN's, dense blocks, 70x70 PatchGAN, or a judge of what lies above a blur"""

@@ -8,7 +8,7 @@ at g_ba.
 """
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from train.loop import state as st
 from train.loop.lesson import Lesson
 from train.loop.losses import PIXEL_LOSSES
 from train.loop.method import Batch
-from train.methods.cyclegan import CycleGan, CycleGanSettings, low
+from train.methods.cyclegan import DEGRADERS, CycleGan, CycleGanSettings, low
 from train.methods.judges import DISCRIMINATORS
 from zoo.errors import FlagError
 from zoo.flags import among
@@ -32,7 +32,7 @@ JUDGE_RATE = 0.4  # of the learning rate
 class UnpairedSettings(CycleGanSettings):
     generator: str = "resnet"
     dropout: float = 0.0
-    degrader: Literal["noise", "same"] = "noise"
+    degrader: Annotated[str, among(DEGRADERS)] = "noise"
     discriminator: Annotated[str, among(DISCRIMINATORS)] = "noise"
     cycle_loss: Annotated[str, among(PIXEL_LOSSES)] = "psnr"
     lambda_identity: float = 0.1
