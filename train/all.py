@@ -47,7 +47,7 @@ _GAN_AS_PUBLISHED = "--preset=paper --network=width=32 --batch=8 --crop=64 --che
 # Many small crops a step: what batch norm takes off with a batch's mean, the network cannot know.
 _AS_PUBLISHED = (
     "--preset=paper --network=width=8 --judge=width=16 --batch=16 --crop=24 --optimiser=muon --learning-rate=1e-3 "
-    "--average=0.995 --lambda-identity=50 --images=16000 --checkpoints=16 --patience=0 --leaves=112 --valid=8"
+    "--average=0.995 --lambda-identity=50 --images=8800 --checkpoints=16 --patience=0 --leaves=112 --valid=8"
 )
 
 # What trains each model on procedural pictures; NAME-photos begins with these weights, or with the -photos weights of

@@ -20,7 +20,7 @@ _TABLE = "SHA256: dict[str, str] = {\n"
 SHA256: dict[str, str] = {
     "cyclegan-gaussian": "3442876e6ad8a60996c0c007c36488a94b4d2ae3072dcba79335f3558edff0da",
     "cyclegan-gaussian-photos": "f1695401dc41e4d5650b1fd28d0e9a97966a94a6927514f16b7417ca8afeace4",
-    "cyclegan-paper-gaussian": "ed8621e1068f7b4ddbab57183fb059b9f9638cfa554561b680ffc1611493d49a",
+    "cyclegan-paper-gaussian": "949f6fbe11ea2f2183fdc8c588b66c9657467914689cdde256d1df1a579d7055",
     "cyclegan-paper-salt-and-pepper": "39f987486f0f43fe7c883e33a0094a0ce45f91278434ebc3904bae71cbdf1145",
     "cyclegan-salt-and-pepper": "935cc3f3145d6e46293dd7c0c046364685128324d02dd109f43dffd746849bb2",
     "cyclegan-salt-and-pepper-photos": "45199dbd02c432ad4914cb5d194a04f4f57e2fb8f6d5babe128b059eae8ebb4e",
