@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-_WINDOW_PX, _LIGHT_PX, _EVEN_PX = 7, 11, 5  # sides of the squares that move alike, have one light, are evened out
+_WINDOW_PX, _LIGHT_PX, _EVEN_PX = 9, 11, 5  # sides of the squares that move alike, have one light, are evened out
 _NOISE = 1e-4  # mean square of the gradient at which half of a movement is believed
 _UNLIKE = 12 / 255  # a difference that counts half: what is of another layer
 _MOST_PX = 1.0  # of one round
 _SMALLEST_PX, _MOST_SIDE_PX = 12, 1100  # the least side of the coarsest picture, the longest of the finest
-_ROUNDS = 3, 3, 4  # at each size from the full one on, the last for all coarser ones
+_ROUNDS = 3, 4, 6  # at each size from the full one on, the last for all coarser ones
 _TINY = 1e-6
 
 Plane = Float[Array, "h w"]
