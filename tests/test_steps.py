@@ -10,7 +10,7 @@ from flax import nnx
 
 import zoo
 from tests import clips
-from zoo import cli, color, filters, masks, pictures
+from zoo import cli, color, filters, pictures
 from zoo.budget import Budget
 from zoo.chain import STEPS, Chain
 from zoo.color import Layout
@@ -26,6 +26,7 @@ CHAINS = {
     "antialias": "antialias=own=top",
     "remove": f"remove={Path(__file__).parent / 'inputs' / 'any size.png'}",  # see `masks_of_any_size`
     "deflicker": "deflicker=0.9",
+    "repair": f"repair=mask={Path(__file__).parent / 'inputs' / 'any size.png'}",
     "denoise": "denoise=model=fast-gaussian:strength=0.7",
     "fuse": "denoise=fast-gaussian,fuse",
     "filter": "filter=bilateral:sigma=0.1:luma=on",
@@ -38,7 +39,7 @@ SURVEY = Survey(np.zeros(9, ROW))  # of light alone, which flickers in both shot
 SURVEY.rows["number"], SURVEY.rows["new"] = range(9), [1, 0, 0, 0, 0, 1, 0, 0, 0]
 SURVEY.rows["light"] = np.array([0, 1, -1, 1, -1, 0, 1, -1, 1])[:, None, None] / 20
 EVERY = pytest.mark.parametrize("name", STEPS)
-OF_STILLS = pytest.mark.parametrize("name", [name for name in STEPS if name != "deflicker"])
+OF_STILLS = pytest.mark.parametrize("name", [name for name in STEPS if name not in ("deflicker", "repair")])
 
 
 @pytest.fixture(scope="module")

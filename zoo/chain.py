@@ -25,6 +25,7 @@ from zoo.steps.filter import Enhance, Filter
 from zoo.steps.fuse import Fuse
 from zoo.steps.grade import Grade
 from zoo.steps.remove import Remove
+from zoo.steps.repair import Repair
 from zoo.steps.step import ALPHA, BEYOND, OWN, Aside, Kind, Moment, Step, Window, windows
 from zoo.steps.upscale import Upscale
 
@@ -33,6 +34,7 @@ STEPS: dict[str, type] = {
     "antialias": Antialias,
     "remove": Remove,
     "deflicker": Deflicker,
+    "repair": Repair,
     "filter": Filter,
     "enhance": Enhance,
     "denoise": Denoise,
