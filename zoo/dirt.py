@@ -30,11 +30,12 @@ _EDGE = 0.5  # share of that to which dirt reaches from where it is sure
 _SPREADS = 3  # px
 _BORDER_PX = 24  # where a side in time is missing: what a pan takes out of the picture
 _NEAR_PX, _RING_PX = 5, 25  # around a pixel: where the frames around must agree; around a spot: where all must
-_MOST_UNLIKE = 0.189**3  # product of three shares of what differs: of what differs around, is unsure around, and within
+_MOST_UNLIKE = 0.256**3.5  # product of shares, to powers, of what a spot differs by: around it, and within
 _SEARCH_PX, _MOST_PART = 20, 8  # how far a thing goes in a frame; the part of the picture that may be dirt
 _CROWDED, _CROWD_CELLS = 0.5, 5  # share of dirt among so many blocks which is no dirt but movement
-_LINE_ROWS = 20  # before and after, over which a line must go on
-_LINE, _LINE_NEW, _LINE_SHARE, _LINE_HERE = 4 * _CODE, 2.5 * _CODE, 0.45, 2 * _CODE  # how far it stands out
+_LINE_ROWS = 32  # before and after, over which a line must go on
+_LINE, _LINE_NEW, _LINE_SHARE, _LINE_HERE = 4 * _CODE, 2.5 * _CODE, 0.5, 2 * _CODE  # how far it stands out
+_LINE_TIMES = 1.3  # what the frame differs by beside it
 _MOST_LINE = 16 * _CODE  # that a pixel counts
 _SIDE_PX, _WIDEST = 4, 160  # how far the sides of a line are: this, or this part of the picture's width
 _TINY, _FINE = 0.01, 255 * 4  # of a ratio; steps of what is summed up
@@ -59,11 +60,10 @@ def found(now: Picture, around: Four, trust: Float[Array, ""]) -> Found:
     """What lies on a frame and not on those around it. `trust`: 1 where these come from both sides, less else."""
     laid = _laid(now, around)
     luma, others = color.grey(now)[..., 0], color.grey(laid)[..., 0]
-    _, low, high, _ = _sorted(others)
-    dirt = _dirt(luma, low, high, trust)
+    dirt = _dirt(luma, others, trust)
     sides = ((color.grey(around[k])[..., 0], others[k]) for k in (1, 2))
     dirt = dirt & ~_moves(dirt, luma, *sides)
-    dark = dirt & (luma < low)
+    dark = dirt & (luma < _middle(others))
     lines = _lines(luma, others)
     fill = jnp.where((lines & ~dirt)[..., None], _across(now, laid), _middle(laid))
     return Found(most(dark, 1), most(dirt & ~dark, 1), lines, fill)
@@ -132,8 +132,9 @@ def _middle(laid: Float[Array, "4 *s"]) -> Array:
     return (low + high) / 2
 
 
-def _dirt(luma: Luma, low: Luma, high: Luma, trust: Float[Array, ""]) -> Mask:
+def _dirt(luma: Luma, others: Float[Array, "4 h w"], trust: Float[Array, ""]) -> Mask:
     """What is darker or brighter than three of the four, wherever within a pixel they lie; and reaches from there."""
+    least_of, low, high, most_of = _sorted(others)
     differs = jnp.abs(luma - (low + high) / 2)
     limit = _LEAST + _GRAINS * 1.48 * jnp.median(differs) + _UNSURE * blurred(high - low, _NEAR_PX)
     out = lambda low, high: jnp.maximum(luma - high, low - luma)
@@ -142,25 +143,25 @@ def _dirt(luma: Luma, low: Luma, high: Luma, trust: Float[Array, ""]) -> Mask:
         dirt = most(dirt, 1) & reach
     rows, columns = (jnp.minimum(jnp.arange(n), jnp.arange(n)[::-1]) for n in dirt.shape)
     inside = jnp.minimum(rows[:, None], columns) >= _BORDER_PX
-    dirt = dirt & (inside | (trust >= 1)) & _like_around(dirt, differs, high - low, trust)
+    dirt = dirt & (inside | (trust >= 1)) & _like_around(dirt, differs, high - low, most_of - least_of, trust)
     crowd = blurred(means(dirt.astype(jnp.float32), min(BLOCK_PX, *dirt.shape)), _CROWD_CELLS)
     return dirt & _full(crowd < _CROWDED, min(BLOCK_PX, *dirt.shape), dirt.shape)
 
 
-def _like_around(dirt: Mask, differs: Luma, unsure: Luma, trust: Float[Array, ""]) -> Mask:
+def _like_around(dirt: Mask, differs: Luma, unsure: Luma, apart: Luma, trust: Float[Array, ""]) -> Mask:
     """The spots around which the frame is like the others, and in which these agree. At half the size."""
     if min(dirt.shape) < 2:
         return jnp.zeros_like(dirt)
     here, beside = means(dirt.astype(jnp.float32), 2) > 0, means(1.0 - most(dirt, 2), 2)
-    differs, unsure = means(differs, 2), means(unsure, 2)
+    differs, unsure, apart = means(differs, 2), means(unsure, 2), means(apart, 2)
     spots, ring = _spots(here), lambda x: blurred(x * beside, _RING_PX // 2)
     # In whole numbers, so that a sum is the same in any order. Of a picture's size they hold it.
     total = lambda x: jnp.zeros(here.size, jnp.uint32).at[spots].add(jnp.round(x * here * _FINE).astype(jnp.uint32))
     share = lambda x, of: total(x).astype(jnp.float32) / jnp.maximum(total(of), 1)
     within, around = jnp.ones_like(differs), ring(jnp.ones_like(differs))
     own = share(differs, within) + _CODE
-    ratios = share(ring(differs), around), share(ring(unsure), around), share(unsure, within)
-    unlike = jnp.prod(jnp.stack([ratio / own + _TINY for ratio in ratios]), axis=0)
+    unlike = ((share(ring(differs), around), 2.0), (share(unsure, within), 0.5), (share(apart, within), 1.0))
+    unlike = jnp.prod(jnp.stack([(ratio / own + _TINY) ** power for ratio, power in unlike]), axis=0)
     return dirt & _full((unlike < trust * _MOST_UNLIKE)[spots] & here, 2, dirt.shape)
 
 
@@ -207,14 +208,19 @@ def _spots(here: Mask) -> Int[Array, "h w"]:
 
 
 def _lines(luma: Luma, others: Float[Array, "4 h w"]) -> Mask:
-    """Upright lines, dark or bright, that three of the frames around do not have there."""
+    """Upright lines, dark or bright, that three of the frames around do not have there, as they have what is beside."""
     side = max(_SIDE_PX, luma.shape[1] // _WIDEST)
-    lines = jnp.zeros(luma.shape, bool)
+    lines, differs = jnp.zeros(luma.shape, bool), jnp.abs(luma - _middle(others))
+    beside = _along(sum(_moved(differs, sign * (side + k)) for sign in (-1, 1) for k in (1, 2, 3, 4)) / 8)
     for own, new in zip(_ridges(luma, side), _ridges(luma - others, side), strict=True):
         strong = _along(jnp.clip(own, -_MOST_LINE, _MOST_LINE))
         lacking = jnp.sort(_along(jnp.clip(new, -_MOST_LINE, _MOST_LINE)), axis=0)[1]
         whole = _along((own > _LINE / 2).astype(jnp.float32))
-        line = most((strong > _LINE) & (lacking > _LINE_NEW) & (whole > _LINE_SHARE), 1, axes=(1,))
+        line = most(
+            (strong > _LINE) & (lacking > _LINE_NEW) & (whole > _LINE_SHARE) & (strong > _LINE_TIMES * beside),
+            1,
+            axes=(1,),
+        )
         lines |= most(line & (_along(own, 2) > _LINE_HERE), 1, axes=(1,))
     return lines
 
