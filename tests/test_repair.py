@@ -109,6 +109,14 @@ def test_a_kind_of_dirt_that_is_off_stays(off, code, folder):
     assert changed[bad[where] == 260 - code].mean() > 0.7
 
 
+def test_more_sensitive_finds_more(folder):
+    bad, where = dirtied(scene())
+    found = [repaired(bad, "-y", steps=f"repair=sensitivity={level}")[1] for level in (0.01, 1, 2)]
+    assert not found[0].any()
+    assert not (found[1] & ~found[2]).any()
+    assert found[2][where].mean() > 0.75
+
+
 def test_a_painted_mask_says_where(folder):
     film = scene()
     bad, where = dirtied(film)
@@ -160,6 +168,8 @@ def test_what_cannot_be_is_said(folder):
         Chain("repair").kinds(Kind(32, 32, still=True))
     with pytest.raises(FlagError, match="are all off"):
         Chain("repair=dark=off:bright=off:scratches=off")
+    with pytest.raises(FlagError, match="sensitivity=9 must be above 0 and at most 4"):
+        Chain("repair=sensitivity=9")
 
 
 def test_spots_are_what_touches():

@@ -10,7 +10,7 @@ from flax import nnx
 
 import zoo
 from tests import clips
-from zoo import cli, color, filters, pictures
+from zoo import cli, color, filters, masks, pictures
 from zoo.budget import Budget
 from zoo.chain import STEPS, Chain
 from zoo.color import Layout

@@ -30,7 +30,8 @@ _EDGE = 0.5  # share of that to which dirt reaches from where it is sure
 _SPREADS = 3  # px
 _BORDER_PX = 24  # where a side in time is missing: what a pan takes out of the picture
 _NEAR_PX, _RING_PX = 5, 25  # around a pixel: where the frames around must agree; around a spot: where all must
-_MOST_UNLIKE = 0.256**3.5  # product of shares, to powers, of what a spot differs by: around it, and within
+_POWERS, _ONE_SIDED = 3.5, 0.4  # of the shares, together; trust where a side in time is missing
+_MOST_UNLIKE = 0.256**_POWERS  # product of shares, to powers, of what a spot differs by: around it, and within
 _SEARCH_PX, _MOST_PART = 20, 8  # how far a thing goes in a frame; the part of the picture that may be dirt
 _CROWDED, _CROWD_CELLS = 0.5, 5  # share of dirt among so many blocks which is no dirt but movement
 _LINE_ROWS = 32  # before and after, over which a line must go on
@@ -56,11 +57,12 @@ class Found(NamedTuple):
 
 
 @jax.jit
-def found(now: Picture, around: Four, trust: Float[Array, ""]) -> Found:
-    """What lies on a frame and not on those around it. `trust`: 1 where these come from both sides, less else."""
+def found(now: Picture, around: Four, sensitivity: Float[Array, ""], one_sided: Bool[Array, ""]) -> Found:
+    """What lies on a frame and not on those around it. `sensitivity`: how many times as unlike what is usual a spot and
+    what is around it may be. `one_sided`: whether all of these come before it, or after."""
     laid = _laid(now, around)
     luma, others = color.grey(now)[..., 0], color.grey(laid)[..., 0]
-    dirt = _dirt(luma, others, trust)
+    dirt = _dirt(luma, others, sensitivity, one_sided)
     sides = ((color.grey(around[k])[..., 0], others[k]) for k in (1, 2))
     dirt = dirt & ~_moves(dirt, luma, *sides)
     dark = dirt & (luma < _middle(others))
@@ -132,7 +134,7 @@ def _middle(laid: Float[Array, "4 *s"]) -> Array:
     return (low + high) / 2
 
 
-def _dirt(luma: Luma, others: Float[Array, "4 h w"], trust: Float[Array, ""]) -> Mask:
+def _dirt(luma: Luma, others: Float[Array, "4 h w"], sensitivity: Float[Array, ""], one_sided: Bool[Array, ""]) -> Mask:
     """What is darker or brighter than three of the four, wherever within a pixel they lie; and reaches from there."""
     least_of, low, high, most_of = _sorted(others)
     differs = jnp.abs(luma - (low + high) / 2)
@@ -141,9 +143,10 @@ def _dirt(luma: Luma, others: Float[Array, "4 h w"], trust: Float[Array, ""]) ->
     dirt, reach = out(least(low, 1), most(high, 1)) > limit, (differs > _EDGE * limit) & (out(low, high) > 0)
     for _ in range(_SPREADS):
         dirt = most(dirt, 1) & reach
+    trust = sensitivity**_POWERS * jnp.where(one_sided, _ONE_SIDED, 1)
     rows, columns = (jnp.minimum(jnp.arange(n), jnp.arange(n)[::-1]) for n in dirt.shape)
     inside = jnp.minimum(rows[:, None], columns) >= _BORDER_PX
-    dirt = dirt & (inside | (trust >= 1)) & _like_around(dirt, differs, high - low, most_of - least_of, trust)
+    dirt = dirt & (inside | ~one_sided) & _like_around(dirt, differs, high - low, most_of - least_of, trust)
     crowd = blurred(means(dirt.astype(jnp.float32), min(BLOCK_PX, *dirt.shape)), _CROWD_CELLS)
     return dirt & _full(crowd < _CROWDED, min(BLOCK_PX, *dirt.shape), dirt.shape)
 
@@ -211,7 +214,8 @@ def _lines(luma: Luma, others: Float[Array, "4 h w"]) -> Mask:
     """Upright lines, dark or bright, that three of the frames around do not have there, as they have what is beside."""
     side = max(_SIDE_PX, luma.shape[1] // _WIDEST)
     lines, differs = jnp.zeros(luma.shape, bool), jnp.abs(luma - _middle(others))
-    beside = _along(sum(_moved(differs, sign * (side + k)) for sign in (-1, 1) for k in (1, 2, 3, 4)) / 8)
+    around = jnp.stack([_moved(differs, sign * (side + k)) for sign in (-1, 1) for k in (1, 2, 3, 4)])
+    beside = _along(around.mean(0))
     for own, new in zip(_ridges(luma, side), _ridges(luma - others, side), strict=True):
         strong = _along(jnp.clip(own, -_MOST_LINE, _MOST_LINE))
         lacking = jnp.sort(_along(jnp.clip(new, -_MOST_LINE, _MOST_LINE)), axis=0)[1]

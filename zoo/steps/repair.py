@@ -14,7 +14,7 @@ from zoo.steps.step import Aside, Kind, Moment, Picture, Window, successors
 from zoo.windows import spans
 
 _AT_ONCE_PX, _ROWS, _MARGIN_PX = 2**22, 32, 96  # of a band of rows; so many more above and below
-_ONE_SIDED = 0.4  # trust at a shot's end
+_MOST_SENSITIVE = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Repair:
     dark: Annotated[bool, "look for dirt that is darker than the picture"] = True
     bright: Annotated[bool, "look for dirt that is brighter"] = True
     scratches: Annotated[bool, "look for upright lines that stay where they are while the picture moves"] = True
+    sensitivity: Annotated[float, "how much is taken for dirt; 2 finds more, and more that only moves"] = 1.0
     mask: Annotated[Path | None, "where the damage is: white, instead of looking for it"] = None
 
     on: ClassVar[str] = "rgb"
@@ -36,6 +37,8 @@ class Repair:
     def __post_init__(self):
         if not (self.dark or self.bright or self.scratches or self.mask):
             raise FlagError("repair: dark, bright and scratches are all off; leave repair out")
+        if not 0 < self.sensitivity <= _MOST_SENSITIVE:
+            raise FlagError(f"repair: sensitivity={self.sensitivity:g} must be above 0 and at most {_MOST_SENSITIVE}")
 
     def kind(self, kind: Kind) -> Kind:
         if kind.still:
@@ -52,15 +55,15 @@ class Repair:
             assert aside.mask
             hit, fill = aside.mask(now.number)[..., 0] > 0.5, *_in_bands(dirt.shown, now.rgb, around)
         elif around:
-            trust = jnp.float32(1 if window.before and window.after else _ONE_SIDED)
-            found = dirt.Found(*_in_bands(lambda *band: dirt.found(*band, trust), now.rgb, around))
+            how = jnp.float32(self.sensitivity), jnp.bool_(not (window.before and window.after))
+            found = dirt.Found(*_in_bands(lambda *band: dirt.found(*band, *how), now.rgb, around))
             kinds = (self.dark, found.dark), (self.bright, found.bright), (self.scratches, found.scratches)
             hit, fill = sum((kind for wanted, kind in kinds if wanted), hit), found.fill
         return successors(now, [jnp.where(hit[..., None], fill, now.rgb)], mask=_with_earlier(hit, now))
 
     def identity(self) -> dict[str, Any]:
-        kinds = {"dark": self.dark, "bright": self.bright, "scratches": self.scratches}
-        return {"mask": masks.sum_of(self.mask)} if self.mask else kinds
+        names = "dark", "bright", "scratches", "sensitivity"
+        return {"mask": masks.sum_of(self.mask)} if self.mask else {name: getattr(self, name) for name in names}
 
 
 def _around(window: Window) -> dirt.Four | None:
