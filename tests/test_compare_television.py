@@ -9,6 +9,7 @@ from PIL import Image
 from eval.comparison import methods
 from eval.comparison.material import Material
 from eval.comparison.values import measured
+from eval.tasks import TASKS
 from eval.tasks.television import LEVELS, TASK, TRIAL, open_frames
 from zoo.errors import InputError
 
@@ -55,3 +56,9 @@ def test_others_figures_are_reached(codec):
     for method, expected in zip(methods.choose_methods(TASK, ["cubic", "lanczos"])[0][1:], KNOWN[codec], strict=True):
         found = measured(method, "tv", condition, material, material.degraded(condition, seed=0))
         assert np.mean(found["psnr"]) == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_every_task_has_networks_that_take_part(task):
+    """Those that ship, each in a trial of its scale."""
+    assert any(method.kind == "network" for method in methods.choose_methods(task, None)[0])

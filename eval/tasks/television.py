@@ -144,7 +144,7 @@ TASK = Task(
     },
     open=open_frames,
     restorer=_network,
-    compared=lambda config: config.task == "upscale",
+    compared=lambda config: config.task == "upscale" and config.scale == SCALE,
     protocol="psnr_y, ssim_gauss11_y; Y of BT.601 from 16 to 235 of pictures in 8 bits, range 255; the four textured "
     "tiles of nine, each made larger by itself, 20 lines and 24 columns of border cropped",
     heading="Television made larger",
