@@ -82,7 +82,7 @@ def chain(steps: str) -> Callable[[Clip], np.ndarray]:
 
 
 def _compared(config: NetworkConfig) -> bool:
-    return config.task == "denoise" and isinstance(config, FilmConfig | ResNetConfig)
+    return isinstance(config, FilmConfig) or (isinstance(config, ResNetConfig) and not config.impulse)
 
 
 def _peer(method: str, settings: str, psnr: float, ssim: float) -> Claim:
