@@ -9,6 +9,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -132,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_seed(flags.seed)
     path = writable(flags.json, "--json") if flags.json else None
     result = tune(task, task.open(flags.data).first(flags.limit), seed=flags.seed)
-    result["data"]["source"] = flags.data
+    result["data"]["source"] = "/".join(Path(flags.data).parts[-2:])  # the same everywhere
     title = task.metrics[task.rank].title
     print(f"{title}: mean over {result['data']['items']} items of {flags.data}, seed {flags.seed}")
     print(table(task, result))

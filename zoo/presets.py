@@ -19,7 +19,7 @@ PRESETS: dict[str, Preset] = {
     "tv-to-hd": Preset(
         "television of 576 or 480 lines to 1920x1080, a picture a field", "deinterlace,upscale=1080p:model=upscale-tv"
     ),
-    "old-film": Preset("flicker, dirt, scratches and grain off old film", "deflicker,repair,denoise=fast-grain,fuse"),
+    "old-film": Preset("flicker, dirt, scratches and grain off old film", "deflicker,repair,denoise=film-grain"),
 }
 
 
