@@ -309,7 +309,7 @@ def test_bad_flags(argv, capsys):
 
 def test_unknown_flags_list_the_flags(capsys):
     assert cli.main(["restore", "--modle=x", "a.png"]) == 2
-    assert "--keep-grain, --mask, --max-pixels, --model" in capsys.readouterr().err
+    assert "--keep-grain, --line, --margin, --mask, --max-pixels, --model" in capsys.readouterr().err
 
 
 # ---- what is shown

@@ -26,13 +26,13 @@ _LOW = 0.5260, 0.0260  # with high frequencies from the fields around,
 _HIGH = 0.17, 0.116, 0.031  # whose weights these are, of the same, the near and the far lines
 
 
-def windows(woven: Float[np.ndarray, "m h w c"], parity: int) -> tuple[Fields, Rows]:
+def windows(woven: Woven, parity: int) -> tuple[Fields, Rows]:
     """The fields around each frame's field of one parity."""
     count = 2 * len(woven)
     times = np.arange(parity, count, 2)[:, None] + np.arange(-REACH, REACH + 1)
     times = np.abs(times)
     times = np.where(times >= count, 2 * (count - 1) - times, times)  # as even or odd as they were
-    return normal(woven[..., 0][times // 2], parity)
+    return normal(jnp.asarray(woven[..., 0])[times // 2], parity)
 
 
 def deinterlaced(woven: Woven, lines: Lines) -> Float[Array, "_ h w c"]:

@@ -10,6 +10,7 @@ from av.error import FFmpegError
 from jaxtyping import Float
 
 from zoo import color
+from zoo.errors import InputError
 from zoo.film import formats
 from zoo.film.read import sequence, source
 from zoo.film.read.source import PIPE, Film
@@ -34,7 +35,10 @@ def runs(film: Film, frames: int) -> Iterator[list[tuple[np.ndarray, ...]]]:
         count = len(sequence.find(film.name, film.gaps))
         firsts = sorted({max(0, (2 * k + 1) * count // (2 * MOMENTS) - 1) for k in range(MOMENTS)})
         for first in firsts:
-            yield [frame.planes for frame in itertools.islice(sequence.read(film, first), frames)]
+            try:
+                yield [frame.planes for frame in itertools.islice(sequence.read(film, first), frames)]
+            except InputError:  # the work itself says so, if it comes there
+                continue
         return
     seconds = 0 if film.ends is None else film.ends - film.begins
     with source.opened(film.name) as container:
