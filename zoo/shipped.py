@@ -35,7 +35,7 @@ SHA256: dict[str, str] = {
     "fast-grain-photos": "5bc30542a6d0c714acc6f6ab4c1423e13be310b8c898e2e06b92d93f3680a20e",
     "fast-salt-and-pepper": "e01f4ab55ba0162adc02d50612867d8dcb51d40f247a9419d05411ad8d386d6c",
     "fast-salt-and-pepper-photos": "38d7752783fc240a75023a3151ecb93fa045ac64b63a2df4d9bbc4160af728e3",
-    "film-grain": "c2d65ea1e51b9bd568f932f0c0e25a48fb07907cb3353028f09b0f2f680d3fd5",
+    "film-grain": "ddeddba10b25db297d752c70cf8521f3155c49fc116f1ee23573293d7a337774",
     "gan-gaussian": "bc603cf66918d26f233ef97dd85caee5611626fdc61100247531cf45078ae212",
     "gan-gaussian-photos": "44afc09b318d7e42a75236952c8efa7bc9c088456653c4441a978b640fffa8cd",
     "gan-paper-gaussian": "b0c612d3aca3b29b2976bd33c1b8494a6fe97d0b168e628b7501f9bc26331b24",
