@@ -51,6 +51,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any machine")
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "photos"
+MAPS = Path("/proc/self/maps")  # Linux lets a process have 65,530; a compiled program takes several
+MANY_MAPS = 40_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_programs():
+    """In a process that has compiled a great deal, the programs of modules that are done are let go of."""
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture
