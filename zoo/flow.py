@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
+from zoo.flicker import means
+
 _WINDOW_PX, _LIGHT_PX, _EVEN_PX = 9, 11, 5  # sides of the squares that move alike, have one light, are evened out
 _NOISE = 1e-4  # mean square of the gradient at which half of a movement is believed
 _UNLIKE = 12 / 255  # a difference that counts half: what is of another layer
@@ -41,8 +43,8 @@ def pyramid(luma: Plane, trust: Plane) -> Pyramid:
     sizes = [jnp.stack([luma, trust], -1)]
     while len(sizes) <= finest(*luma.shape) or min(sizes[-1].shape[:2]) // 2 >= _SMALLEST_PX:
         x = jnp.pad(sizes[-1], [(0, side % 2) for side in sizes[-1].shape[:2]] + [(0, 0)], mode="edge")
-        share = _halved(x[..., 1])
-        sizes.append(jnp.stack([_halved(x[..., 0] * x[..., 1]) / jnp.maximum(share, _TINY), share], -1))
+        share = means(x[..., 1], 2)
+        sizes.append(jnp.stack([means(x[..., 0] * x[..., 1], 2) / jnp.maximum(share, _TINY), share], -1))
     return tuple(sizes[finest(*luma.shape) :])
 
 
@@ -139,11 +141,6 @@ def _taps(t: Array) -> list[Array]:
     return [(-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2, (t + 4 * t**2 - 3 * t**3) / 2, (t**3 - t**2) / 2]
 
 
-def _halved(x: Plane) -> Float[Array, "_ _"]:
-    rows = (x[::2] + x[1::2]) / 2
-    return (rows[:, ::2] + rows[:, 1::2]) / 2
-
-
 def _doubled(x: Field) -> Float[Array, "_ _ 2"]:
     return jax.image.resize(x, (2 * x.shape[0], 2 * x.shape[1], 2), "linear")
 
@@ -165,7 +162,7 @@ def smoothed(x: Plane, trust: Plane) -> Plane:
     sizes = [(x * trust, trust)]
     while max(sizes[-1][0].shape) > 1:
         value, share = (jnp.pad(y, [(0, side % 2) for side in y.shape]) for y in sizes[-1])
-        value, share = _halved(value), _halved(share)
+        value, share = means(value, 2), means(share, 2)
         most = jnp.minimum(1, 4 * share) / (share + _TINY)
         sizes.append((value * most, share * most))
     out = sizes[-1][0]
