@@ -104,6 +104,7 @@ def test_frames_of_the_flag_are_what_the_network_sees(capsys, around):
     [
         (["--frames=2", "--network=resnet"], "a resnet looks at one frame; give --network=film"),
         (["--frames=-1"], "around=-1 must be at least 1"),
+        (["--frames=2", "--method=cyclegan"], "a network that looks at several frames learns from pairs"),
         (["--network=film:around=0"], "around=0 must be at least 1"),
     ],
 )
@@ -118,8 +119,14 @@ def test_other_networks_do_not_grow_into_it():
     assert grow.as_taught(ResNetConfig(impulse=True), TINY) == ResNetConfig(impulse=True)
 
 
-def test_it_is_trained_on_clips(picture_folder, tmp_path):
-    line = [f"--data={picture_folder}", f"--workdir={tmp_path}", "--network=film:width=4,blocks=1,doubt=4,around=1"]
+@pytest.mark.parametrize("method", ["paired", "gan"])
+def test_it_is_trained_on_clips(method, picture_folder, tmp_path):
+    line = [
+        f"--method={method}",
+        f"--data={picture_folder}",
+        f"--workdir={tmp_path}",
+        "--network=film:width=4,blocks=1,doubt=4,around=1",
+    ]
     line += ["--noise=grain", "--white=0.5", "--batch=2", "--crop=32", "--images=4", "--checkpoints=1", "--valid=2"]
     assert denoise.main(line) == 0
     about = registry.card(tmp_path)

@@ -114,8 +114,6 @@ class Denoise(Lesson):
 
     def degraded(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Array:
         """In colour: `alike` turns a share grey, after the method has made noise of its own."""
-        if self.frames > 1:
-            raise FlagError("a network that looks at several frames learns from pairs; leave out --method")
         return self._noise(key, clips, progress, 0.0).seen
 
     def _noise(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], grey: float) -> Pair:

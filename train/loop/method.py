@@ -15,6 +15,7 @@ from train.loop.lesson import Lesson
 from train.loop.settings import PRESETS, Settings, network_config, refuse_ignored
 from zoo import registry
 from zoo.damage.pair import Pair
+from zoo.errors import FlagError
 from zoo.models.convolution import compiler_options
 
 # "clean", "degraded" where they are unpaired: clips in [0, 1]; and what is known of them, as the lesson asks.
@@ -62,6 +63,8 @@ class Method:
     optimisers: dict[str, st.Adam]
 
     def __init__(self, settings: Any, lesson: Lesson, steps: int):
+        if self.unpaired and lesson.frames > 1:
+            raise FlagError("a network that looks at several frames learns from pairs; choose --method=paired or gan")
         self.settings, self.lesson, self.steps = settings, lesson, steps
 
     def network(self) -> Any:
