@@ -74,8 +74,9 @@ RECIPES = {
     "upscale-x2": "upscale --scale=2 --crop=64 --batch=16 --loss=psnr",
     "upscale-x4": f"upscale --scale=4 {_WIDE} --batch=16 --loss=psnr --weights=upscale-x2",
     "upscale-tv": f"upscale --source=television {_WIDE} --batch=16 --loss=psnr --weights=upscale-x2 {_ANOTHER_NOISE}",
-    # As large as motion needs room; -PSNR, for still clips would count for nothing beside those that move.
-    "deinterlace": f"deinterlace {_WIDE} --loss=psnr --batch=4 --learning-rate=7e-4",
+    # As large as motion needs room. -PSNR, for still clips would count for nothing beside those that move; the visible
+    # part, for they would count for all.
+    "deinterlace": f"deinterlace {_WIDE} --loss=visible_psnr --batch=4 --learning-rate=7e-4",
     "gan-pictures": (
         "gan --goal=generate --crop=64 --network=width=8 --judge=width=16 --batch=16 --dropout=0.3 --average=0.98 "
         "--images=4800 --checkpoints=8 --leaves=64 --valid=1"
