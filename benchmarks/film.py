@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import processes
 from benchmarks.measure import TINY, Rounds, compare, reason, rounded
-from zoo import color, leaves
+from zoo import color
 from zoo.budget import Budget
 from zoo.color import Layout
 from zoo.errors import ZooError
@@ -28,6 +28,7 @@ from zoo.film.plan import Options
 from zoo.film.read import source
 from zoo.film.read.decoding import Losses
 from zoo.film.write import encode
+from zoo.made import leaves
 from zoo.memory import keep_freed
 from zoo.presets import model_chain
 

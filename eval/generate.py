@@ -23,9 +23,10 @@ import zoo
 from eval.comparison.datasets import open_pictures
 from eval.comparison.options import RESULTS
 from eval.pages.report import markdown, number, write_json, write_section
-from zoo import color, draws, leaves
+from zoo import color, draws
 from zoo.errors import FlagError, command
 from zoo.flags import check_names
+from zoo.made import leaves
 
 ROOT = Path(__file__).parents[1]
 COUNT, EACH = 512, 8  # pictures of a kind; that are cut from one large one

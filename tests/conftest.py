@@ -87,7 +87,7 @@ def as_shipped():
 def quick_leaves(monkeypatch):
     """Noise in the place of leaves, which compile for most of a minute."""
 
-    from zoo import leaves
+    from zoo.made import leaves
 
     def pictures(key, *, count, size):
         seed = np.asarray(jax.random.key_data(key)).tolist()

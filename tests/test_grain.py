@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.clips import write
-from zoo import cli, grain, leaves, noise, presets
+from zoo import cli, grain, noise, presets
 from zoo.grain import Grain
+from zoo.made import leaves
 
 
 @pytest.fixture(scope="module")

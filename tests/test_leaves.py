@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo import draws, leaves
+from zoo import draws
 from zoo.errors import FlagError
+from zoo.made import leaves
 
 
 @pytest.fixture(scope="module")

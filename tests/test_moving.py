@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from zoo import lettering, moving
+from zoo.made import lettering, moving
 
 SIZE, TIMES = 64, jnp.arange(3.0)
 

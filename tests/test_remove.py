@@ -9,9 +9,10 @@ import pytest
 
 from tests import clips
 from tests.test_film_resume import break_at
-from zoo import camera, cli, filling, flow, pictures
+from zoo import cli, filling, pictures
 from zoo.color import Layout
 from zoo.errors import FlagError, InputError
+from zoo.motion import camera, flow
 from zoo.steps.remove import Remove
 from zoo.steps.step import Aside, Kind, Moment, Window
 

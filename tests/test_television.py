@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from jax import random
 
-from zoo import leaves
 from zoo.damage import codec
 from zoo.damage.television import television
+from zoo.made import leaves
 from zoo.metrics import psnr
 from zoo.resize import resized
 

@@ -7,8 +7,9 @@ import pytest
 
 from tests import clips
 from tests.test_remove import scene
-from zoo import cli, pictures, tracking
+from zoo import cli, pictures
 from zoo.commands.track import spans
+from zoo.motion import tracking
 
 HEIGHT, WIDTH, COUNT, WIDE = 96, 144, 12, 3.0
 

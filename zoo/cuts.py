@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.flicker import means
-from zoo.motion import every_step
+from zoo.motion.blocks import every_step
 
 CUT = 0.33  # a score above it is a cut
 _SMALL_PX = 128  # longest side of the small pictures, at most

@@ -1,9 +1,9 @@
 """Dirt and scratches of film, found against the frames around and filled from them.
 
-What lies on one frame alone is nothing like the frames before and after, laid over it (`zoo.motion`), which are like
-one another. So is what moves too fast to be laid over; but around that, too, nothing fits, and the frames around agree
-in nothing. Scratches stay for many frames, at one place in the gate, while the picture moves: a line of the picture
-moves with it. Where the picture stands still the two cannot be told apart, and the line stays.
+What lies on one frame alone is nothing like the frames before and after, laid over it (`zoo.motion.blocks`), which are
+like one another. So is what moves too fast to be laid over; but around that, too, nothing fits, and the frames around
+agree in nothing. Scratches stay for many frames, at one place in the gate, while the picture moves: a line of the
+picture moves with it. Where the picture stands still the two cannot be told apart, and the line stays.
 
 The frames around come in fours, in time's order. Luma and codes lie in [0, 1].
 """
@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from zoo import color
 from zoo.flicker import means
-from zoo.motion import BLOCK_PX, blurred, compensated, every_step
+from zoo.motion.blocks import BLOCK_PX, blurred, compensated, every_step
 from zoo.resize import resized
 
 _CODE = 1 / 255

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
 from zoo.color import SITINGS, Layout, rounded
-from zoo.flow import Camera, Field, around, cubic, inside, linear, moved, smoothed
+from zoo.motion.flow import Camera, Field, around, cubic, inside, linear, moved, smoothed
 
 _CELL = 4  # pixels: a multiple of the side of every cell of chroma
 _WINDOW_PX, _MARGIN_PX = 256, 32  # multiples of it
@@ -40,7 +40,7 @@ Codes = tuple[Shaped[Array, "_ _"], ...]
 
 class Other(NamedTuple):
     """A frame that is laid over another. `hidden`: of each sample of its planes. `camera`, `move`: where a pixel of the
-    other lies in it (see `zoo.flow`). `distance`: in frames."""
+    other lies in it (see `zoo.motion.flow`). `distance`: in frames."""
 
     planes: Codes
     hidden: tuple[Bool[Array, "h w"], ...]

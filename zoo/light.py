@@ -1,7 +1,7 @@
 """How much brighter each part of a frame is than the same part of the frame before, whatever has moved.
 
-Both are made small; the one before is laid over the frame (`zoo.motion`), and in each cell of a grid the median of the
-log ratios is taken, which neither dirt nor what moves alone can turn.
+Both are made small; the one before is laid over the frame (`zoo.motion.blocks`), and in each cell of a grid the median
+of the log ratios is taken, which neither dirt nor what moves alone can turn.
 """
 
 import math
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.flicker import means
-from zoo.motion import BLOCK_PX, compensated
+from zoo.motion.blocks import BLOCK_PX, compensated
 
 GRID = 4, 6  # rows, columns
 _SMALL_PX = 192  # longest side of the small pictures, about

@@ -12,9 +12,9 @@ import numpy as np
 import tyro
 from PIL import Image, ImageDraw, ImageFont
 
-from zoo import leaves, moving
 from zoo.errors import command
 from zoo.flags import check_names
+from zoo.made import leaves, moving
 
 _SIZE, _FRAMES, _SHOWN = (108, 120), 7, (0, 2, 4, 6)
 _FASTEST_PX = 8  # a frame; what is as fast or faster has the fullest colour

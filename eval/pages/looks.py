@@ -12,11 +12,11 @@ import tyro
 from PIL import Image, ImageDraw, ImageFont
 
 from eval.grade.looks import LOOKS
-from zoo import leaves
 from zoo.errors import command
 from zoo.flags import check_names
 from zoo.looks import learn
 from zoo.looks.look import Look
+from zoo.made import leaves
 
 _SIZE, _LEARNED, _SHOWN = 88, 3, 2  # px of a picture; pairs to learn from; pictures that were not among them
 _COLOURS = 30  # of a picture

@@ -15,8 +15,8 @@ import numpy as np
 
 from train.loop.clips import ClipsSource
 from train.loop.sources import THREADS, FolderSource, LeavesSource, Progress, Source, TfdsSource, digest
-from zoo import moving
 from zoo.errors import FlagError
+from zoo.made import moving
 
 STILLS = 4  # that a clip is made of
 ASIDE = ("motion", "seen", "behind")  # what is known of clips that are made
@@ -148,8 +148,8 @@ def batches(
     one of `frames` [n, frames, crop, crop, 3].
 
     Of stretches of film a clip is the same part of successive frames, mirrored at most. Pictures are made to move
-    (`zoo.moving`), each clip of STILLS of them. What is then known of it, of ASIDE, may be asked for: each batch is a
-    dict of "clean" and of these, as float32 or uint8.
+    (`zoo.made.moving`), each clip of STILLS of them. What is then known of it, of ASIDE, may be asked for: each batch
+    is a dict of "clean" and of these, as float32 or uint8.
 
     Every picture is drawn once before any is drawn again, in a new order each time. The iterator begins with batch
     number `start` of the row that (source, seed, batch, crop, frames) fix. Of a global batch each process gets its own

@@ -13,8 +13,9 @@ import jax
 import numpy as np
 from PIL import Image
 
-from zoo import bounds, leaves, pictures
+from zoo import bounds, pictures
 from zoo.errors import FlagError, InputError
+from zoo.made import leaves
 from zoo.pictures.picture import FORMATS
 
 Progress = Callable[[int, int], None]  # (done, total)

@@ -16,7 +16,7 @@ from zoo.chain import Chain
 from zoo.color import Layout
 from zoo.cuts import is_cut
 from zoo.film.read.source import Frame
-from zoo.motion import blurred
+from zoo.motion.blocks import blurred
 from zoo.steps.step import ALPHA, BEYOND, Aside, Kind, Moment, Planes
 
 T = TypeVar("T")

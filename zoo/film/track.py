@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from zoo import color, pictures, tracking
+from zoo import color, pictures
 from zoo.cuts import cut_score, is_cut
 from zoo.errors import InputError
 from zoo.film import job
 from zoo.film.finish import Count
 from zoo.film.plan import Options
 from zoo.film.read.source import Film
+from zoo.motion import tracking
 
 _LOST = 60  # codes by which a line may be unlike what was painted
 

@@ -1,10 +1,10 @@
 """A denoiser that looks at the frames before and after: what of them may be used is learnt, and so is the rest.
 
-Each neighbour is laid over the frame (`zoo.motion`). A small network says how far it may be trusted, place by place;
-the frame and what is trusted of its neighbours are averaged, which takes off grain and no detail. A ResNet restores
-that mean, of which it is told what it is made of. Mean first, network then: the other way round, the network has taken
-off detail before its neighbours could tell it from grain (as VNLM, Arias and Morel 2018, and FastDVDnet, Tassano et
-al. 2020, have it too).
+Each neighbour is laid over the frame (`zoo.motion.blocks`). A small network says how far it may be trusted, place by
+place; the frame and what is trusted of its neighbours are averaged, which takes off grain and no detail. A ResNet
+restores that mean, of which it is told what it is made of. Mean first, network then: the other way round, the network
+has taken off detail before its neighbours could tell it from grain (as VNLM, Arias and Morel 2018, and FastDVDnet,
+Tassano et al. 2020, have it too).
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from zoo.errors import FlagError
 from zoo.models.layers import Conv, fold, leaky, like_kernel, unfold
 from zoo.models.network import OneToOne, channels
 from zoo.models.resnet import ResidualBlock
-from zoo.motion import BLOCK_PX, HALO_PX, compensated
+from zoo.motion.blocks import BLOCK_PX, HALO_PX, compensated
 
 _FOLD = 2  # side of the block of pixels folded into channels
 _GAIN = 8.0  # of differences between frames, as the first network sees them: they are small

@@ -1,6 +1,6 @@
 """Neighbouring restored frames of a shot, fused: the grain that a network leaves is another in each of them.
 
-Both neighbours are laid over the frame (`zoo.motion`); `earlier` and `later` are what they then differ by. Grain
+Both neighbours are laid over the frame (`zoo.motion.blocks`); `earlier` and `later` are what they then differ by. Grain
 of variance n gives mean squares of 2n and, as both differ from the same frame, a mean product of +n. Movement that was
 not undone, by m, adds m^2 to the squares and takes it from the product. So the product tells one from the other, with
 no level of noise known before. The frame stays as it is where the product is not that of grain; where the difference is
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zoo.flicker import means
-from zoo.motion import BLOCK_PX, blurred, compensated
+from zoo.motion.blocks import BLOCK_PX, blurred, compensated
 from zoo.steps.step import NOISY, Aside, Kind, Moment, Window, successors
 
 _CELL_PX = 2  # frames are judged by squares of 2x2 pixels; in such squares are

@@ -1,7 +1,7 @@
 """What a mask hides, such as a wire, filled in from other frames of the shot.
 
-A frame is laid over another by the camera's movement between them, chained from frame to frame (`zoo.camera`), and by
-what is left of the movement (`zoo.flow`). `zoo.filling` then takes samples of it.
+A frame is laid over another by the camera's movement between them, chained from frame to frame (`zoo.motion.camera`),
+and by what is left of the movement (`zoo.motion.flow`). `zoo.filling` then takes samples of it.
 """
 
 import dataclasses
@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from zoo import camera, color, masks
+from zoo import color, masks
 from zoo.color import Layout
 from zoo.errors import FlagError, InputError
 from zoo.filling import Other, filled, hidden
-from zoo.flow import Pyramid, finest, flow, pyramid
+from zoo.motion import camera
+from zoo.motion.flow import Pyramid, finest, flow, pyramid
 from zoo.steps.step import Aside, Kind, Moment, Planes, Window, successors_on_planes
 
 _DISTANCES = 1, 2, 3, 5, 8, 12, 16, 20  # of the frames that are looked at, before and after

@@ -1,10 +1,10 @@
 """Clips of pictures that move, made on the device, with the true motion of every pixel.
 
 A clip is a few layers: one still fills the frame, parts of others lie before it, each with an outline, a depth and a
-course of its own, seen by a camera that pans, turns, zooms and shakes; before some lies text (`zoo.lettering`). Slow
-motion and standing still are common, as in films; some clips are drawn on twos or threes, some fade. With procedural
-stills (`zoo.leaves`) the clips are nobody's. Everything is a function of real time, so that fields, shutters and what
-lies behind are known exactly. No clip holds a cut: a film's windows lie in one shot.
+course of its own, seen by a camera that pans, turns, zooms and shakes; before some lies text (`zoo.made.lettering`).
+Slow motion and standing still are common, as in films; some clips are drawn on twos or threes, some fade. With
+procedural stills (`zoo.made.leaves`) the clips are nobody's. Everything is a function of real time, so that fields,
+shutters and what lies behind are known exactly. No clip holds a cut: a film's windows lie in one shot.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax, random
 from jaxtyping import Array, Float, Int, Integer, Key
 
-from zoo import lettering
+from zoo.made import lettering
 
 LAYERS = 6  # of stills: the one that fills the frame, and those before it; text lies before them all
 WAVES = 4  # of an outline
