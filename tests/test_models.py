@@ -41,6 +41,7 @@ PARAMETERS = {
     "fast-gaussian": 117_932,
     "fast-grain": 117_932,
     "fast-salt-and-pepper": 119_084,
+    "film-gaussian": 141_600,
     "film-grain": 141_600,
     "gan-gaussian": 457_036,
     "gan-salt-and-pepper": 459_340,

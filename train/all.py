@@ -37,6 +37,8 @@ _GAUSSIAN = "--noise=gaussian --levels=0.002,0.055"
 _SALT_AND_PEPPER = "--noise=salt_and_pepper --levels=0.01,0.1"
 # Film grain up to what fast stock shows; half of the crops have white noise, which those who restore cannot tell.
 _GRAIN = "--noise=grain --white=0.5 --levels=0.002,0.12 --loss=psnr"
+# White noise alone, as far up.
+_WHITE = "--noise=gaussian --levels=0.002,0.12 --loss=psnr"
 # What white noise taught is a beginning; how grain looks must be learned anew.
 _ANOTHER_NOISE = "--learning-rate=6e-4 --hold=0.2"
 # Crops well above the receptive field: in smaller ones every pixel feels the border, as few of a picture do.
@@ -62,6 +64,8 @@ RECIPES = {
     "fast-grain": f"resnet {_GRAIN} {_WIDE} --weights=fast-gaussian {_ANOTHER_NOISE}",
     "resnet-grain": f"resnet {_GRAIN} {_WIDE} --weights=resnet-gaussian {_ANOTHER_NOISE}",
     "film-grain": f"denoise --frames=2 {_GRAIN} {_WIDE} --weights=fast-grain {_ANOTHER_NOISE}",
+    # The half of film-grain that has learned white noise already, and what to trust of a neighbour under it.
+    "film-gaussian": f"denoise --frames=2 {_WHITE} {_WIDE} --weights=film-grain {_ANOTHER_NOISE}",
     "densenet-gaussian": f"densenet {_GAUSSIAN} {_WIDE}",
     "densenet-salt-and-pepper": f"densenet {_SALT_AND_PEPPER} {_WIDE}",
     # As SRGAN (Ledig et al. 2017): the judge comes to a generator that can already restore. On leaves that one has
@@ -169,8 +173,14 @@ def weakest(names: list[str]) -> list[str]:
     none that has no rival: a reproduction, or one that has no validation."""
     found = {name: registry.card(name)["validation"] for name in names if not registry.SPECS[name].reproduction}
     found = {name: _middle(validation) for name, validation in found.items() if validation}
-    # One that was made for no noise has its own damage, and none to be compared with.
-    kind = lambda name: (registry.SPECS[name].task, registry.SPECS[name].noise or name, name.endswith(registry.PHOTOS))
+    # One that was made for no noise has its own damage, and none to be compared with; levels differ with the frames.
+    spec = registry.SPECS
+    kind = lambda name: (
+        spec[name].task,
+        spec[name].noise or name,
+        spec[name].config.frames,
+        name.endswith(registry.PHOTOS),
+    )
     best = {kind(name): max(v for n, v in found.items() if kind(n) == kind(name)) for name in found}
     behind = {name: best[kind(name)] - value for name, value in found.items()}
     return sorted(behind, key=behind.__getitem__)[-1:]

@@ -80,6 +80,7 @@ SPECS: dict[str, Spec] = {
     "resnet-grain": Spec(ResNetConfig(), "grain", f"{_RESNET}; for film grain and for white noise"),
     "fast-grain": Spec(ResNetConfig(width=32), "grain", f"{_FAST}; for film grain and for white noise"),
     "film-grain": Spec(FilmConfig(width=32), "grain", _FILM),
+    "film-gaussian": Spec(FilmConfig(width=32), "gaussian", _FILM),
     "densenet-gaussian": Spec(DenseNetConfig(), "gaussian", _DENSE),
     "densenet-salt-and-pepper": Spec(DenseNetConfig(impulse=True), "salt_and_pepper", _DENSE),
     "gan-gaussian": Spec(ResNetConfig(), "gaussian", _GAN),
