@@ -103,7 +103,7 @@ class Command:
             changes["network"] = None  # the weights bring theirs
         if "--epochs" in given and "--images" not in given:
             changes["images"] = None  # the preset's, of which the epochs take the place
-        settings = dataclasses.replace(settings, **changes)
+        settings = dataclasses.replace(settings, **changes).settled()
         if settings.workdir is None:
             run = "-".join(filter(None, (self.name, self.lesson(settings).variant)))
             settings = dataclasses.replace(settings, workdir=Path("runs") / run)

@@ -109,8 +109,8 @@ class Denoise(Lesson):
     def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
         pair = self._noise(key, clips, progress, self.settings.grey)
         if self.frames > 1:
-            pair = pair._replace(seen=_repeated(jax.random.fold_in(key, 1), pair.seen))
-        return _in_channels(pair)
+            pair = pair._replace(seen=repeated(jax.random.fold_in(key, 1), pair.seen))
+        return in_channels(pair)
 
     def degraded(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Array:
         """In colour: `alike` turns a share grey, after the method has made noise of its own."""
@@ -127,13 +127,13 @@ class Denoise(Lesson):
         low, high = self.settings.levels
         levels = sorted({low + (high - low) * share / 6 for share in (1, 3, 5)})
         noisy = lambda k, level: by_frame(jax.random.fold_in(key, k), clips, kind=self.settings.noise, level=level)
-        return [({"level": level}, _in_channels(Pair(noisy(k, level), clips, {}))) for k, level in enumerate(levels)]
+        return [({"level": level}, in_channels(Pair(noisy(k, level), clips, {}))) for k, level in enumerate(levels)]
 
     def untouched(self, seen: Array) -> Array:
-        return _middle(seen)
+        return middle_frame(seen)
 
     def judges_see(self, seen: Array, picture: Array) -> Array:
-        return super().judges_see(_middle(seen), picture)
+        return super().judges_see(middle_frame(seen), picture)
 
     def law(self) -> NoiseModelConfig:
         return NoiseModelConfig(law=LAWS.get(self.settings.noise, "both"))
@@ -148,7 +148,7 @@ class Denoise(Lesson):
         return tuple(jnp.where(grey, color.grey(x), x) for x in pictures)
 
 
-def _repeated(key: Key[Array, ""], seen: Float[Array, "n t h w 3"]) -> Float[Array, "n t h w 3"]:
+def repeated(key: Key[Array, ""], seen: Float[Array, "n t h w 3"]) -> Float[Array, "n t h w 3"]:
     """In REPEATS of the clips, frames beside the middle one that are the one before them once more, noise and all."""
     n, middle = seen.shape[0], seen.shape[1] // 2
     some, steps = jax.random.split(key)
@@ -158,7 +158,7 @@ def _repeated(key: Key[Array, ""], seen: Float[Array, "n t h w 3"]) -> Float[Arr
     return jax.vmap(lambda clip, own: clip[own])(seen, order)
 
 
-def _in_channels(pair: Pair) -> Pair:
+def in_channels(pair: Pair) -> Pair:
     """Of clips: their frames in channels, and the middle one alone is wanted."""
     if pair.seen.ndim == 4:
         return pair
@@ -166,7 +166,7 @@ def _in_channels(pair: Pair) -> Pair:
     return pair._replace(seen=seen.reshape(*seen.shape[:3], -1), wanted=pair.wanted[:, pair.wanted.shape[1] // 2])
 
 
-def _middle(seen: Array) -> Array:
+def middle_frame(seen: Array) -> Array:
     """Of frames in channels, that which is to be restored."""
     first = (seen.shape[-1] - 3) // 2
     return seen[..., first : first + 3]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from train.loop.settings import Settings
+from train.loop.sources import Source
 from zoo.damage.pair import Pair
 from zoo.errors import FlagError, choose
 
@@ -43,6 +44,10 @@ class Lesson:
     def network(self, name: str) -> Any:
         """The config with which a run begins, before --network's changes."""
         return self.networks[choose("network", name, self.networks)]
+
+    def look(self, source: Source) -> None:
+        """At what the run is to learn from, before it begins. Raises InputError where nothing can be learned from it.
+        What a lesson remembers of it must be a function of it alone: a run that goes on looks again."""
 
     def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
         """What a network sees of a batch and what it is to give. `progress`: the share of the run that is done."""

@@ -44,6 +44,7 @@ def run(name: str, settings: Settings, make: Callable[[int], Method]) -> Path:
         steps = math.ceil(settings.total(len(source)) / settings.batch)
         mesh = sharding.mesh()
         method = make(steps)
+        method.lesson.look(source)
         parts = _parts(source, method)
         state = sharding.replicate(mesh, method.init(streams(settings.seed)[0]))
         progress = Progress(source.fingerprint())

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from train.loop import grow
 from train.loop.state import DECAYS, OPTIMISERS
@@ -93,6 +93,10 @@ class Settings:
         """The workdir, once it is settled."""
         assert self.workdir is not None
         return self.workdir
+
+    def settled(self) -> Self:
+        """With what follows of what was given."""
+        return self
 
     def total(self, pictures: int) -> int:
         """Length of the run in crops."""

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Annotated, Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from train.loop import state as st
@@ -39,7 +40,8 @@ class Paired(Method):
 
         def loss(params):
             restored, stats = self.nets["g"](params, state.stats["g"], seen, train=True)
-            return PIXEL_LOSSES[self.settings.loss](restored, wanted), stats
+            told = jnp.where(jnp.isnan(wanted), jax.lax.stop_gradient(restored), wanted)  # what is not known is right
+            return PIXEL_LOSSES[self.settings.loss](restored, told), stats
 
         (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(state.params["g"])
         state = state._replace(stats={**state.stats, "g": stats})

@@ -6,7 +6,8 @@ from jaxtyping import Array, Float
 
 
 class Pair(NamedTuple):
-    """`aside`: what else is known of each clip, by name, as levels [n], masks or motion."""
+    """`wanted` is nan where nobody knows it. `aside`: what else is known of each clip, by name, as levels [n], masks or
+    motion."""
 
     seen: Float[Array, "n ..."]
     wanted: Float[Array, "n ..."]

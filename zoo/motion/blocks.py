@@ -27,14 +27,15 @@ Plane = Float[Array, "h w"]
 Moves = Int[Array, "rows columns 2"]  # rows down, columns right, of the place where a block of one frame is in another
 
 
-def compensated(now: Image, other: Image) -> Image:
-    """`other`, with its blocks where they are in `now`."""
+def compensated(now: Image, other: Image, carried: Float[Array, "h w k"] | None = None) -> Float[Array, "h w k"]:
+    """`other`, with its blocks where they are in `now`; or what is `carried` along with it instead."""
     grey, other_grey = now.mean(axis=-1), other.mean(axis=-1)
     moves = _searched(means(grey, 4), means(other_grey, 4), BLOCK_PX // 4)
     for k in (2, 1):
         moves = _refined(means(grey, k), means(other_grey, k), BLOCK_PX // k, 2 * moves)
     laid = _image(_cut(other, moves, BLOCK_PX))
-    return _shifted(laid, _rest(grey, laid.mean(axis=-1)))
+    rest = _rest(grey, laid.mean(axis=-1))
+    return _shifted(laid if carried is None else _image(_cut(carried, moves, BLOCK_PX)), rest)
 
 
 def _searched(now: Plane, other: Plane, side: int) -> Moves:
