@@ -17,7 +17,8 @@ FOLDERS = ["zoo", "eval", "train", "benchmarks", "tests"]  # each imports only i
 # Inside zoo, from the ground up: each room imports only itself and what lies below. A room is a folder or a module;
 # modules that are not named here are the ground, or the rest of the folder that is named.
 GROUND = "ground"
-ROOMS = [GROUND, "models", "cards", "registry", "export", "tiles", "budget", "restorer", "steps", "chain", "presets"]
+ROOMS = [GROUND, "models", "cards", "community", "registry", "export", "tiles", "budget", "restorer"]
+ROOMS += ["steps", "chain", "presets"]
 ROOMS += [f"film.{name}" for name in ("pyav", "formats", "display", "matroska", "presentation", "threads", "progress")]
 ROOMS += ["film.read", "film.write", "film", "film.compare"]
 ROOMS += ["commands", "library", "cli", "__main__"]

@@ -142,7 +142,12 @@ def test_halo_is_how_far_one_pixel_reaches(name, key, monkeypatch):
     Winograd's sums, which cancel to rounding only.)"""
     monkeypatch.setattr(convolution, "_suits_winograd", lambda x, kernel: False)
     network = narrow(name, impulse=False)
-    halo, m = network.config.halo, network.config.multiple
+    assert reaches(network) == network.config.halo
+
+
+def reaches(network: nnx.Module, by: float = 1e7) -> int:
+    """How far a pixel that is moved `by` so much reaches, in pixels of what goes in. The weights become positive."""
+    halo, m, scale = network.config.halo, network.config.multiple, network.config.scale
 
     def positive(p):  # heavy corners, so that the farthest path stays above rounding
         heavy = jnp.ones(p.shape[:2]).at[::2, ::2].set(100) if p.ndim == 4 else jnp.ones(p.shape[:1])
@@ -157,10 +162,10 @@ def test_halo_is_how_far_one_pixel_reaches(name, key, monkeypatch):
     base, farthest = run(network, x), 0
     for phase in range(m):
         at = side // 2 // m * m + phase
-        moved = jnp.abs(run(network, x.at[0, at, at].add(1e7)) - base).max((0, 3)) > 0
-        rows, columns = np.nonzero(np.asarray(moved))
+        moved = jnp.abs(run(network, x.at[0, at, at].add(by)) - base).max((0, 3)) > 0
+        rows, columns = (found // scale for found in np.nonzero(np.asarray(moved)))
         farthest = max(farthest, *np.abs(rows - at), *np.abs(columns - at))
-    assert farthest == halo
+    return int(farthest)
 
 
 @pytest.mark.parametrize("name", distinct([n for n in TILEABLE if getattr(zoo.SPECS[n].config, "impulse", False)]))

@@ -135,7 +135,7 @@ def weights(about: dict[str, Any], folder: Path) -> dict[str, np.ndarray]:
         raise InputError(
             f"the weights {path} are truncated or altered: their sha256 is not the card's; fetch them again"
         )
-    arrays = _unpack(data, path)
+    arrays = unpack(data, path, _KINDS)
     if wrong := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
         raise InputError(f"{path} holds weights that are no finite numbers, in {wrong[0][:60]}; take others")
     sizes = {name: value for name, value in about["config"].items() if type(value) is int and name not in _FIXED}
@@ -146,12 +146,13 @@ def weights(about: dict[str, Any], folder: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _unpack(data: bytes, path: Path) -> dict[str, np.ndarray]:
-    """Safetensors, by the library's lowest call: its NumPy module writes bfloat16 but does not read it."""
+def unpack(data: bytes, path: Path, kinds: dict[str, np.dtype]) -> dict[str, np.ndarray]:
+    """Safetensors of some kinds, by the library's lowest call: its NumPy module writes bfloat16 but does not read
+    it."""
     try:
         found = safetensors.deserialize(data)
     except safetensors.SafetensorError as e:
         raise InputError(f"{path} is no safetensors file: {e}") from None
-    if other := {array["dtype"] for _, array in found} - _KINDS.keys():
-        raise InputError(f"{path} holds arrays of {', '.join(sorted(other))}; known: {', '.join(_KINDS)}")
-    return {name: np.frombuffer(a["data"], _KINDS[a["dtype"]]).reshape(a["shape"]) for name, a in found}
+    if other := {array["dtype"] for _, array in found} - kinds.keys():
+        raise InputError(f"{path} holds arrays of {', '.join(sorted(other))}; known: {', '.join(kinds)}")
+    return {name: np.frombuffer(a["data"], kinds[a["dtype"]]).reshape(a["shape"]) for name, a in found}

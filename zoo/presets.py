@@ -46,5 +46,8 @@ def model_chain(model: str, *, fuse: bool) -> str:
     from zoo import registry
     from zoo.steps import grammar
 
-    fuse = fuse and not sum(registry.config_of(model).frames)
+    config = registry.config_of(model)
+    if config.task == "upscale":
+        return f"upscale={config.scale}x:model={grammar.escaped(str(model))}"
+    fuse = fuse and not sum(config.frames)
     return f"denoise=model={grammar.escaped(str(model))}{',fuse' if fuse else ''}"

@@ -20,6 +20,7 @@ from flax import nnx
 
 from zoo import cards, files, shipped
 from zoo.cards import NETWORKS, configure
+from zoo.community import find
 from zoo.errors import FlagError, InputError, ZooError, choose
 from zoo.models.cyclegan import ResidualConfig
 from zoo.models.deinterlace import DeinterlacerConfig
@@ -137,21 +138,24 @@ def build(name: str, *, seed: int = 0, **overrides: Any) -> Any:
 def load(name: str | os.PathLike) -> Any:
     """The network with its weights, ready to restore (evaluation mode).
 
-    `name`: a model of `names()` whose weights ship, or the folder of a training run. Raises FlagError for an unknown
-    name, InputError for weights that are missing, altered or of another network.
+    `name`: a model of `names()` whose weights ship, the folder of a training run, or a file of other people's weights
+    (see `zoo.community`). Raises FlagError for an unknown name, InputError for weights that are missing, altered or of
+    another network.
     """
-    about, folder = _find(name)
-    config = cards.config(about, folder)
-    weights = cards.weights(about, folder)
+    if find.is_weights(name):
+        (config, _), weights = find.read(path := Path(name))
+    else:
+        about, folder = _find(name)
+        config, weights, path = cards.config(about, folder), cards.weights(about, folder), folder / about["weights"]
     network = nnx.eval_shape(lambda: config.build(nnx.Rngs(0)))
-    _fill(network, weights, folder / about["weights"])
+    _fill(network, weights, path)
     network.eval()
     return network
 
 
 def card(name: str | os.PathLike) -> dict[str, Any]:
     """The model card: network, config, data, recipe, licence, metrics, sha256. Same names and errors as `load`."""
-    return _find(name)[0]
+    return find.describe(Path(name)).card if find.is_weights(name) else _find(name)[0]
 
 
 def has_weights(name: str) -> bool:
@@ -164,6 +168,8 @@ def config_of(name: str | os.PathLike) -> ModelConfig:
     SPECS' own where no weights ship. Same names and errors as `load`."""
     if str(name) in SPECS and not has_weights(str(name)):
         return SPECS[str(name)].config
+    if find.is_weights(name):
+        return find.describe(Path(name)).config
     about, folder = _find(name)
     return cards.config(about, folder)
 
@@ -226,7 +232,9 @@ def _find(name: str | os.PathLike) -> tuple[dict[str, Any], Path]:
         return about, WEIGHTS
     if path.is_dir():
         return cards.read(path / CARD), path
-    raise FlagError(f"{text!r} is no model and no training run's folder; the models are: {', '.join(SPECS)}")
+    raise FlagError(
+        f"{text!r} is no model, no training run's folder and no file of weights; the models are: {', '.join(SPECS)}"
+    )
 
 
 def _fill(network: Any, weights: dict[str, np.ndarray], path: Path) -> None:

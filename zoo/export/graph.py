@@ -49,7 +49,7 @@ class Graph:
 
     def concatenated(self, *parts: str) -> str:
         """Along the channels."""
-        return self("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+        return parts[0] if len(parts) == 1 else self("Concat", *parts, axis=1)
 
     def fold(self, x: str, side: int) -> str:
         """Blocks of side x side pixels into channels."""

@@ -6,6 +6,7 @@ from os import PathLike
 
 from zoo import registry
 from zoo.errors import FlagError
+from zoo.export import community  # noqa: F401 - which draws other people's networks
 from zoo.export.draw import drawn
 from zoo.export.graph import IR_VERSION, OPSET, Graph, library
 from zoo.models.network import NetworkConfig

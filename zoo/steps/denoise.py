@@ -19,7 +19,7 @@ from zoo.steps.step import NOISY, Aside, Kind, Moment, Picture, Window, groups, 
 class Denoise:
     """Takes off noise and grain with a network."""
 
-    model: Annotated[str, "a model of `zoo models`, or a training run's folder"]
+    model: Annotated[str, "a model of `zoo models`, a training run's folder, or a file of weights"]
     strength: Annotated[float, "share of the network's change that is applied, 0 to 1"] = 1.0
 
     on: ClassVar[str] = "rgb"

@@ -63,8 +63,8 @@ class Upscale:
     ] = "inside"
     model: Annotated[
         str,
-        f"a model of `zoo models`, a training run's folder, {NONE}: Lanczos alone, or {AUTO}: for clean pictures, as "
-        "large as is asked for; upscale-tv is for television, which is noisy and coded",
+        f"a model of `zoo models`, a training run's folder, a file of weights, {NONE}: Lanczos alone, or {AUTO}: for "
+        "clean pictures, as large as is asked for; upscale-tv is for television, which is noisy and coded",
     ] = AUTO
     sar: Annotated[
         str, "the samples' aspect: file, itu (that of ITU-R BT.601 nearest to the file's), or such as 64/45"

@@ -19,8 +19,9 @@ class Restore(Stretch, Numbered, Watched, Reads):
 
     inputs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE")]
     """Files, folders (searched to their depths) or quoted globs."""
-    model: Annotated[str | None, tyro.conf.arg(aliases=["-m"], metavar="NAME|RUN")] = None
-    """A model's name (see `models`) or the folder of a training run: short for --steps denoise=NAME,fuse."""
+    model: Annotated[str | None, tyro.conf.arg(aliases=["-m"], metavar="NAME|RUN|FILE")] = None
+    """A model's name (see `models`), a training run's folder or a file of weights such as x4.pth: short for --steps
+    denoise=NAME,fuse, or for upscale, where it makes pictures larger."""
     steps: Annotated[str | None, tyro.conf.arg(metavar="STEP,...")] = None
     """What is done, step by step, such as denoise=fast-gaussian:strength=0.7,fuse (see `steps`)."""
     preset: str | None = None

@@ -1,11 +1,16 @@
 """Whether films or pictures are restored."""
 
 import glob
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo import flags
 from zoo.commands.restore.flags import Restore, asked_for, chain_of
-from zoo.errors import FlagError
+from zoo.errors import FlagError, say
+
+if TYPE_CHECKING:
+    from zoo.chain import Chain
 
 
 def run(args: Restore) -> int:
@@ -14,8 +19,11 @@ def run(args: Restore) -> int:
 
     if named := asked_for(args) or args.temporal != "auto" or not args.inputs:
         steps = chain_of(args)  # what is wrong with it is said before all else
-        if not Chain(steps).has_networks:
+        chain = Chain(steps)
+        if not chain.has_networks:
             flags.refuse(args, ("tile", "precision"), f"{steps}, where no network is")
+        for note in _terms(chain):
+            say(f"note: {note}")
     films = [name for name in args.inputs if is_film(name, args.output)]
     if films and len(args.inputs) > 1:
         raise FlagError(f"{films[0]} is a film; restore films one at a time")
@@ -31,6 +39,15 @@ def run(args: Restore) -> int:
     from zoo.commands.restore import stills
 
     return stills.restore(args)
+
+
+def _terms(chain: "Chain") -> Iterator[str]:
+    """On whose terms other people's weights are used, in sentences."""
+    from zoo.community import find
+
+    for name in dict.fromkeys(getattr(step, "model", None) for step in chain.steps):
+        if name and find.is_weights(name):
+            yield find.terms(Path(name))
 
 
 def is_film(name: str, output: str | None) -> bool:

@@ -21,6 +21,7 @@ from zoo.errors import FlagError, InputError, ZooError, say, visible
 from zoo.memory import keep_freed
 from zoo.pictures import Picture
 from zoo.restorer import Restorer
+from zoo.steps.denoise import Denoise
 from zoo.steps.step import Kind
 
 Restoring = Callable[..., np.ndarray]  # (samples, progress=...)
@@ -52,7 +53,7 @@ def restore(args: Restore) -> int:
 
 
 def _restorer(args: Restore, chain: Chain) -> Restoring:
-    if args.model and not any(chain.steps[0].reach):  # shares one picture among the devices
+    if args.model and isinstance(chain.steps[0], Denoise) and not any(chain.steps[0].reach):  # shares it among devices
         return Restorer(args.model, tile=args.tile, precision=args.precision)
     budget = Budget(tile=args.tile, precision=args.precision)
     return lambda samples, progress: chain(samples, budget=budget)
