@@ -10,6 +10,7 @@ from flax import nnx
 
 import zoo
 from train import adapt, denoise
+from train.loop import beside
 from train.loop import state as st
 from zoo import pictures, registry
 from zoo.damage.pair import Pair
@@ -55,7 +56,7 @@ def reel(tmp_path_factory):
 def lesson(model, frames: np.ndarray) -> adapt.Adapt:
     settings = adapt.AdaptSettings(reel="reel", model=str(model)).settled()
     made = adapt.Adapt(settings)
-    made.grain = adapt.calm(np.stack([frames[0], frames[1]])[None])
+    made.grain = beside.grain_of(frames[None, :2])
     return made
 
 

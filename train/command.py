@@ -66,7 +66,7 @@ class Command:
     def make(self, settings: Any, steps: int) -> Method:
         """The method as it learns the lesson, in a run of so many steps."""
         asked = self.instead(settings) if self.instead else self.method or settings.method
-        return METHODS[asked](settings, self.lesson(settings), steps)
+        return METHODS[asked](settings, self.lesson.of(settings), steps)
 
     def parse(self, argv: list[str] | None) -> Any:
         """The settings that `argv` asks for, upon the preset that it names. Leaves with code 2 for a bad flag."""
@@ -105,7 +105,7 @@ class Command:
             changes["images"] = None  # the preset's, of which the epochs take the place
         settings = dataclasses.replace(settings, **changes).settled()
         if settings.workdir is None:
-            run = "-".join(filter(None, (self.name, self.lesson(settings).variant)))
+            run = "-".join(filter(None, (self.name, self.lesson.of(settings).variant)))
             settings = dataclasses.replace(settings, workdir=Path("runs") / run)
         settings.check()
         return settings

@@ -108,9 +108,7 @@ class Denoise(Lesson):
 
     def pairs(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""], **aside: Array) -> Pair:
         pair = self._noise(key, clips, progress, self.settings.grey)
-        if self.frames > 1:
-            pair = pair._replace(seen=repeated(jax.random.fold_in(key, 1), pair.seen))
-        return in_channels(pair)
+        return in_channels(pair._replace(seen=repeated(jax.random.fold_in(key, 1), pair.seen)))
 
     def degraded(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Array:
         """In colour: `alike` turns a share grey, after the method has made noise of its own."""
@@ -128,6 +126,9 @@ class Denoise(Lesson):
         levels = sorted({low + (high - low) * share / 6 for share in (1, 3, 5)})
         noisy = lambda k, level: by_frame(jax.random.fold_in(key, k), clips, kind=self.settings.noise, level=level)
         return [({"level": level}, in_channels(Pair(noisy(k, level), clips, {}))) for k, level in enumerate(levels)]
+
+    def shown(self, key: Key[Array, ""], clips: Clips) -> Array:
+        return stacked(repeated(key, clips))
 
     def untouched(self, seen: Array) -> Array:
         return middle_frame(seen)
@@ -148,8 +149,10 @@ class Denoise(Lesson):
         return tuple(jnp.where(grey, color.grey(x), x) for x in pictures)
 
 
-def repeated(key: Key[Array, ""], seen: Float[Array, "n t h w 3"]) -> Float[Array, "n t h w 3"]:
+def repeated(key: Key[Array, ""], seen: Clips) -> Clips:
     """In REPEATS of the clips, frames beside the middle one that are the one before them once more, noise and all."""
+    if seen.ndim == 4 or seen.shape[1] == 1:
+        return seen
     n, middle = seen.shape[0], seen.shape[1] // 2
     some, steps = jax.random.split(key)
     moves = jax.random.bernoulli(steps, 0.5, (2, n, middle)) | ~jax.random.bernoulli(some, REPEATS, (n, 1))
@@ -162,8 +165,15 @@ def in_channels(pair: Pair) -> Pair:
     """Of clips: their frames in channels, and the middle one alone is wanted."""
     if pair.seen.ndim == 4:
         return pair
-    seen = jnp.moveaxis(pair.seen, 1, 3)
-    return pair._replace(seen=seen.reshape(*seen.shape[:3], -1), wanted=pair.wanted[:, pair.wanted.shape[1] // 2])
+    return pair._replace(seen=stacked(pair.seen), wanted=pair.wanted[:, pair.wanted.shape[1] // 2])
+
+
+def stacked(clips: Clips) -> Float[Array, "n h w c"]:
+    """Their frames in channels."""
+    if clips.ndim == 4:
+        return clips
+    clips = jnp.moveaxis(clips, 1, 3)
+    return clips.reshape(*clips.shape[:3], -1)
 
 
 def middle_frame(seen: Array) -> Array:

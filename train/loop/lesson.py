@@ -30,8 +30,15 @@ class Lesson:
     methods: ClassVar[tuple[str, ...]] = ("paired",)  # of train.methods.METHODS; the first is the default
     metrics: ClassVar[dict[str, Metric]]  # by unit, as cards have it; the first, "dB", says which weights are best
     protocol: ClassVar[str]  # of the metrics
+    least_gain: float = 0.0  # dB over the weights that a run begins with, without which they stay
     judged: ClassVar[int] = 6  # channels of `judges_see`
+    degraded_data: str | None = None  # what is damaged already, for unpaired methods; else the lesson damages --data
     pairs_only: ClassVar[tuple[str, ...]] = ()  # settings at which `pairs` alone looks, not `degraded`
+
+    @classmethod
+    def of(cls, settings: Any) -> "Lesson":
+        """The lesson that these settings ask for: this one, or another with the same flags."""
+        return cls(settings)
 
     def __init__(self, settings: Any):
         self.settings = settings
@@ -72,6 +79,14 @@ class Lesson:
     def degraded(self, key: Key[Array, ""], clips: Clips, progress: Float[Array, ""]) -> Array:
         """Damaged clips, whose clean ones nobody sees."""
         return self.pairs(key, clips, progress).seen
+
+    def shown(self, key: Key[Array, ""], clips: Clips) -> Array:
+        """Damaged clips as the network that restores sees them."""
+        return clips
+
+    def begun(self) -> Any:
+        """The parameters with which the network of `law` begins, by what was looked at; None where it knows nothing."""
+        return None
 
     def law(self) -> Any:
         """The config of a network that learns to damage from a random input: (clips, key, levels) -> clips."""

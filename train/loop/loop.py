@@ -19,6 +19,7 @@ from train.loop.lesson import Lesson
 from train.loop.log import Log, counter, say
 from train.loop.method import Method, compiled, streams
 from train.loop.settings import Settings, describe
+from train.loop.sources import digest
 from train.loop.state import TrainState
 from train.loop.validation import SIDE, Validation
 from zoo import pictures, registry
@@ -44,10 +45,10 @@ def run(name: str, settings: Settings, make: Callable[[int], Method]) -> Path:
         steps = math.ceil(settings.total(len(source)) / settings.batch)
         mesh = sharding.mesh()
         method = make(steps)
-        method.lesson.look(source)
         parts = _parts(source, method)
+        method.lesson.look(next(iter(parts.values())))
         state = sharding.replicate(mesh, method.init(streams(settings.seed)[0]))
-        progress = Progress(source.fingerprint())
+        progress = Progress(_fingerprint(source, parts))
         workdir.claim(settings.folder, facts)
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(settings.folder)))
         start, state, last = checkpoints.restore(state) or (0, state, progress)
@@ -111,7 +112,7 @@ class _Trainer:
         found = self._note_validation(0, state)
         if jax.process_index() == 0:
             self._export(0, state, found, progress.fingerprint, 0.0)
-        return dataclasses.replace(progress, best=found[self.validation.decides])
+        return dataclasses.replace(progress, best=found[self.validation.decides] + self.method.lesson.least_gain)
 
     def _update(self, step: int, mesh):
         """The step's function, jitted once."""
@@ -174,7 +175,7 @@ class _Trainer:
         images = done * self.settings.batch
         facts = {
             "task": self.method.nets[self.method.ships].config.task,
-            "licence": "Apache-2.0" if self.settings.data == "leaves" else "that of the training pictures",
+            "licence": "Apache-2.0" if self._seen() == {"leaves"} else "that of the training pictures",
             "data": {"name": self.settings.data, "fingerprint": fingerprint},
             "recipe": self.about,
             "images": images,
@@ -192,6 +193,9 @@ class _Trainer:
             sheet = np.concatenate([np.concatenate(list(row), 1) for row in made.reshape(-1, 8, *made.shape[1:])], 0)
             sheet = np.rint(255 * sheet).astype(np.uint8)
             pictures.write(self.settings.folder / "samples.png", pictures.Picture(sheet))
+
+    def _seen(self) -> set[str]:
+        return {self.settings.data, self.method.lesson.degraded_data or self.settings.data}
 
     def _patience_is_over(self, progress: Progress) -> bool:
         return bool(self.settings.patience) and progress.waited >= self.settings.patience
@@ -249,8 +253,26 @@ def _open(settings: Settings, frames: int) -> tuple[Any, np.ndarray]:
 
 
 def _parts(source: Any, method: Method) -> dict[str, Any]:
-    """What a batch is made of: {"clean"}, or {"degraded", "clean"} from disjoint halves."""
+    """What a batch is made of: {"clean"}, or {"degraded", "clean"}, two films or disjoint halves."""
+    if method.lesson.degraded_data:
+        frames, settings = method.lesson.frames + 1, method.settings
+        film = data.open_source(
+            method.lesson.degraded_data,
+            seed=settings.seed,
+            size=max(256, settings.crop),
+            count=settings.leaves,
+            frames=frames,
+        )
+        return {"degraded": film, CLEAN: source}
     return dict(zip(("degraded", CLEAN), data.halves(source), strict=True)) if method.unpaired else {CLEAN: source}
+
+
+def _fingerprint(source: Any, parts: dict[str, Any]) -> str:
+    """Of all that a run sees: of halves, what they are halves of."""
+    if parts[CLEAN] is not source:
+        return source.fingerprint()
+    found = [part.fingerprint() for part in parts.values()]
+    return digest(found) if len(found) > 1 else found[0]
 
 
 @contextlib.contextmanager

@@ -56,6 +56,7 @@ class Method:
     flags: ClassVar[type[Settings]] = Settings  # the loop's, and the method's own fields
     presets: ClassVar[dict[str, dict[str, Any]]] = {}  # what each changes
     unpaired: ClassVar[bool] = False  # draws clean and degraded pictures from disjoint halves of the data
+    in_clips: ClassVar[bool] = True  # takes networks that look at several frames
     restores = True  # is validated
     ships: str = "g"
     averaged: tuple[str, ...] = ("g",)
@@ -63,7 +64,7 @@ class Method:
     optimisers: dict[str, st.Adam]
 
     def __init__(self, settings: Any, lesson: Lesson, steps: int):
-        if self.unpaired and lesson.frames > 1:
+        if self.unpaired and lesson.frames > 1 and not (self.in_clips and lesson.degraded_data):
             raise FlagError("a network that looks at several frames learns from pairs; choose --method=paired or gan")
         self.settings, self.lesson, self.steps = settings, lesson, steps
 

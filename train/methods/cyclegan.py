@@ -64,7 +64,7 @@ class CycleGanSettings(Settings):
 
 
 class CycleGan(Method):
-    flags, unpaired = CycleGanSettings, True
+    flags, unpaired, in_clips = CycleGanSettings, True, False
     judges: tuple[str, ...] = ("d_a", "d_b")
     b2 = 0.999  # of the adversaries' Adam
     ships, averaged = "g_ab", ("g_ab",)
@@ -82,12 +82,21 @@ class CycleGan(Method):
         self.nets = {name: st.Net(config, settings.precision) for name, config in configs.items()}
         adversary = st.Adam(b1=0.5, b2=self.b2, l2=settings.l2)
         self.optimisers = dict.fromkeys(self.nets, adversary) | {"g_ab": self.optimiser(settings.b1)}
-        default = DEGRADER_RATE if getattr(degrader, "law", None) == "additive" else 1.0
+        default = DEGRADER_RATE if getattr(degrader, "law", None) in ("additive", "film") else 1.0
         self.degrader_rate = default if settings.degrader_rate is None else settings.degrader_rate
         self._refuse_ignored()
 
     def _refuse_ignored(self) -> None:
         self.refuse_ignored(self.lesson.pairs_only, "a CycleGAN as published")
+
+    def init(self, key: Key[Array, ""]) -> st.TrainState:
+        """The law of the damage begins as it was measured, where it was."""
+        state, begun = super().init(key), self.lesson.begun()
+        if begun is None or self.settings.degrader != "noise":
+            return state
+        average = {n: {**kept, "params": begun} if n == "g_ba" else kept for n, kept in state.average.items()}
+        average = jax.tree.map(jnp.copy, average)
+        return state._replace(params={**state.params, "g_ba": begun}, average=average)
 
     def pools(self) -> dict[str, Array]:
         s = self.settings

@@ -53,7 +53,7 @@ class UnpairedSettings(CycleGanSettings):
 
 
 class Unpaired(CycleGan):
-    flags = UnpairedSettings
+    flags, in_clips = UnpairedSettings, True
     judges = ("d_a",)
     b2 = 0.99
     averaged = ("g_ab", "g_ba")
@@ -61,6 +61,8 @@ class Unpaired(CycleGan):
     def __init__(self, settings: Any, lesson: Lesson, steps: int):
         super().__init__(settings, lesson, steps)
         self.first_cycle = round(settings.head_start * steps)
+        film = getattr(self.nets["g_ba"].config, "law", None) == "film"
+        self.lambda_low = 0.0 if film else settings.lambda_low  # soft noise has some there, and this law cannot cheat
 
     def _refuse_ignored(self) -> None:
         """What `pairs` looks at, `cycle` does too."""
@@ -78,14 +80,14 @@ class Unpaired(CycleGan):
     def adversaries(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
         """g_ba learns to damage as the real pictures are damaged; d_a learns to tell."""
         data_key, noise_key, fool_key, judge_key = jax.random.split(key, 4)
-        damaged, clean = self.domains(batch, data_key, state.step)
+        damaged, clean = map(_middle, self.domains(batch, data_key, state.step))
         rate, levels = self.rate(state.step), self.lesson.levels(damaged)
 
         def degrader(params):
             noise = (noise_key, levels)
             fake, stats = self.generate("g_ba", params, state.stats["g_ba"], clean, noise, train=True)
             fooling = self.fooling(state, "d_a", fake, fool_key)
-            return fooling + self.settings.lambda_low * low(fake - clean), (fooling, fake, stats)
+            return fooling + self.lambda_low * low(fake - clean), (fooling, fake, stats)
 
         (_, (fooling, fake, stats)), gradient = jax.value_and_grad(degrader, has_aux=True)(state.params["g_ba"])
         state, judging = self.train_judge(state, "d_a", damaged, fake, JUDGE_RATE * rate, judge_key)
@@ -96,7 +98,7 @@ class Unpaired(CycleGan):
     def cycle(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
         """b -> a -> b: g_ab learns to undo what the averaged g_ba does, whose own gradient stops here."""
         s = self.settings
-        noise_key, alike_key = jax.random.split(key)
+        noise_key, alike_key, shown_key = jax.random.split(key, 3)
         clean, average = batch["clean"], state.average["g_ba"]
         noise = (noise_key, state.pool[LEVELS])
         fake, _ = self.generate("g_ba", average["params"], average["stats"], clean, noise, train=False)
@@ -104,8 +106,11 @@ class Unpaired(CycleGan):
         clean, fake = self.lesson.alike(alike_key, clean, fake)
         few = max(clean.shape[0] // 4, 1) if s.lambda_identity else 0
 
+        seen, same = self.lesson.shown(shown_key, fake), self.lesson.shown(shown_key, clean[:few])
+        clean = _middle(clean)
+
         def restorer(params):
-            inputs = jnp.concatenate([fake, clean[:few]])
+            inputs = jnp.concatenate([seen, same])
             outputs, stats = self.generate("g_ab", params, state.stats["g_ab"], inputs, train=True)
             pixel, n = PIXEL_LOSSES[s.cycle_loss], clean.shape[0]
             terms = {"cycle": pixel(outputs[:n], clean)}
@@ -119,3 +124,8 @@ class Unpaired(CycleGan):
         state = state._replace(stats={**state.stats, "g_ab": stats})
         state = self.apply(state, "g_ab", gradient, self.rate(state.step, self.first_cycle))
         return state._replace(step=state.step + 1), terms
+
+
+def _middle(clips: Array) -> Array:
+    """Of clips the frame in the middle; stills are that."""
+    return clips if clips.ndim == 4 else clips[:, clips.shape[1] // 2]
