@@ -21,7 +21,7 @@ ROOMS = [GROUND, "models", "cards", "community", "registry", "export", "tiles", 
 ROOMS += ["steps", "chain", "presets"]
 ROOMS += [f"film.{name}" for name in ("pyav", "formats", "display", "matroska", "presentation", "threads", "progress")]
 ROOMS += ["film.read", "film.write", "film", "film.compare"]
-ROOMS += ["commands", "library", "cli", "__main__"]
+ROOMS += ["vapoursynth", "commands", "library", "cli", "__main__"]
 
 
 RANDOM = [noise.gaussian, noise.salt_and_pepper, noise.poisson, noise.speckle, noise.grain, noise.scan, noise.mixed]

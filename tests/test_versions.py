@@ -16,9 +16,10 @@ WANTED = [Requirement(text) for text in PROJECT["dependencies"] + [text for kind
 BENCHMARKED = {Requirement(text).name for text in EXTRAS["bench"]}  # their versions stand with the results
 BOUNDS = {r.name: r.specifier for r in WANTED if r.name not in BENCHMARKED | {PROJECT["name"]}}
 ROWS = re.findall(
-    r"^\| ([\w-]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", (ROOT / "docs" / "versions.md").read_text(), re.M
+    r"^\| ([\w-]+) \| ([\d.]+|-) \| ([\d.]+|-) \| ([\d.]+) \|$", (ROOT / "docs" / "versions.md").read_text(), re.M
 )
-TRIED = {name: [Version(found) for found in versions] for name, *versions in ROWS}
+TRIED = {name: [Version(found) for found in versions if found != "-"] for name, *versions in ROWS}
+HERE = [r.name for r in WANTED if r.name in BOUNDS and (r.marker is None or r.marker.evaluate())]
 
 
 def test_every_dependency_was_tried():
@@ -33,6 +34,6 @@ def test_bounds_begin_and_end_with_what_was_tried(name):
     assert bounds == {">=": min(TRIED[name]), "<": following}
 
 
-@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("name", HERE)
 def test_what_is_installed_lies_within_the_bounds(name):
     assert version(name) in BOUNDS[name]

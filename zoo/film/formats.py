@@ -17,8 +17,8 @@ from zoo.errors import FlagError, InputError
 _CELLS = {"420": (2, 2), "422": (1, 2), "444": (1, 1), "411": (1, 4), "410": (4, 4), "440": (2, 1)}
 _PLANAR = re.compile(r"(?:yuv(?P<alpha>a?)p?(?P<cell>4\d\d)p|gbr(?P<gbra>a?)p|(?P<grey>gray))(?P<depth>\d+)?(?:le)?")
 # FFmpeg's numbers: AVColorSpace, AVColorRange, AVColorTransferCharacteristic.
-_MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc"}
-MATRIX_NUMBERS = {name: number for number, name in _MATRIX_NAMES.items()}
+MATRIX_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc"}
+MATRIX_NUMBERS = {name: number for number, name in MATRIX_NAMES.items()}
 RGB, UNTAGGED = 0, 2
 # Matrices of television before HD, with the primaries that go with them: of 625 lines, of 525.
 SD_PRIMARIES = {"bt470bg": 5, "smpte170m": 6}
@@ -85,11 +85,11 @@ def layout(name: str, tags: Tags, height: int, width: int, siting: str | None = 
     assert base is not None
     if base.family == "rgb":
         return dataclasses.replace(base, full=True), []
-    if tags.matrix not in (RGB, UNTAGGED, *_MATRIX_NAMES):
+    if tags.matrix not in (RGB, UNTAGGED, *MATRIX_NAMES):
         name = matrix_name(tags.matrix)
         raise InputError(f"the colour matrix {name} cannot be restored; convert it to bt709, or name it: --colorspace")
     full = tags.range == FULL or name.startswith("yuvj") or (tags.range == 0 and base.family == "grey")
-    matrix = _MATRIX_NAMES.get(tags.matrix)
+    matrix = MATRIX_NAMES.get(tags.matrix)
     if base.family == "yuv":
         if matrix is None:
             matrix = guess_matrix(height, width)
@@ -102,7 +102,7 @@ def layout(name: str, tags: Tags, height: int, width: int, siting: str | None = 
 
 
 def matrix_name(number: int) -> str:
-    return (_MATRIX_NAMES | _OTHER_MATRICES).get(number, f"of number {number}")
+    return (MATRIX_NAMES | _OTHER_MATRICES).get(number, f"of number {number}")
 
 
 def guess_matrix(height: int, width: int) -> str:
