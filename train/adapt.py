@@ -30,7 +30,7 @@ from zoo.motion.blocks import BLOCK_PX
 
 # What is known already is not to be lost; and the median of what may be seen is right where a mean is not: where noise
 # is cut off at black, and where something else was taken for the scene.
-_SHORT = {"learning_rate": 3e-4, "hold": 0.0, "crop": 128, "loss": "charbonnier"}
+_SHORT = {"learning_rate": 6e-4, "hold": 0.0, "crop": 128, "loss": "charbonnier"}
 
 
 @dataclasses.dataclass(frozen=True)
