@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from jaxtyping import Float
 
 from eval.comparison.datasets import INNER, open_clips
 from eval.pages.report import aligned, markdown, number, writable, write_json
@@ -31,7 +30,7 @@ RUNS = Path("runs") / "reels"
 MODELS = "fast-grain", "film-grain", "fast-gaussian"  # that ship, and from nobody's pictures
 SOFT_PX, SHADOWS, BLUE = 1.0, 1.5, 2.0  # alike over 2 px; three times as strong in black as in white; in its channel
 
-Clip = Float[np.ndarray, "t h w 3"]
+Clip = Any  # [t h w 3]
 
 
 def unseen(chances: np.random.Generator, clip: Clip, level: float) -> Clip:
@@ -96,12 +95,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def row(name: str, clip: Clip, noise: str, level: float, index: int, flags: Flags) -> dict[str, Any]:
     """What each model, and each way to learn from the reel, makes of a clip with noise: PSNR in dB."""
     chances = np.random.default_rng((index, round(1000 * level)))
-    codes = np.rint(255 * np.clip(NOISES[noise](chances, clip, level), 0, 1)).astype(np.uint8)
+    codes = np.rint(255 * NOISES[noise](chances, clip, level).clip(0, 1)).astype(np.uint8)
     reel = RUNS / f"{name}-{noise}-{level:g}".replace("@", "-")
     files.make_folder(reel)
     for k, frame in enumerate(codes):
         pictures.write(reel / f"{k:03}.png", pictures.Picture(frame))
-    seen, inner = np.asarray(codes, np.float32) / 255, slice(*INNER)
+    seen, inner = codes / np.float32(255), slice(*INNER)
     measured = lambda model: float(psnr(clip[inner], chain(f"denoise={model}")(seen)[inner]).mean())
     found = {model: measured(model) for model in MODELS}
     learned = {}
@@ -145,8 +144,8 @@ def page(rows: Sequence[dict[str, Any]], flags: Flags) -> str:
     return (
         "# What a film teaches\n\n"
         f"Each clip, with noise, is a reel of 8 bits. Networks learned from it alone, {flags.images:,} crops each, "
-        f"from the best of {', '.join(MODELS)} on (the CycleGAN from the best of one frame). PSNR in dB of the inner frames "
-        "against the clip; the gain is over the best of these. Unseen noise is alike over 2 px, stronger in "
+        f"from the best of {', '.join(MODELS)} on (the CycleGAN from the best of one frame). PSNR in dB of the inner "
+        "frames against the clip; the gain is over the best of these. Unseen noise is alike over 2 px, stronger in "
         "shadows, and twice as strong in blue; no model has seen such. One seed.\n\n"
         + markdown(table(rows, flags.ways))
         + "\n"

@@ -35,13 +35,14 @@ class Condition(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """`function(clean, restored)` of one item, jitted. The first of a task ranks methods, the second stands beside it
-    in short tables."""
+    """`function(clean, restored)` of one item, jitted. The first of a task ranks methods; the second, and what is
+    `beside`, stand beside it in short tables."""
 
     function: Callable[[Item, Item], Array]
     title: str
     digits: int
     higher: bool = True  # is better
+    beside: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +192,11 @@ class Task:
     def rank(self) -> str:
         """The metric that ranks methods."""
         return next(iter(self.metrics))
+
+    @property
+    def beside(self) -> dict[str, Metric]:
+        """What stands beside it in short tables."""
+        return {name: m for k, (name, m) in enumerate(self.metrics.items()) if k == 1 or (k and m.beside)}
 
     def takes_part(self, config: NetworkConfig, made_for: str | None) -> tuple[str, ...]:
         """The trials of a network by what it was made for, of those of its scale: all where none names that."""

@@ -37,8 +37,8 @@ def figure(kind: str, trial: str) -> str:
 
 def printed(task: Task, result: Result, trial: str) -> str:
     """The short table of one trial, for a terminal."""
-    about, (rank, beside) = task.trials[trial], list(task.metrics.values())[:2]
-    head = f"{about.heading}: {rank.title}; {beside.title} at {about.shown}"
+    about, beside = task.trials[trial], ", ".join(metric.title for metric in task.beside.values())
+    head = f"{about.heading}: {task.metrics[task.rank].title}; {beside} at {about.shown}"
     lines = _short(task, result, trial, lambda row: label(task, row))
     return "\n".join([head, aligned(lines), *claims(task, result, trial)])
 
@@ -186,20 +186,20 @@ def _shown_at(task: Task, result: Result) -> str:
 
 
 def _short(task: Task, result: Result, trial: str, name: Callable[[Row], str]) -> Cells:
-    columns, ((rank, metric), (second, beside)) = result["trials"][trial]["columns"], list(task.metrics.items())[:2]
-    lines = [["method", "parameters", *columns, beside.title, "ms/MP", "trained on"]]
+    columns, metric = result["trials"][trial]["columns"], task.metrics[task.rank]
+    lines = [["method", "parameters", *columns, *(m.title for m in task.beside.values()), "ms/MP", "trained on"]]
     for row in result["trials"][trial]["methods"]:
-        values = [number(parsed(row["conditions"][key][rank][0]), metric.digits) for key in columns.values()]
-        values += [number(shown(task, row, trial, second), beside.digits)]
+        values = [number(parsed(row["conditions"][key][task.rank][0]), metric.digits) for key in columns.values()]
+        values += [number(shown(task, row, trial, key), beside.digits) for key, beside in task.beside.items()]
         lines.append([name(row), _parameters(row), *values, _ms(row), _training(row)])
     return lines
 
 
 def _ranked(task: Task, result: Result, trial: str) -> dict[int, Callable]:
     """The columns of a short table whose best number is shown, and what finds it."""
-    rank, beside = (max if metric.higher else min for metric in list(task.metrics.values())[:2])
     count = len(result["trials"][trial]["columns"])
-    return {2 + k: rank for k in range(count)} | {2 + count: beside}
+    metrics = [task.metrics[task.rank]] * count + [*task.beside.values()]
+    return {k: max if metric.higher else min for k, metric in enumerate(metrics, 2)}
 
 
 def _facts(task: Task, rows: Sequence[Row], condition: str) -> str:

@@ -129,7 +129,7 @@ TASK = Task(
     metrics={
         "psnr": Metric(_inner(metrics.psnr), "PSNR, dB", 2),
         "ssim": Metric(_inner(metrics.ssim, color.grey), "SSIM of luma", 4),
-        "flicker": Metric(flicker, "flicker of what stands still, codes of 255", 2, higher=False),
+        "flicker": Metric(flicker, "flicker of what stands still, codes of 255", 2, higher=False, beside=True),
     },
     open=open_clips,
     restorer=lambda name: chain(f"denoise={name}"),
@@ -139,8 +139,8 @@ TASK = Task(
     f"mean absolute change of the luma's error where {STILL_FRAMES} frames differ by 6 codes at most",
     heading="Clips, by one frame and by several",
     about="measures networks of one frame and of several on the same {count} clips ({data}), told nothing. PSNR in dB "
-    "clip by clip, SSIM over all, milliseconds a megapixel of film on {machine}. What was measured elsewhere was "
-    "measured on the same clips by the same protocol.",
+    "clip by clip, SSIM and flicker over all, milliseconds a megapixel of film on {machine}. What was measured "
+    "elsewhere was measured on the same clips by the same protocol.",
     told="Networks are told nothing.",
     by="clip",
     pages="SSIM and flicker of every clip",
