@@ -24,7 +24,9 @@ from zoo.errors import InputError
 from zoo.export import onnx_file
 from zoo.models import convolution
 from zoo.models.community.compact import CompactConfig
+from zoo.models.community.dncnn import DnCNNConfig
 from zoo.models.community.esrgan import EsrganConfig
+from zoo.models.community.plksr import PlksrConfig
 from zoo.models.community.span import BLOCKS, SpanConfig
 from zoo.pictures import Picture
 from zoo.tiles import Tiled
@@ -32,6 +34,7 @@ from zoo.tiles import Tiled
 INPUTS = Path(__file__).parent / "inputs" / "community"
 MADE = INPUTS / "spandrel.npz"  # what spandrel 0.4.2 with PyTorch 2.14.1 made: see `by_spandrel`
 Shapes = dict[str, tuple[int, ...]]
+LATER = ["dncnn normed x1", "dncnn grey x1", "plksr x2", "plksr x1"]
 
 
 def conv(name: str, i: int, o: int, size: int = 3) -> Shapes:
@@ -79,6 +82,28 @@ def span(width: int, scale: int, *, centred: bool = True) -> Shapes:
     return shapes if centred else shapes | {"no_norm": (1,)}
 
 
+def dncnn(width: int, depth: int, channels: int = 3, *, normed: bool = False) -> Shapes:
+    shapes, at = conv("model.0", channels, width), 2
+    for _ in range(depth - 2):
+        shapes |= conv(f"model.{at}", width, width)
+        if normed:
+            parts = ("weight", "bias", "running_mean", "running_var")
+            shapes |= {f"model.{at + 1}.{part}": (width,) for part in parts}
+        at += 2 + normed
+    return shapes | conv(f"model.{at}", width, channels)
+
+
+def plksr(width: int, blocks: int, scale: int, norm: str, *, attends: bool = True, far: int = 4) -> Shapes:
+    shapes = conv("feats.0", 3, width) | conv(f"feats.{blocks + 2}", width, 3 * scale**2)
+    for k in range(blocks):
+        name = f"feats.{k + 1}"
+        shapes |= conv(f"{name}.channel_mixer.0", width, 2 * width) | conv(f"{name}.channel_mixer.2", 2 * width, width)
+        shapes |= conv(f"{name}.lk.conv", far, far, 5) | conv(f"{name}.refine", width, width, 1)
+        shapes |= conv(f"{name}.attn.f.0", width, width) if attends else {}
+        shapes |= {f"{name}.{norm}.weight": (width,), f"{name}.{norm}.bias": (width,)}
+    return shapes
+
+
 KINDS: dict[str, tuple[Shapes, object]] = {
     "compact x4": (compact(4, 2, 4), CompactConfig(4, 2, 4)),
     "compact x1": (compact(4, 1, 1), CompactConfig(4, 1, 1)),
@@ -90,8 +115,14 @@ KINDS: dict[str, tuple[Shapes, object]] = {
     "esrgan old x1": (esrgan("old", 2, 0), EsrganConfig(4, 32, 2, 0, 1)),
     "span x2": (span(4, 2), SpanConfig(4, 2, True)),
     "span x1": (span(4, 1, centred=False), SpanConfig(4, 1, False)),
+    "dncnn x1": (dncnn(4, 8), DnCNNConfig(4, 8, 3)),
+    "dncnn normed x1": (dncnn(4, 5, normed=True), DnCNNConfig(4, 5, 3)),
+    "dncnn grey x1": (dncnn(4, 9, 1), DnCNNConfig(4, 9, 1)),
+    "plksr x2": (plksr(16, 2, 2, "norm"), PlksrConfig(16, 2, 4, 5, True, "groups", 2)),
+    "plksr x1": (plksr(16, 1, 1, "layer_norm", attends=False), PlksrConfig(16, 1, 4, 5, False, "channels", 1)),
 }
-REACHING = [CompactConfig(3, 2, 2), SpanConfig(3, 2), EsrganConfig(3, 2, 1, 0, 1), EsrganConfig(3, 2, 1, 1, 1)]
+REACHING = [CompactConfig(3, 2, 2), SpanConfig(3, 2), DnCNNConfig(3, 4, 3), DnCNNConfig(3, 2, 1)]
+REACHING += [PlksrConfig(8, 1, 4, 5, True, "channels", 2), EsrganConfig(3, 2, 1, 0, 1), EsrganConfig(3, 2, 1, 1, 1)]
 REACHING += [EsrganConfig(3, 2, 1, ups, fold) for ups, fold in ((2, 1), (2, 2), (2, 4), (3, 1))]
 
 
@@ -102,6 +133,9 @@ def state(kind: str) -> dict[str, np.ndarray]:
         spread = (1 / np.prod(shape[1:])) ** 0.5 if len(shape) > 1 else 0.1
         if name in ("conv_1.sk.weight", "conv_1.conv.2.weight") and kind == "span x2":
             spread /= 255  # which it multiplies pictures by
+        if name.endswith("running_var") or (name.endswith("weight") and len(shape) == 1):
+            found[name] = np.asarray(0.5 + rng.random_sample(shape), np.float32)
+            continue
         found[name] = np.asarray(spread * rng.standard_normal(shape), np.float32)
     return found
 
@@ -124,8 +158,10 @@ def by_spandrel(kind: str) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = spandrel.ModelLoader("cpu").load_from_state_dict({k: torch.tensor(v) for k, v in state(kind).items()})
-        with torch.no_grad():
-            y = model.model.eval()(torch.tensor(seen().transpose(0, 3, 1, 2)))
+        x = torch.tensor(seen().transpose(0, 3, 1, 2))
+        with torch.no_grad():  # grey networks see each colour by itself
+            y = model.model.eval()(x.reshape(-1, model.input_channels, *x.shape[2:])).reshape(x.shape[0], 3, -1)
+    y = y.reshape(1, 3, model.scale * x.shape[2], -1)
     return y.numpy().transpose(0, 2, 3, 1)
 
 
@@ -288,7 +324,7 @@ def test_a_film_is_made_larger_in_a_chain_with_them(folder, capsys):
     assert [(frame.width, frame.height) for frame in clips.read(folder / "out.mkv")] == [(48, 48)] * 5
 
 
-@pytest.mark.parametrize("kind", ["compact x4", "esrgan new x2", "esrgan old x1", "span x2", "span x1"])
+@pytest.mark.parametrize("kind", ["compact x4", "esrgan new x2", "esrgan old x1", "span x2", "span x1", *LATER])
 def test_they_are_exported_too(kind, tmp_path):
     path = file(tmp_path, kind, {"licence": "CC0"})
     exported = session(onnx_file.made(path))

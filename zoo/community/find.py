@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 from zoo.community import weights
 from zoo.errors import InputError
 from zoo.models.community.compact import COMPACT
+from zoo.models.community.dncnn import DNCNN
 from zoo.models.community.esrgan import ESRGAN
 from zoo.models.community.family import Arrays, Family
+from zoo.models.community.plksr import PLKSR
 from zoo.models.community.span import SPAN
 from zoo.models.network import ModelConfig
 
-FAMILIES: tuple[Family, ...] = (ESRGAN, COMPACT, SPAN)
+FAMILIES: tuple[Family, ...] = (ESRGAN, COMPACT, SPAN, PLKSR, DNCNN)
 
 
 class _Seen(dict):
