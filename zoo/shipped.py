@@ -24,7 +24,7 @@ SHA256: dict[str, str] = {
     "cyclegan-paper-salt-and-pepper": "39f987486f0f43fe7c883e33a0094a0ce45f91278434ebc3904bae71cbdf1145",
     "cyclegan-salt-and-pepper": "935cc3f3145d6e46293dd7c0c046364685128324d02dd109f43dffd746849bb2",
     "cyclegan-salt-and-pepper-photos": "45199dbd02c432ad4914cb5d194a04f4f57e2fb8f6d5babe128b059eae8ebb4e",
-    "deinterlace": "f541cf6c57f94ddcebba904f2d609630a5d8b0d95ad100ce11981249c999feb3",
+    "deinterlace": "dd3766630e3b2a6715ca9cd7b1d488324c8dcbb9b0b0f2282ab56129745fa02f",
     "densenet-gaussian": "a0781a41847b6fa801a1cf5d665256392bcd0e86fbd496b7dc69fa993eca1e39",
     "densenet-gaussian-photos": "b95a819cf21fa70e12a6620cd70e8d146cb52fb2743973a68bd4247df044c645",
     "densenet-salt-and-pepper": "cdb2f19e957de7fc016cd5a6982bb0d752e37158e781a9b06529e617427813ca",
