@@ -51,7 +51,7 @@ SHA256: dict[str, str] = {
     "unet-gaussian-photos": "1680bc8225a6f9579e6f1ec4bc9a17dc0ad810b5c08490e5e920ebb18009d966",
     "unet-salt-and-pepper": "904726a90368c4495e671ea60c2a5b17b7ff72c7c6010b8c27be67e67aa2ce4f",
     "unet-salt-and-pepper-photos": "90a67771be842005fea909489eae77d72430e8503b10ad4f9e167dc734ebee2e",
-    "upscale-tv": "cfb0c62b66217fb89e40b0fca24c1bbd5af30130797367489052de6652a2b93e",
+    "upscale-tv": "0dd0ec67f95add9203d10361b7084bbd6e3d4aced47237a17ced4211e1c331fd",
     "upscale-x2": "1c059fc4401fbc3e5478eced67857bbedb06ad5d9b95455b3a02358ca8e54f44",
     "upscale-x4": "d4643148622d8930c0a5782fe72207cc6558dc9ee0d1695260ee5eefedf7be37",
 }
