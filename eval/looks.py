@@ -18,27 +18,30 @@ import tyro
 
 from eval.comparison.datasets import Data, fingerprint, open_pictures
 from eval.comparison.options import RESULTS
-from eval.grade.looks import LOOKS
+from eval.grade.looks import LOOKS, as_shot, balanced
 from eval.grade.rivals import FROM_ANY, FROM_PAIRS, Change, change
 from eval.pages.report import markdown, number, write_json, write_section
 from zoo import files
 from zoo.errors import FlagError, command, say
 from zoo.flags import check_names
 from zoo.lab import ciede2000
-from zoo.looks import learn
+from zoo.looks import habits, paired, unpaired
 from zoo.looks.space import Colours
 from zoo.pictures import jpeg
 
 ROOT = Path(__file__).parents[1]
 PAIRS, STILLS = (1, 3, 10), 20  # to learn from; graded stills where there are no pairs
+HABITS, ADAPTED = (10, 40, 120), "teal and orange"  # pairs to learn habits from; the look after each balance
+SMALL, SHOTS_SEED = 5, 3  # by which those are shrunk; of how they came from the camera
 QUALITY, SHRUNK, EVERY = 92, 3, 12  # of JPEG; by area, what is learned from; of unseen pixels, down and across
 CONDITIONS = {f"{k} pair" + "s" * (k > 1): k for k in PAIRS} | {"other halves": 0, "other pictures": 0}
-OURS, UNTOUCHED = "filmzoo look", "untouched"
+OURS, ADAPTIVE, UNTOUCHED = "filmzoo look", "filmzoo look --shots", "untouched"
 # Measured for the plan of this, by the same protocol, but of looks and by code of another make.
 CLAIMS = {
     "a study: the best classical": (3.22, 1.66, 1.13, 2.88, 5.81),
     "a study: ours": (2.01, 1.21, 0.93, 2.32, 5.28),
 }
+ADAPTIVE_CLAIMS = {"a study: one table for all": (10.1, 9.2, 8.9), "a study: of each picture": (7.1, 4.5, 4.1)}
 Pictures = Sequence[np.ndarray]  # float [h w 3] in [0, 1]
 
 
@@ -66,14 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = tyro.cli(Flags, prog="python -m eval.looks", description=__doc__, args=argv)
     output = RESULTS / "grade" if flags.output is None else Path(flags.output)
     source, unseen = open_pictures(flags.data), open_pictures(flags.unseen).first(flags.limit)
-    if len(source) < 2 * STILLS:
-        raise FlagError(f"--data={flags.data} has {len(source)} pictures; learning takes {2 * STILLS}")
-    step = len(source) // (2 * STILLS)
-    source = Data(source.names[::step], source.reading[::step]).first(2 * STILLS)
-    learned, about = read(source, flags.data_name)
+    if len(source) < max(HABITS):
+        raise FlagError(f"--data={flags.data} has {len(source)} pictures; learning takes {max(HABITS)}")
+    learned, about = read(spread(source, 2 * STILLS), flags.data_name)
+    many, about_many = read(spread(source, max(HABITS)), flags.data_name)
     shown, measured = read(unseen, flags.unseen_name)
     result = measure([smaller(x) for x in learned], np.concatenate([x[::EVERY, ::EVERY].reshape(-1, 3) for x in shown]))
-    result = {"learned": about, "unseen": measured, **result}
+    result["adaptive"] = measure_habits([smaller(x, SMALL) for x in many], [smaller(x, SMALL) for x in shown])
+    result = {"learned": about, "habits learned": about_many, "unseen": measured, **result}
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "looks.json", result)
     files.write(output / "looks.md", page(result))
@@ -93,9 +96,15 @@ def read(data: Data, name: str) -> tuple[Pictures, dict[str, Any]]:
     return found, {"name": name, "count": len(found), "sha256": digest.hexdigest()}
 
 
-def smaller(x: np.ndarray) -> np.ndarray:
-    h, w = (side // SHRUNK for side in x.shape[:2])
-    return x[: h * SHRUNK, : w * SHRUNK].reshape(h, SHRUNK, w, SHRUNK, 3).mean((1, 3))
+def spread(data: Data, count: int) -> Data:
+    """So many of them, from all over."""
+    step = len(data) // count
+    return Data(data.names[::step], data.reading[::step]).first(count)
+
+
+def smaller(x: np.ndarray, by: int = SHRUNK) -> np.ndarray:
+    h, w = (side // by for side in x.shape[:2])
+    return x[: h * by, : w * by].reshape(h, by, w, by, 3).mean((1, 3))
 
 
 def measure(stills: Pictures, unseen: Colours) -> dict[str, Any]:
@@ -115,29 +124,60 @@ def measure(stills: Pictures, unseen: Colours) -> dict[str, Any]:
     return {"untouched": untouched, "conditions": found}
 
 
-def methods(pairs: int) -> Mapping[str, Callable[[Colours, Colours], Change]]:
-    """Who can learn from pairs, and who where there are none."""
+Learner = Callable[[Sequence[Colours], Sequence[Colours]], Change]
+
+
+def methods(pairs: int) -> Mapping[str, Learner]:
+    """Who can learn from pairs, and who where there are none: from the colours of each picture."""
+    whole = lambda learner: lambda a, b: learner(np.concatenate(a), np.concatenate(b))
     if pairs:
-        return {**FROM_ANY, **FROM_PAIRS, OURS: lambda a, b: change(learn.of_pairs(a, b))}
-    return {**FROM_ANY, OURS: lambda a, b: change(learn.of_others(a, b))}
+        ours = whole(lambda a, b: change(paired.learned(a, b)))
+        return {name: whole(learner) for name, learner in {**FROM_ANY, **FROM_PAIRS}.items()} | {OURS: ours}
+    ours = lambda a, b: change(unpaired.learned(a, b))
+    return {name: whole(learner) for name, learner in FROM_ANY.items()} | {OURS: ours}
 
 
-def material(stills: Pictures, look: Callable[[Colours], Colours], condition: str) -> tuple[Colours, Colours]:
-    """Colours as shot and as graded: pairs through JPEG, or the other halves of the same stills, or other stills."""
-    rng, flat = np.random.default_rng(0), lambda parts: np.concatenate([x.reshape(-1, 3) for x in parts])
-    graded = lambda x: look(x.reshape(-1, 3)).reshape(x.shape)
+def material(stills: Pictures, look: Callable[[Colours], Colours], condition: str) -> tuple[list[Colours], ...]:
+    """Colours of pictures as shot and as graded: pairs through JPEG, or the other halves of the same stills, or other
+    stills."""
+    rng, graded = np.random.default_rng(0), lambda x: look(x.reshape(-1, 3)).reshape(x.shape)
     if pairs := CONDITIONS[condition]:
-        before, after = (flat([_jpeg(make(x)) for x in stills[:pairs]]) for make in (np.asarray, graded))
-        places = rng.choice(len(before), min(len(before), learn.SAMPLES), replace=False)
-        return before[places], after[places]
-    first, second = stills[:STILLS], stills[STILLS : 2 * STILLS]
-    if condition == "other halves":
-        before = flat([x[:, : x.shape[1] // 2] for x in first])
-        after = flat([graded(x[:, x.shape[1] // 2 :]) for x in first])
+        before, after = ([_jpeg(make(x)) for x in stills[:pairs]] for make in (np.asarray, graded))
+    elif condition == "other halves":
+        before = [x[:, : x.shape[1] // 2] for x in stills[:STILLS]]
+        after = [graded(x[:, x.shape[1] // 2 :]) for x in stills[:STILLS]]
     else:
-        before, after = flat(second), flat([graded(x) for x in first])
-    pick = lambda x: x[rng.choice(len(x), min(len(x), learn.SAMPLES), replace=False)]
-    return pick(before), pick(after)
+        before, after = stills[STILLS : 2 * STILLS], [graded(x) for x in stills[:STILLS]]
+    each = (paired if pairs else unpaired).SAMPLES // len(before)
+    places = [[rng.permutation(x.shape[0] * x.shape[1])[:each] for x in xs] for xs in (before, after)]
+    places = places[:1] * 2 if pairs else places
+    picked = lambda xs, at: [x.reshape(-1, 3)[chosen] for x, chosen in zip(xs, at, strict=True)]
+    return picked(before, places[0]), picked(after, places[1])
+
+
+def measure_habits(stills: Pictures, unseen: Pictures) -> dict[str, dict[str, float]]:
+    """Mean CIEDE2000 on unseen shots of a colourist who balances each before the look: {method: {pairs: value}}."""
+    rng, look = np.random.default_rng(SHOTS_SEED), LOOKS[ADAPTED]
+    before, new = ([as_shot(x, rng).reshape(-1, 3) for x in xs] for xs in (stills, unseen))
+    after, wanted = ([look(balanced(x)) for x in xs] for xs in (before, new))
+    apart = lambda made: float(
+        np.mean(
+            [
+                ciede2000(jnp.asarray(a, jnp.float32).clip(0, 1), jnp.asarray(b, jnp.float32)).mean()
+                for a, b in zip(made, wanted, strict=True)
+            ]
+        )
+    )
+    found = {UNTOUCHED: {}, OURS: {}, ADAPTIVE: {}}
+    for count in HABITS:
+        here, there = before[:count], after[:count]
+        step = -(-sum(map(len, here)) // paired.SAMPLES)
+        one = change(paired.learned(np.concatenate(here)[::step], np.concatenate(there)[::step]))
+        own = habits.learned(here, there)
+        for name, made in ((UNTOUCHED, new), (OURS, map(one, new)), (ADAPTIVE, (change(own(x))(x) for x in new))):
+            found[name][str(count)] = apart(made)
+            say(f"{count} pairs of a colourist who balances, {name}: {found[name][str(count)]:.2f}")
+    return found
 
 
 def _jpeg(x: np.ndarray) -> np.ndarray:
@@ -158,7 +198,11 @@ def section(result: dict[str, Any]) -> str:
         f"{unseen['count']} other\npictures ({unseen['name']}): the mean CIEDE2000 of all their colours and all looks; "
         "1 is about the least that is seen. Pairs went\nthrough JPEG of quality 92. Without pairs there are "
         f"{STILLS} graded stills and {STILLS} as shot: the other halves of\nthe same pictures, or other "
-        "pictures.\n\n" + _table(result) + "\n\nEach look alone: [the full tables](../eval/results/grade/looks.md), "
+        "pictures.\n\n"
+        + _table(result)
+        + "\n\n"
+        + _habits(result)
+        + "\n\nEach look alone: [the full tables](../eval/results/grade/looks.md), "
         "from [these numbers](../eval/results/grade/looks.json)."
     )
 
@@ -184,6 +228,21 @@ def _table(result: dict[str, Any]) -> str:
     for claim, values in CLAIMS.items():
         rows.append([f"*{claim}; other looks, not measured here*", *(number(x, 2) for x in values)])
     return markdown(rows)
+
+
+def _habits(result: dict[str, Any]) -> str:
+    """What is learned of a colourist who does not do the same to every picture."""
+    rows = [["method", *(f"{count} pairs" for count in HABITS)]]
+    for method, values in result["adaptive"].items():
+        cells = [number(values[str(count)], 2) for count in HABITS]
+        rows.append([method if method == UNTOUCHED else f"`{method}`", *cells])
+    for claim, values in ADAPTIVE_CLAIMS.items():
+        rows.append([f"*{claim}; another look, not measured here*", *(number(x, 1) for x in values)])
+    return (
+        "Now every picture comes with an exposure, a cast and a gamma of its own. The colourist takes most of the cast "
+        f"off, brings\nthe middle near one luma, then gives all the same look ({ADAPTED}). Mean CIEDE2000 on other "
+        "pictures:\n\n" + markdown(rows)
+    )
 
 
 def _mean(values: Mapping[str, Sequence[float]]) -> float:

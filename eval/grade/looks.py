@@ -72,6 +72,20 @@ def bleach_bypass(x: Colours) -> Colours:
     return np.clip(0.4 * pale + 0.6 * overlaid, 0, 1)
 
 
+def as_shot(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture as a camera may bring it: darker or brighter, with a cast, of another gamma."""
+    exposure, cast = np.exp(rng.normal(0, 0.35)), np.exp(rng.normal(0, 0.12, 3))
+    return np.clip(np.clip(x * exposure * cast, 0, 1) ** np.exp(rng.normal(0, 0.12)), 0, 1)
+
+
+def balanced(x: Colours) -> Colours:
+    """What a colourist does to a picture first: takes most of its cast off, brings its middle near 0.42."""
+    means = x.mean(0)
+    gain = (means.mean() / means) ** 0.6
+    power = np.log(0.42) / np.log(np.clip(np.median(_luma(x * gain)), 0.05, 0.9))
+    return np.clip(np.clip(x * gain, 0, 1) ** (1 + 0.7 * (power - 1)), 0, 1)
+
+
 def _luma(x: Colours) -> np.ndarray:
     return (x @ _GREY)[:, None]
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from eval.grade.looks import LOOKS
 from zoo.errors import command
 from zoo.flags import check_names
-from zoo.looks import learn
+from zoo.looks import paired
 from zoo.looks.look import Look
 from zoo.made import leaves
 
@@ -44,10 +44,10 @@ def charts() -> np.ndarray:
 def cells(stills: np.ndarray) -> list[tuple[str, list[np.ndarray]]]:
     """Of each look its name, and: each unseen picture as shot, graded and by the learned look; the charts so."""
     rows, flat = [], stills[:_LEARNED].reshape(-1, 3)
-    places = np.random.default_rng(0).choice(len(flat), learn.SAMPLES, replace=False)
+    places = np.random.default_rng(0).choice(len(flat), paired.SAMPLES, replace=False)
     shown = [*stills[_LEARNED:], charts()]
     for name, look in LOOKS.items():
-        learned: Look = learn.of_pairs(flat[places], look(flat[places]))
+        learned: Look = paired.learned(flat[places], look(flat[places]))
         graded = lambda x, look=look: look(x.reshape(-1, 3)).reshape(x.shape)
         copied = lambda x, learned=learned: np.asarray(learned(jnp.asarray(x, jnp.float32)))
         rows.append((name, [cell for x in shown for cell in (x, graded(x), copied(x))]))

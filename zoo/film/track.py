@@ -1,24 +1,19 @@
 """A line that was painted on some frames of a film becomes a mask of every frame."""
 
-import contextlib
 import dataclasses
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from zoo import color, pictures
-from zoo.cuts import cut_score, is_cut
 from zoo.errors import InputError
-from zoo.film import job
-from zoo.film.finish import Count
-from zoo.film.plan import Options
+from zoo.film import stills
 from zoo.film.read.source import Film
 from zoo.motion import tracking
 
@@ -59,22 +54,15 @@ class Frames:
     """The frames of a film as RGB of 8 bits, in a file that goes when it is closed. `shots`: where each begins, then
     how many frames there are."""
 
-    def __init__(self, film: Film, progress: Callable[[int, int | None], Any]):
+    def __init__(self, film: Film, progress: stills.Progress):
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the frames
-        self.shots, before = [], None
-        options, count = Options(), 0
-        of = job.expected(film, options)
-        with contextlib.closing(job.stretch(film, options, Count())) as read:
-            for frame in read:
-                planes = tuple(map(jnp.asarray, frame.planes))
-                luma = color.luma(tuple(plane[None] for plane in planes), layout=film.layout)[0]
-                if before is None or is_cut(float(cut_score(before, luma))):
-                    self.shots.append(count)
-                before = luma
-                rgb = jnp.round(255 * color.picture(planes, layout=film.layout)).astype(jnp.uint8)
-                self._file.write(np.asarray(rgb).tobytes())
-                progress(count := count + 1, of)
-                del frame, planes
+        self.shots, count = [], 0
+        for new, planes in stills.watched(film, progress):
+            if new:
+                self.shots.append(count)
+            rgb = jnp.round(255 * color.picture(planes, layout=film.layout)).astype(jnp.uint8)
+            self._file.write(np.asarray(rgb).tobytes())
+            count += 1
         self._file.flush()
         self.shots.append(count)
         shape = (count, film.height, film.width, 3)

@@ -66,7 +66,7 @@ class Curves:
 class Cube:
     """A colour for each of n x n x n colours: `table` [red green blue 3] at even steps from `low` to `high`."""
 
-    table: Float[np.ndarray, "n n n 3"]
+    table: Float[np.ndarray | Array, "n n n 3"]
     low: Triple = (0.0, 0.0, 0.0)
     high: Triple = (1.0, 1.0, 1.0)
 

@@ -5,6 +5,7 @@ hues that turn, and a fade; none is anybody's. Its change of a cube's colours is
 many such points, weighted by how often colours occur in pictures, span the space.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ _WAVES, _TURN, _GAIN = 5, 0.08, 0.07  # around the circle of hues; radians, loga
 _GREYNESS = 0.16  # how far from grey colours of pictures mostly lie
 _RARE = 0.15  # weight of colours that pictures do not have, as a share of the mean
 Colours = Float[np.ndarray, "n 3"]
+Pictures = Sequence[Float[np.ndarray, "_ 3"]]  # colours of each
 Many = Float[np.ndarray, "looks n 3"]
 
 

@@ -1,8 +1,8 @@
-"""A colourist's look, the same for every picture."""
+"""A colourist's look, the same for every picture or for every picture of a shot."""
 
 import dataclasses
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 
 from zoo.errors import FlagError
 from zoo.looks import files
-from zoo.looks.look import LUMA, Interpolation, Look
+from zoo.looks.look import LUMA, Cube, Interpolation, Look
+from zoo.looks.shots import Shots
 from zoo.steps.step import Aside, Kind, Moment, Window, successors
 
 # Skin of every kind lies about one hue: that of the vectorscope's line, in radians from Cb (of Rec. 709).
@@ -22,9 +23,9 @@ _SKIN_CHROMA = 0.02, 0.06  # below the first nothing has a hue, above the second
 
 @dataclasses.dataclass(frozen=True)
 class Grade:
-    """Gives pictures a look: a .cube, or a colour decision list (.cc, .ccc, .cdl)."""
+    """Gives pictures a look: a .cube, or a colour decision list (.cc, .ccc, .cdl); or one for each shot."""
 
-    look: Annotated[Path, "its file"]
+    look: Annotated[Path, "its file, or a folder of .cube, each named by the frame from which it holds"]
     strength: Annotated[float, "share of the look that is applied, 0 to 1"] = 1.0
     protect: Annotated[Literal["off", "skin"], "skin: hues of skin turn by 2 degrees at most"] = "off"
     interpolation: Annotated[Interpolation, "between a cube's colours"] = "tetrahedral"
@@ -44,27 +45,36 @@ class Grade:
     def _look(self) -> Look:
         return files.read(self.look)
 
+    @cached_property
+    def _shots(self) -> Shots | None:
+        return Shots(self.look) if self.look.is_dir() else None
+
     def kind(self, kind: Kind) -> Kind:
-        _ = self._look  # what is wrong with it is said before any work
+        _ = self._shots or self._look  # what is wrong with them is said before any work
         if kind.colour == "grey":
             raise FlagError("grade gives a look to colours, and the film has none; colour it first, or leave grade out")
         return kind
 
     def __call__(self, windows: Sequence[Window], aside: Aside) -> list[list[Moment]]:
-        return [successors(window.now, [self._graded(window.now.rgb)]) for window in windows]
+        return [successors(window.now, [self._graded(window.now)]) for window in windows]
 
-    def _graded(self, rgb: Float[Array, "h w 3"]) -> Float[Array, "h w 3"]:
-        return self._compiled(rgb) if self.strength else rgb
+    def _graded(self, now: Moment) -> Float[Array, "h w 3"]:
+        if not self.strength:
+            return now.rgb
+        return self._compiled(now.rgb, self._shots.at(now.number) if self._shots else None)
 
     @cached_property
     def _compiled(self):
-        return jax.jit(partial(graded, look=self._look, **self._controls()))
+        """One program for the looks of all shots."""
+        look = lambda table: self._look if table is None else Look(cube=Cube(table))
+        return jax.jit(lambda rgb, table: graded(rgb, look=look(table), **self._controls()))
 
     def _controls(self) -> dict[str, Any]:
         return {"strength": self.strength, "skin": self.protect == "skin", "interpolation": self.interpolation}
 
     def identity(self) -> dict[str, Any]:
-        return {"look": {self.look.name: files.sha256(self.look)}, **self._controls()}
+        looks = self._shots.sums() if self._shots else {self.look.name: files.sha256(self.look)}
+        return {"look": looks, **self._controls()}
 
 
 def graded(

@@ -1,12 +1,8 @@
-"""Looks learned from pictures: from pairs as shot and as graded, or from other pictures that were graded.
+"""Looks learned from pairs of pictures, as shot and as graded.
 
-Pairs: the point of the space of looks that fits best and is likely (ridge regression), then a smooth cube for what the
-space does not hold. Other pictures: their colours are carried over by sliced transport (Pitie et al. 2007), round by
-round within the space, so that what the pictures show differs and the look does not. The linear map between both lacks
-the curves, but errs in other ways; so the look is the mean of the two.
+The point of the space of looks that fits best and is likely (ridge regression), then a smooth cube for what the space
+does not hold.
 """
-
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -18,28 +14,16 @@ from zoo.looks.look import LUMA, Cdl, Cube, Look, lattice
 from zoo.looks.space import SIDE, Colours, space
 
 SAMPLES = 6000  # of all pictures
-_UNLIKELY, _UNLIKELY_UNPAIRED = 1e-6, 1e-5  # what a deviation from the mean look costs
-_ROUNDS, _TURNS = 3, 8  # of transport
-_LEAST = 1e-6  # of a variance, where pictures have hardly any
-_STEPS = 40
+_UNLIKELY = 1e-6  # what a deviation from the mean look costs
+_STEPS = 40  # of Levenberg and Marquardt
 _FINE, _SIDE = 17, 33  # of the smooth cube, and of what is written
 _SMOOTH, _PULL = 3.0, 3e-3  # of the smooth cube
 
 
-def of_pairs(before: Colours, after: Colours) -> Look:
-    """The look that makes colours [n 3] in [0, 1] those `after` them."""
-    whole = _in_space(before, after, _UNLIKELY)
-    return _finished(smoothed(before, after, whole))
-
-
-def of_others(before: Colours, after: Colours, seed: int = 0) -> Look:
-    """The look of graded colours, of pictures like those of which `before` are the colours but not the same."""
-    cube = lattice(SIDE)
-    for k in range(_ROUNDS):
-        seen = np.asarray(Cube(cube)(jnp.asarray(before), "trilinear"))
-        cube = _in_space(before, transported(seen, after, np.random.default_rng(seed + k)), _UNLIKELY_UNPAIRED)
-    linear = _in_space(before, monge_kantorovich(before, after)(before), _UNLIKELY_UNPAIRED)
-    return _finished(_upsampled((cube + linear) / 2, _FINE))
+def learned(before: Colours, after: Colours, side: int = _SIDE) -> Look:
+    """The look that makes colours [n 3] in [0, 1] those `after` them, as a cube of `side`."""
+    whole = _in_space(before, after)
+    return finished(smoothed(before, after, whole), side)
 
 
 def decision_list(before: Colours, after: Colours) -> Look:
@@ -72,7 +56,7 @@ def _corrected(place: Array, colours: Colours) -> Array:
     return jnp.clip(luma + saturation * (x - luma), 0, 1)
 
 
-def _corners(colours: Colours, n: int) -> tuple[np.ndarray, np.ndarray]:
+def corners(colours: Colours, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Of each colour the eight corners of a cube of side n around it, [m 8], and their weights."""
     at = np.clip(colours, 0, 1) * (n - 1)
     first = np.minimum(at.astype(int), n - 2)
@@ -83,13 +67,13 @@ def _corners(colours: Colours, n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(index, -1), np.stack(weight, -1)
 
 
-def _in_space(before: Colours, after: Colours, unlikely: float) -> Float[np.ndarray, "s s s 3"]:
+def _in_space(before: Colours, after: Colours) -> Float[np.ndarray, "s s s 3"]:
     """The cube of the look in the space that fits best."""
-    known, (index, weight) = space(), _corners(before, SIDE)
+    known, (index, weight) = space(), corners(before, SIDE)
     at = lambda values: np.einsum("mk,mk...->m...", weight, values[index])  # [m ...] of values at the corners [p ...]
     wide = at(np.moveaxis(known.directions, 0, -1)).reshape(-1, len(known.variance))  # [m*3 k]
     rest = (after - before - at(known.mean)).ravel()
-    matrix = wide.T @ wide / len(rest) + unlikely * np.diag(1 / known.variance)
+    matrix = wide.T @ wide / len(rest) + _UNLIKELY * np.diag(1 / known.variance)
     place = np.linalg.solve(matrix, wide.T @ rest / len(rest))
     change = known.mean + np.tensordot(place, known.directions, 1)
     return (lattice(SIDE) + change.reshape(SIDE, SIDE, SIDE, 3)).astype(np.float32)
@@ -101,7 +85,7 @@ def smoothed(
     """A finer cube near `prior` that fits better, by conjugate gradients. `smooth` is what its bends cost, `pull` its
     being other than `prior`."""
     n, base = _FINE, _upsampled(prior, _FINE)
-    index, weight = (jnp.asarray(x) for x in _corners(before, n))
+    index, weight = (jnp.asarray(x) for x in corners(before, n))
     weight = weight.astype(jnp.float32)
     read = lambda cube: (weight[..., None] * cube.reshape(-1, 3)[index]).sum(1)
 
@@ -122,36 +106,10 @@ def _upsampled(cube: np.ndarray, n: int) -> Float[np.ndarray, "s s s 3"]:
     return np.asarray(Cube(cube)(jnp.asarray(lattice(n)), "trilinear"))
 
 
-def transported(seen: Colours, after: Colours, rng: np.random.Generator, turns: int = _TURNS) -> Colours:
-    """`seen` with the distribution of `after` along each axis of random turns."""
-    share = np.linspace(0, 1, 512)
-    for _ in range(turns):
-        turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        here, there = seen @ turn, after @ turn
-        for c in range(3):
-            have, want = np.quantile(here[:, c], share), np.quantile(there[:, c], share)
-            here[:, c] = np.interp(here[:, c], have + 1e-9 * np.arange(len(share)), want)
-        seen = here @ turn.T
-    return seen
-
-
-def monge_kantorovich(before: Colours, after: Colours) -> Callable[[Colours], Colours]:
-    """The linear map of one normal distribution to the other that moves least (Pitie and Kokaram 2007)."""
-    here, there = (np.cov(x.T) + _LEAST * np.eye(3) for x in (before, after))
-    root, back = _power(here, 0.5), _power(here, -0.5)
-    matrix = back @ _power(root @ there @ root, 0.5) @ back
-    return lambda x: (x - before.mean(0)) @ matrix.T + after.mean(0)
-
-
-def _power(matrix: np.ndarray, by: float) -> np.ndarray:
-    size, turn = np.linalg.eigh(matrix)
-    return turn * np.maximum(size, 1e-12) ** by @ turn.T
-
-
-def _finished(cube: np.ndarray) -> Look:
+def finished(cube: np.ndarray, side: int = _SIDE) -> Look:
     """The look as it is written: within [0, 1], and rising along the greys."""
-    fine = _upsampled(cube, _SIDE).clip(0, 1)
-    steps = np.arange(_SIDE)
+    fine = _upsampled(cube, side).clip(0, 1)
+    steps = np.arange(side)
     greys = np.maximum.accumulate(fine[steps, steps, steps], axis=0)
     fine[steps, steps, steps] = greys
     return Look(cube=Cube(fine))
