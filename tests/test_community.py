@@ -23,6 +23,7 @@ from zoo.community import torch_file, weights
 from zoo.errors import InputError
 from zoo.export import onnx_file
 from zoo.models import convolution
+from zoo.models.community import esrgan
 from zoo.models.community.compact import CompactConfig
 from zoo.models.community.dncnn import DnCNNConfig
 from zoo.models.community.esrgan import EsrganConfig
@@ -49,7 +50,7 @@ def compact(width: int, convs: int, scale: int) -> Shapes:
     return shapes | conv(f"body.{2 * convs + 2}", width, 3 * scale**2)
 
 
-def esrgan(style: str, blocks: int, ups: int, fold: int = 1, width: int = 4, growth: int = 32) -> Shapes:
+def esrgan_shapes(style: str, blocks: int, ups: int, fold: int = 1, width: int = 4, growth: int = 32) -> Shapes:
     entry, dense, trunk, up, last, end = {
         "new": ("conv_first", "body.{}.rdb{}.conv{}", "conv_body", "conv_up{}", "conv_hr", "conv_last"),
         "middle": ("conv_first", "RRDB_trunk.{}.RDB{}.conv{}", "trunk_conv", "upconv{}", "HRconv", "conv_last"),
@@ -107,12 +108,12 @@ def plksr(width: int, blocks: int, scale: int, norm: str, *, attends: bool = Tru
 KINDS: dict[str, tuple[Shapes, object]] = {
     "compact x4": (compact(4, 2, 4), CompactConfig(4, 2, 4)),
     "compact x1": (compact(4, 1, 1), CompactConfig(4, 1, 1)),
-    "esrgan new x4": (esrgan("new", 1, 2), EsrganConfig(4, 32, 1, 2, 1)),
-    "esrgan new x2": (esrgan("new", 1, 2, 2), EsrganConfig(4, 32, 1, 2, 2)),
-    "esrgan new x1": (esrgan("new", 2, 2, 4), EsrganConfig(4, 32, 2, 2, 4)),
-    "esrgan middle x4": (esrgan("middle", 1, 2), EsrganConfig(4, 32, 1, 2, 1)),
-    "esrgan old x2": (esrgan("old", 1, 1), EsrganConfig(4, 32, 1, 1, 1)),
-    "esrgan old x1": (esrgan("old", 2, 0), EsrganConfig(4, 32, 2, 0, 1)),
+    "esrgan new x4": (esrgan_shapes("new", 1, 2), EsrganConfig(4, 32, 1, 2, 1)),
+    "esrgan new x2": (esrgan_shapes("new", 1, 2, 2), EsrganConfig(4, 32, 1, 2, 2)),
+    "esrgan new x1": (esrgan_shapes("new", 2, 2, 4), EsrganConfig(4, 32, 2, 2, 4)),
+    "esrgan middle x4": (esrgan_shapes("middle", 1, 2), EsrganConfig(4, 32, 1, 2, 1)),
+    "esrgan old x2": (esrgan_shapes("old", 1, 1), EsrganConfig(4, 32, 1, 1, 1)),
+    "esrgan old x1": (esrgan_shapes("old", 2, 0), EsrganConfig(4, 32, 2, 0, 1)),
     "span x2": (span(4, 2), SpanConfig(4, 2, True)),
     "span x1": (span(4, 1, centred=False), SpanConfig(4, 1, False)),
     "dncnn x1": (dncnn(4, 8), DnCNNConfig(4, 8, 3)),
@@ -193,6 +194,16 @@ def test_tiled_is_the_whole(config):
     network, x = config.build(nnx.Rngs(1)), picture(1, 2 * config.halo + 70, 40, 3)
     tile = 64 + 2 * -(-config.halo // config.multiple) * config.multiple
     np.testing.assert_allclose(Tiled(network, tile=tile)(x), Tiled(network, tile=1024)(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [EsrganConfig(3, 2, 1, 2, 1), EsrganConfig(3, 2, 1, 0, 1)], ids=str)
+def test_rows_one_after_the_other_are_the_whole(config, monkeypatch):
+    network, x = config.build(nnx.Rngs(1)), jnp.asarray(picture(2, 21, 9, 3))
+    for layer in (*network.ups, network.last, network.exit):  # which rows beyond the picture would show
+        layer.bias[...] = jnp.full_like(layer.bias[...], 0.5)
+    whole = network(x)
+    monkeypatch.setattr(esrgan, "_ROWS", 4)
+    np.testing.assert_allclose(network(x), whole, atol=1e-5)
 
 
 # ---- files

@@ -138,8 +138,7 @@ class Tiled:
     def _checked(self, tile: int | None) -> int:
         if tile is None:
             default = TILE_PX if jax.default_backend() == "cpu" else ACCELERATOR_TILE_PX
-            usual = max(default, 4 * self._margin, self._smallest)
-            return _round_up(getattr(self.config, "tile", usual), self.config.multiple)
+            return _round_up(max(default, 4 * self._margin, self._smallest), self.config.multiple)
         if self.config.halo is None:
             raise FlagError(f"{self.name} looks at the whole picture and cannot be tiled; leave the tile out")
         if tile < self._smallest:

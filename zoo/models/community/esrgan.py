@@ -5,6 +5,7 @@ Real-ESRGAN with the same network (Wang et al. 2021), which folds pixels into ch
 import dataclasses
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -14,6 +15,7 @@ from zoo.models.layers import Conv, chain, fold, leaky, like_kernel
 
 SHARE = 0.2  # of what a block finds, which is added to what it was given
 _DENSE, _LAYERS = 3, 5  # dense parts of a block, and convolutions of each
+_ROWS, _BESIDE = 64, 2  # that are enlarged at once, and how far beside them that sees
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +45,6 @@ class EsrganConfig(Foreign):
     def halo(self) -> int:
         """Beyond the convolutions on squares, those on what became larger reach two of them."""
         return self.fold * (_DENSE * _LAYERS * self.blocks + 2 + 2)
-
-    @property
-    def tile(self) -> int:
-        """Beside its wide margin as little as pays: what became larger takes 4 kB a pixel."""
-        return 2 * self.halo + 384
 
     def build(self, rngs: nnx.Rngs) -> "Esrgan":
         return Esrgan(self, rngs=rngs)
@@ -96,9 +93,37 @@ class Esrgan(nnx.Module):
     def __call__(self, x: Float[Array, "n h w 3"]) -> Float[Array, "n _ _ 3"]:
         y = self.entry(like_kernel(fold(x, self.config.fold), self.entry))
         y = y + self.trunk(chain(list(self.blocks), y))
+        return self.enlarged(y).astype(jnp.float32)
+
+    def enlarged(self, y: Float[Array, "n h w c"]) -> Float[Array, "n _ _ 3"]:
+        """The pictures of features, some rows after the others: what became larger takes 4 kB a pixel."""
+        n, height = y.shape[:2]
+        if height <= _ROWS:
+            return self._rows(y, 0, height)
+        bands = -(-height // _ROWS)
+        padded = jnp.pad(y, ((0, 0), (_BESIDE, _BESIDE + bands * _ROWS - height), (0, 0), (0, 0)))
+
+        def band(k: Array) -> Array:
+            rows = jax.lax.dynamic_slice_in_dim(padded, k * _ROWS, _ROWS + 2 * _BESIDE, axis=1)
+            beside = 2**self.config.ups * _BESIDE
+            return self._rows(rows, k * _ROWS - _BESIDE, height)[:, beside:-beside]
+
+        made = jnp.moveaxis(jax.lax.map(band, jnp.arange(bands)), 0, 1)  # [n bands rows w 3]
+        whole = made.reshape(n, -1, *made.shape[3:])
+        return whole[:, : 2**self.config.ups * height]
+
+    def _rows(self, y: Array, first: Array | int, height: int) -> Array:
+        """`first`: which row of the picture the first is; rows beyond the picture are zeros to every convolution."""
+
+        def inside(y: Array, scale: int) -> Array:
+            at = jnp.arange(y.shape[1]) + first * scale
+            return jnp.where(((at >= 0) & (at < height * scale))[:, None, None], y, 0)
+
+        scale = 1
         for up in self.ups:
-            y = leaky(up(larger(y, 2)))
-        return self.exit(leaky(self.last(y))).astype(jnp.float32)
+            scale *= 2
+            y = inside(leaky(up(larger(y, 2))), scale)
+        return self.exit(inside(leaky(self.last(y)), scale))
 
 
 class _Names(NamedTuple):
