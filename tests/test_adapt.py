@@ -138,6 +138,15 @@ def test_a_reel_is_learned_from_and_the_run_is_a_model(reel, one_frame, tmp_path
     assert "continuing" in capsys.readouterr().err
 
 
+def test_weights_stay_unless_others_foretell_the_film_better_by_enough(reel, one_frame, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(adapt.Adapt, "least_gain", 99.0)
+    assert adapt.main([str(reel), "-m", str(one_frame), f"--workdir={tmp_path}", *TINY]) == 0
+    assert zoo.card(tmp_path)["images"] == 0
+    assert "by the weights that it began with: none were better" in capsys.readouterr().err
+    old, new = (registry.flatten(nnx.to_pure_dict(nnx.state(zoo.load(run)))) for run in (one_frame, tmp_path))
+    assert all(np.array_equal(old[name], new[name]) for name in old)
+
+
 def test_what_cannot_be_learned_from_is_said_in_a_sentence(reel, one_frame, tmp_path, capsys):
     (tmp_path / "text.mkv").write_text("no film")
     black, single, cuts = (tmp_path / name for name in ("black", "single", "cuts"))

@@ -1,5 +1,8 @@
 """The study of what a film teaches: its noise is as it says, and so is what it refuses."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -36,3 +39,10 @@ def test_a_gain_is_over_the_best_that_ships():
 def test_what_it_cannot_study_is_said(line, said, capsys):
     assert reel_study.main(line) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_committed_table_is_of_the_committed_values():
+    folder = Path(__file__).parents[1] / "eval" / "results" / "adapt"
+    found = json.loads((folder / "adapt.json").read_text())
+    flags = reel_study.Flags(data="clips:", images=found["images"])
+    assert (folder / "adapt.md").read_text() == reel_study.page(found["rows"], flags)

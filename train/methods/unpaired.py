@@ -98,7 +98,8 @@ class Unpaired(CycleGan):
     def cycle(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
         """b -> a -> b: g_ab learns to undo what the averaged g_ba does, whose own gradient stops here."""
         s = self.settings
-        noise_key, alike_key, shown_key = jax.random.split(key, 3)
+        noise_key, alike_key = jax.random.split(key)
+        shown_key = jax.random.fold_in(key, 2)
         clean, average = batch["clean"], state.average["g_ba"]
         noise = (noise_key, state.pool[LEVELS])
         fake, _ = self.generate("g_ba", average["params"], average["stats"], clean, noise, train=False)
