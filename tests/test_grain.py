@@ -65,7 +65,7 @@ def test_grain_lies_where_it_is_not_cut_off():
     [
         (Grain(0.05, 0.8, 0.85), True, "film-grain"),
         (Grain(0.05, 0.8, 0.85), False, "film-grain-fast"),
-        (Grain(0.03, 0.3, 0.05), True, "film-noise-fast"),
+        (Grain(0.03, 0.3, 0.05), True, "film-noise"),
         (Grain(0.008, 0.9, 0.9), True, "film-noise-fast"),  # faint: a network for grain would take picture off
         (None, True, "film-grain"),
         (None, False, "film-noise-fast"),

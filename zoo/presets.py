@@ -12,8 +12,8 @@ class Preset(NamedTuple):
 
 
 PRESETS: dict[str, Preset] = {
-    "film-noise": Preset("noise of a sensor or a scanner off a film", "denoise=resnet-gaussian,fuse"),
-    "film-noise-fast": Preset("the same, at three times the speed", "denoise=fast-gaussian,fuse"),
+    "film-noise": Preset("noise of a sensor or a scanner off a film, by five frames", "denoise=film-gaussian"),
+    "film-noise-fast": Preset("the same, frame by frame", "denoise=fast-gaussian,fuse"),
     "film-grain": Preset("the grain of film stock, which is softer than noise, by five frames", "denoise=film-grain"),
     "film-grain-fast": Preset("the same, frame by frame", "denoise=fast-grain,fuse"),
     "tv-to-hd": Preset(
@@ -29,15 +29,14 @@ _FAINT = 0.015  # noise below it looks soft by what lies under it, which a netwo
 
 def for_grain(found: "Grain | None", *, film: bool) -> tuple[str, str]:
     """The preset for grain that was measured, and why; None where no flat place shows any."""
-    soft = "film-grain" if film else "film-grain-fast"
+    sharp, soft = ("film-noise", "film-grain") if film else ("film-noise-fast", "film-grain-fast")
     if found is None:
-        name = soft if film else "film-noise-fast"
-        return name, "no place is flat enough to see what noise there is"
+        return soft if film else sharp, "no place is flat enough to see what noise there is"
     seen = f"where it is flat there is noise of level {found.level:.3f}"
     if found.level < _FAINT:
         return "film-noise-fast", f"{seen}, which is faint"
     if found.correlation_px < _SOFT_PX:
-        return "film-noise-fast", f"{seen}, which is sharp as that of a sensor"
+        return sharp, f"{seen}, which is sharp as that of a sensor"
     return soft, f"{seen}, soft by {found.correlation_px:.1f} px as the grain of film stock is"
 
 
