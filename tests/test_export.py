@@ -2,13 +2,18 @@
 
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import onnxruntime
 import pytest
+from flax import nnx
 
 from tests.test_restorer import picture
-from zoo import cli, registry
+from zoo import cards, cli, registry
 from zoo.export import onnx_file
+from zoo.export.draw import drawn
+from zoo.models.cyclegan import ResidualConfig
+from zoo.models.densenet import DenseNetConfig
 from zoo.tiles import Tiled
 
 NETWORKS = ["fast-gaussian", "fast-salt-and-pepper", "densenet-gaussian", "unet-gaussian", "gan-paper-gaussian"]
@@ -46,6 +51,28 @@ def test_onnxruntime_makes_the_same_pictures(name):
     for shape in ((1, 24, 40, 3), (2, 40, 32, 3)):
         x = with_hits(picture(*shape))
         np.testing.assert_allclose(run(network, x), ours(x), atol=1e-5)
+
+
+NORMED = [DenseNetConfig(width=4, growth=2, blocks=1, layers=1, norm="batch")]
+NORMED += [ResidualConfig(width=2, blocks=1, norm="instance")]
+
+
+@pytest.mark.parametrize("config", NORMED, ids=["batch", "instance"])
+def test_norms_that_no_weights_ship_for(config):
+    network, x = config.build(nnx.Rngs(0)), picture(1, 24, 40, 3)
+    network(jnp.asarray(x))  # which moves the averages
+    network.eval()
+    np.testing.assert_allclose(
+        run(session(onnx_file.of(network, {})), x), np.clip(network(jnp.asarray(x)), 0, 1), atol=1e-5
+    )
+
+
+def test_every_network_that_may_be_exported_is_drawn():
+    for kind in cards.NETWORKS.values():
+        config = kind()
+        if config.task in onnx_file.TASKS and not sum(config.frames):
+            network = nnx.eval_shape(lambda config=config: config.build(nnx.Rngs(0)))
+            assert drawn.dispatch(type(network)) is not drawn.dispatch(object), kind
 
 
 @pytest.mark.parametrize("name", ["fast-gaussian", "fast-salt-and-pepper", "upscale-x2"])

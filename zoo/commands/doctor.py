@@ -6,7 +6,7 @@ import json
 import platform
 import time
 
-_PACKAGES = ("filmzoo", "jax", "jaxlib", "flax", "numpy", "av", "pillow", "OpenImageIO")
+_PACKAGES = ("filmzoo", "jax", "jaxlib", "flax", "numpy", "av", "pillow", "OpenImageIO", "onnx", "vapoursynth")
 _ENCODERS = ("ffv1", "libx265", "prores_ks", "libsvtav1", "libx264")
 _SIDE_PX = 256
 

@@ -61,6 +61,13 @@ def _(layer: BatchNorm, graph: Graph, x: str) -> str:
 
 
 @drawn.register
+def _(layer: InstanceNorm, graph: Graph, x: str) -> str:
+    off = graph("Sub", x, graph("ReduceMean", x, np.array([2, 3])))
+    variance = graph("ReduceMean", graph("Mul", off, off), np.array([2, 3]))
+    return graph("Div", off, graph("Sqrt", graph("Add", variance, EPSILON)))
+
+
+@drawn.register
 def _(layer: Identity, graph: Graph, x: str) -> str:
     return x
 
@@ -174,8 +181,8 @@ def _each(graph: Graph, x: str, kernel: np.ndarray, channels: int) -> str:
 
 @drawn.register
 def _(network: ResidualGenerator, graph: Graph, x: str) -> str:
-    norms, widths = iter(network.norms), iter([1, 2, 4, 2, 1])
-    activated = lambda x: graph("Relu", _normed(graph, next(norms), x, next(widths) * network.config.width))
+    norms = iter(network.norms)
+    activated = lambda x: graph("Relu", drawn(next(norms), graph, x))
     x = graph("Sub", graph("Mul", x, 2.0), 1.0)
     x = activated(drawn(network.entry, graph, x))
     for down in network.downs:
@@ -184,13 +191,6 @@ def _(network: ResidualGenerator, graph: Graph, x: str) -> str:
     for up in network.ups:
         x = activated(drawn(up, graph, x))
     return graph("Div", graph("Add", graph("Tanh", drawn(network.exit, graph, x)), 1.0), 2.0)
-
-
-def _normed(graph: Graph, norm: Any, x: str, channels: int) -> str:
-    """An instance norm has no weights that would say how many channels it sees."""
-    if isinstance(norm, InstanceNorm):
-        return graph("InstanceNormalization", x, np.ones(channels), np.zeros(channels), epsilon=EPSILON)
-    return drawn(norm, graph, x)
 
 
 @drawn.register

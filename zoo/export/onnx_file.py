@@ -3,6 +3,7 @@
 import math
 from importlib.metadata import version
 from os import PathLike
+from typing import Any
 
 from zoo import registry
 from zoo.errors import FlagError
@@ -20,7 +21,12 @@ def made(name: str | PathLike[str]) -> bytes:
     that needs more than one picture."""
     config = registry.config_of(name)
     check(str(name), config)
-    network, graph = registry.load(name), Graph()
+    return of(registry.load(name), facts(name, config))
+
+
+def of(network: Any, about: dict[str, str]) -> bytes:
+    """The ONNX file of a network in evaluation mode, with facts about it."""
+    graph, config = Graph(), network.config
     helper, float32 = graph.helper, library().TensorProto.FLOAT
     output = graph("Clip", drawn(network, graph, "input"), 0.0, 1.0)
     times = "" if config.scale == 1 else f"{config.scale} * "
@@ -37,7 +43,7 @@ def made(name: str | PathLike[str]) -> bytes:
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    helper.set_model_props(model, facts(name, config))
+    helper.set_model_props(model, about)
     library("onnx.checker").check_model(model)
     return model.SerializeToString()
 
