@@ -11,6 +11,7 @@ import zoo
 from tests import clips
 from zoo import cli
 from zoo.errors import FlagError
+from zoo.film.engine import Engine
 
 vs = pytest.importorskip("vapoursynth", reason="VapourSynth needs Python 3.12 or later")
 from zoo.vapoursynth import restore  # noqa: E402
@@ -72,6 +73,16 @@ def test_a_clip_becomes_what_restore_makes_of_the_film(flags, options, folder):
         for plane, film_plane in zip(made, film_made, strict=True):
             assert np.array_equal(plane, film_plane)
     assert not np.array_equal(wanted[4][0], frames[4][0])
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_each_block_is_restored_once(batch, folder, monkeypatch):
+    done, run = [], Engine.run
+    monkeypatch.setattr(Engine, "run", lambda engine, frames: run(engine, [done.append(f.number) or f for f in frames]))
+    clip = restore(tagged(film(folder / "in.mkv")), steps="denoise=fast-gaussian,fuse", batch=batch)
+    assert len(planes_of(clip)) == 11
+    assert sorted(set(done)) == [*range(11)]
+    assert len(done) < 2 * 11  # with those around a block
 
 
 def test_floats_become_what_the_chain_makes_of_pictures():

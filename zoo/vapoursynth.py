@@ -133,10 +133,8 @@ def _through(clip: Any, engine: Engine, kinds: list[Kind]) -> Any:
     block, one below the other."""
     given, made, core = kinds[0], kinds[-1], vs.core
     rate, count, reach = made.rate, clip.num_frames, engine.chain.reach
-    alone = not any(reach)
-    before, after, size = (0, 0, 1) if alone else (reach.before + 1, reach.after, max(_BLOCK, engine.chain.batch))
-    if alone and engine.chain.batch > 1:
-        size = engine.chain.batch
+    before, after = (reach.before + 1, reach.after) if any(reach) else (0, 0)  # one more, to be compared with
+    size = -(-(_BLOCK if any(reach) else 1) // engine.chain.batch) * engine.chain.batch
     blocks = -(-count // size)
     around = _longer(clip, before, blocks * size - count + after)
     parts = [around[k::size][:blocks] for k in range(before + size + after)]
