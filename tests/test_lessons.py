@@ -133,7 +133,7 @@ def test_the_axes_name_their_choices(capsys):
 
 
 @pytest.mark.parametrize("preset", ["small", "full", "paper"])
-@pytest.mark.parametrize("command", ["deinterlace", "upscale"])
+@pytest.mark.parametrize("command", ["deinterlace", "repair", "upscale"])
 def test_every_lesson_has_every_preset(command, preset, capsys):
     module = importlib.import_module(f"train.{command}")
     assert module.main([f"--preset={preset}", "--dry-run"]) == 0

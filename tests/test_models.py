@@ -26,6 +26,7 @@ from zoo.models.densenet import DenseBlock, DenseDiscriminatorConfig, DenseLayer
 from zoo.models.film import FilmConfig
 from zoo.models.gan import DiscriminatorConfig, LatentConfig, PlainConfig
 from zoo.models.layers import Conv, Denoiser, Upsample
+from zoo.models.repair import RepairConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 from zoo.models.upscale import UpscaleConfig
@@ -48,6 +49,7 @@ PARAMETERS = {
     "gan-paper-gaussian": 81_196,
     "gan-paper-salt-and-pepper": 81_196,
     "gan-pictures": 1_503_523,
+    "repair": 268_864,
     "resnet-gaussian": 457_036,
     "resnet-grain": 457_036,
     "resnet-salt-and-pepper": 459_340,
@@ -64,6 +66,7 @@ TILEABLE = [name for name in ONE_FRAME if zoo.SPECS[name].halo is not None]
 NARROW = {ResNetConfig: {"width": 4}, UNetConfig: {"width": 4, "growth": 2}, ResidualConfig: {"width": 2}}
 NARROW |= {DenseNetConfig: {"width": 4, "growth": 2}, PlainConfig: {"width": 4}, LatentConfig: {"width": 2, "size": 32}}
 NARROW |= {FilmConfig: {"width": 4, "doubt": 4}, UpscaleConfig: {"width": 4}, DeinterlacerConfig: {"width": 4}}
+NARROW |= {RepairConfig: {"width": 4, "below": 4, "deep": 1}}
 
 
 def distinct(names: list[str]) -> list[str]:

@@ -31,6 +31,7 @@ CHAINS = {
     "fuse": "denoise=fast-gaussian,fuse",
     "filter": "filter=bilateral:sigma=0.1:luma=on",
     "enhance": "enhance=sharpen:amount=0.3",
+    "undo": f"undo={Path(__file__).parent / 'inputs' / 'any size.png'}:frames=0-9:box=8\\,4\\,16\\,20",
     "upscale": "upscale=83x101:model=none:fit=pad",
     "grade": f"grade={Path(__file__).parent / 'inputs' / 'warm.cube'}:strength=0.8",
 }
@@ -39,7 +40,7 @@ SURVEY = Survey(np.zeros(9, ROW))  # of light alone, which flickers in both shot
 SURVEY.rows["number"], SURVEY.rows["new"] = range(9), [1, 0, 0, 0, 0, 1, 0, 0, 0]
 SURVEY.rows["light"] = np.array([0, 1, -1, 1, -1, 0, 1, -1, 1])[:, None, None] / 20
 EVERY = pytest.mark.parametrize("name", STEPS)
-OF_STILLS = pytest.mark.parametrize("name", [name for name in STEPS if name not in ("deflicker", "repair")])
+OF_STILLS = pytest.mark.parametrize("name", [name for name in STEPS if name not in ("deflicker", "repair", "undo")])
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,8 @@ def through(name: str, budget: Budget, moments, batch: int = 2) -> dict[int, np.
         kind = Kind(*SIZE, layout=layout)
         moments = [m._replace(planes=(m.rgb[..., 1], m.rgb[..., 2], m.rgb[..., 0]), rgb=None) for m in moments]
     mask = lambda number: jnp.asarray(stripe(*SIZE, at=3 * number))[..., None]
-    aside = Aside(network=budget.network, kind=kind, survey=SURVEY, mask=mask)
+    original = lambda number: (jnp.full(SIZE, (number + 1) / 20, jnp.float32),) * 3
+    aside = Aside(network=budget.network, kind=kind, survey=SURVEY, mask=mask, original=original)
     made = chain.run(moments, aside, budget.retried)
     shown = lambda m: color.picture(m.planes, layout=layout) if m.rgb is None else m.rgb
     return {m.number: np.asarray(shown(m)) for m in made}

@@ -18,6 +18,7 @@ from zoo.models.deinterlace import DeinterlacerConfig
 from zoo.models.film import FilmConfig
 from zoo.models.layers import Conv, unfold
 from zoo.models.network import ModelConfig, NetworkConfig, OneToOne, channels
+from zoo.models.repair import RepairConfig
 from zoo.tiles import SMALLEST_SIDE_PX, Tiled
 
 BANDS = ((2, (0, 0)), (4, (0, 0)), (2, (3, 3)))  # scale and frames
@@ -151,6 +152,7 @@ def test_every_config_of_the_zoo_keeps_the_contract():
     for config in [spec.config for spec in registry.SPECS.values()] + [kind() for kind in cards.NETWORKS.values()]:
         assert isinstance(config, ModelConfig)
         assert channels(config) == 3 * (1 + sum(config.frames))
-        assert (config.needs, config.gives) == ((), ())
+        assert config.needs == ()
+        assert config.gives == (("dirt", "scratches") if isinstance(config, RepairConfig) else ())
         assert (config.scale > 1) == (config.task == "upscale")
-        assert (sum(config.frames) > 0) == isinstance(config, DeinterlacerConfig | FilmConfig)
+        assert (sum(config.frames) > 0) == isinstance(config, DeinterlacerConfig | FilmConfig | RepairConfig)

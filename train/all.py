@@ -81,6 +81,7 @@ RECIPES = {
     # As large as motion needs room. -PSNR, for still clips would count for nothing beside those that move; the visible
     # part, for they would count for all.
     "deinterlace": f"deinterlace {_WIDE} --loss=visible_psnr --batch=4 --learning-rate=7e-4",
+    "repair": "repair --crop=96 --batch=4 --average=0.996",
     "gan-pictures": (
         "gan --goal=generate --crop=64 --network=width=8 --judge=width=16 --batch=16 --dropout=0.3 --average=0.98 "
         "--images=4800 --checkpoints=8 --leaves=64 --valid=1"

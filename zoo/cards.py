@@ -22,6 +22,7 @@ from zoo.models.densenet import DenseNetConfig
 from zoo.models.film import FilmConfig
 from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
+from zoo.models.repair import RepairConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 from zoo.models.upscale import UpscaleConfig
@@ -37,6 +38,7 @@ NETWORKS: dict[str, type[ModelConfig]] = {
     "film": FilmConfig,
     "upscale": UpscaleConfig,
     "deinterlacer": DeinterlacerConfig,
+    "repairer": RepairConfig,
 }
 _FIXED = ("task", "multiple", "halo")  # by the kind of network
 _LAYERS = ("blocks", "layers", "depth", "levels", "steps")  # each one more adds an array or more

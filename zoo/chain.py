@@ -27,6 +27,7 @@ from zoo.steps.grade import Grade
 from zoo.steps.remove import Remove
 from zoo.steps.repair import Repair
 from zoo.steps.step import ALPHA, BEYOND, OWN, Aside, Kind, Moment, Step, Window, windows
+from zoo.steps.undo import Undo
 from zoo.steps.upscale import Upscale
 
 STEPS: dict[str, type] = {
@@ -41,6 +42,7 @@ STEPS: dict[str, type] = {
     "fuse": Fuse,
     "grade": Grade,
     "upscale": Upscale,
+    "undo": Undo,
 }
 Retried = Callable[[Callable[[], Any]], Any]
 _STILL = Layout("rgb", 32, full=True)  # the planes of a still: its own samples

@@ -9,7 +9,7 @@ from typing import Any
 import tyro
 
 from zoo import bounds
-from zoo.commands import compare, doctor, export, look, models, presets, preview, probe, steps, track, verify
+from zoo.commands import compare, doctor, export, look, models, presets, preview, probe, steps, track, undo, verify
 from zoo.commands.restore import run as restore
 from zoo.commands.restore.flags import Restore
 from zoo.errors import command
@@ -28,6 +28,7 @@ COMMANDS: dict[type, Callable[[Any], int]] = {
     export.Export: export.run,
     look.Look: look.run,
     track.Track: track.run,
+    undo.Undo: undo.run,
 }
 
 

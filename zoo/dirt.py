@@ -60,26 +60,27 @@ class Found(NamedTuple):
 def found(now: Picture, around: Four, sensitivity: Float[Array, ""], one_sided: Bool[Array, ""]) -> Found:
     """What lies on a frame and not on those around it. `sensitivity`: how many times as unlike what is usual a spot and
     what is around it may be. `one_sided`: whether all of these come before it, or after."""
-    laid = _laid(now, around)
-    luma, others = color.grey(now)[..., 0], color.grey(laid)[..., 0]
+    four = laid(now, around)
+    luma, others = color.grey(now)[..., 0], color.grey(four)[..., 0]
     dirt = _dirt(luma, others, sensitivity, one_sided)
     sides = ((color.grey(around[k])[..., 0], others[k]) for k in (1, 2))
     dirt = dirt & ~_moves(dirt, luma, *sides)
     dark = dirt & (luma < _middle(others))
     lines = _lines(luma, others)
-    fill = jnp.where((lines & ~dirt)[..., None], _across(now, laid), _middle(laid))
+    fill = jnp.where((lines & ~dirt)[..., None], _across(now, four), _middle(four))
     return Found(most(dark, 1), most(dirt & ~dark, 1), lines, fill)
 
 
 @jax.jit
 def shown(now: Picture, around: Four) -> Picture:
     """What the frames around show."""
-    return _middle(_laid(now, around))
+    return _middle(laid(now, around))
 
 
-def _laid(now: Picture, around: Four) -> Float[Array, "4 h w 3"]:
+@jax.jit
+def laid(now: Picture, around: Four) -> Float[Array, "4 h w 3"]:
     """The frames around, laid over the frame, in its light."""
-    return jnp.stack([_matched(_laid_over(now, other), now) for other in around])
+    return jnp.stack([_matched(jnp.clip(_laid_over(now, other), 0, 1), now) for other in around])
 
 
 def _laid_over(now: Picture, other: Picture) -> Picture:

@@ -28,6 +28,7 @@ from zoo.models.densenet import DenseNetConfig
 from zoo.models.film import FilmConfig
 from zoo.models.gan import LatentConfig, PlainConfig
 from zoo.models.network import ModelConfig
+from zoo.models.repair import RepairConfig
 from zoo.models.resnet import ResNetConfig
 from zoo.models.unet import UNetConfig
 from zoo.models.upscale import UpscaleConfig
@@ -90,6 +91,7 @@ SPECS: dict[str, Spec] = {
     "cyclegan-gaussian": Spec(ResNetConfig(), "gaussian", _UNPAIRED),
     "cyclegan-salt-and-pepper": Spec(ResNetConfig(impulse=True), "salt_and_pepper", _UNPAIRED),
     "deinterlace": Spec(DeinterlacerConfig(), None, "missing lines of fields, by estimates along the motion"),
+    "repair": Spec(RepairConfig(), None, "dirt and scratches of old film, found and filled by five frames"),
 }
 
 SPECS |= {

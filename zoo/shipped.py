@@ -44,6 +44,7 @@ SHA256: dict[str, str] = {
     "gan-pictures": "f60c2e3f0935d075e1a184e3b88b98cc4d189c8dfcd69aed90bf2febd8280e8d",
     "gan-salt-and-pepper": "64e27007373f484ed185dd9c8ce7455595f213a4c20ed218886cc8d273c39393",
     "gan-salt-and-pepper-photos": "9b19d34a46c72a7dc1572ca7536ff75aa6a82c3f39344d0f7de5957ab064088c",
+    "repair": "7fa8873c5bb78d50c514147f04d56f8a766adf2691edae4ed759ff59d9cb7200",
     "resnet-gaussian": "76e6775efcfe7157346b55b77620547e75444ac7f53f2f1c9597e6adde1e3a01",
     "resnet-gaussian-photos": "fdcbd9927a0da465ac8c5d375d007d5122ccc49b591ec514f0fa9124a0c1acaf",
     "resnet-salt-and-pepper": "8dcb4dc8be270160ad5e6a35da51f7b43032d4a1dcb2b1f1fa199ead7e8b3bd5",

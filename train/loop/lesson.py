@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
@@ -14,6 +15,7 @@ from zoo.damage.pair import Pair
 from zoo.errors import FlagError, choose
 
 Clips = Float[Array, "n *t h w 3"]  # RGB in [0, 1]; stills have no axis t
+Loss = Callable[[Array, Array], Float[Array, ""]]
 Metric = Callable[[Array, Array], Float[Array, " n"]]  # (what is measured, what was wanted): higher is better
 
 
@@ -33,6 +35,7 @@ class Lesson:
     least_gain: float = 0.0  # dB over the weights that a run begins with, without which they stay
     judged: ClassVar[int] = 6  # channels of `judges_see`
     degraded_data: str | None = None  # what is damaged already, for unpaired methods; else the lesson damages --data
+    own_loss: ClassVar[bool] = False  # whether `loss` leaves --loss aside
     pairs_only: ClassVar[tuple[str, ...]] = ()  # settings at which `pairs` alone looks, not `degraded`
 
     @classmethod
@@ -67,6 +70,19 @@ class Lesson:
     def untouched(self, seen: Array) -> Array:
         """What is measured beside what the network gives; of the same shape."""
         return seen
+
+    def restored(self, seen: Array, given: Array) -> Array:
+        """What is measured of what the network gives."""
+        return given
+
+    def measured(self, wanted: Array) -> Array:
+        """What it is compared with."""
+        return wanted
+
+    def loss(self, pair: Pair, given: Array, apart: Loss) -> Float[Array, ""]:
+        """What pairs teach to make small. `apart`: how far two pictures lie apart, as --loss has it."""
+        known = jnp.where(jnp.isnan(pair.wanted), jax.lax.stop_gradient(given), pair.wanted)  # all else is right
+        return apart(given, known)
 
     # What methods with judges ask.
 

@@ -13,7 +13,12 @@ OBJECTIVES = ("least_squares", "minimax", "non_saturating")
 
 def charbonnier(x: Float[Array, "n h w c"], y: Float[Array, "n h w c"]) -> Float[Array, ""]:
     """L1 rounded at zero (Charbonnier et al. 1994), eps 1e-3: sure of edges, smooth near the solution."""
-    return jnp.mean(jnp.sqrt(jnp.square(x - y) + 1e-6))
+    return jnp.mean(rounded(x - y))
+
+
+def rounded(error: Array) -> Array:
+    """Its size, rounded at zero."""
+    return jnp.sqrt(jnp.square(error) + 1e-6)
 
 
 def l1(x: Array, y: Array) -> Float[Array, ""]:

@@ -24,8 +24,9 @@ class Validation:
         self.unit, first = next(iter(names.items()))
         self.decides, self._before = f"restored_{first}", f"degraded_{first}"
         means = lambda x, wanted: {names[k]: jnp.mean(metric(x, wanted)) for k, metric in lesson.metrics.items()}
-        self._degraded = jax.jit(lambda pair: means(lesson.untouched(pair.seen), pair.wanted))
-        self._restored = jax.jit(lambda state, pair: means(method.restore(state, pair.seen), pair.wanted))
+        self._degraded = jax.jit(lambda pair: means(lesson.untouched(pair.seen), lesson.measured(pair.wanted)))
+        restored = lambda state, seen: lesson.restored(seen, method.restore(state, seen))
+        self._restored = jax.jit(lambda state, pair: means(restored(state, pair.seen), lesson.measured(pair.wanted)))
 
     def measure(self, state: Any) -> dict[str, Any]:
         """{"degraded_db", "restored_db", "levels": [...]}, as the lesson's units are: means over all, then for each of

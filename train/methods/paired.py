@@ -4,7 +4,6 @@ import dataclasses
 from typing import Annotated, Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from train.loop import state as st
@@ -29,6 +28,8 @@ class Paired(Method):
     def __init__(self, settings: Any, lesson: Lesson, steps: int):
         super().__init__(settings, lesson, steps)
         self.refuse_ignored(("dropout",), "pairs alone, which need no discriminator")
+        if lesson.own_loss:
+            self.refuse_ignored(("loss",), "a lesson that has a loss of its own")
         self.nets = {"g": st.Net(self.network(), settings.precision)}
         self.optimisers = {"g": self.optimiser()}
 
@@ -36,12 +37,11 @@ class Paired(Method):
         return self.step
 
     def step(self, state: st.TrainState, batch: Batch, key: Key[Array, ""]):
-        seen, wanted, _ = self.pairs(key, batch, state.step)
+        pair = self.pairs(key, batch, state.step)
 
         def loss(params):
-            restored, stats = self.nets["g"](params, state.stats["g"], seen, train=True)
-            told = jnp.where(jnp.isnan(wanted), jax.lax.stop_gradient(restored), wanted)  # what is not known is right
-            return PIXEL_LOSSES[self.settings.loss](restored, told), stats
+            restored, stats = self.nets["g"](params, state.stats["g"], pair.seen, train=True)
+            return self.lesson.loss(pair, restored, PIXEL_LOSSES[self.settings.loss]), stats
 
         (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(state.params["g"])
         state = state._replace(stats={**state.stats, "g": stats})

@@ -82,20 +82,24 @@ class Window(NamedTuple):
 class Aside(NamedTuple):
     """What lies beside a film. `network(name)`: a model, ready to restore. `mask(number of a frame)`: float32 [h w 1]
     in [0, 1], for the step that is called; `masks(step)`: the same for any that names a file in its option `mask`.
-    `survey`: of the whole film, see `zoo.survey`. `kind`: what the step that is called is given."""
+    `survey`: of the whole film, see `zoo.survey`. `kind`: what the step that is called is given. `original(number of a
+    frame)`: the planes of the film that the step names in its option `original`; `originals(step)`: the same of any."""
 
     network: Callable[[str], Any] | None = None
     mask: Mask | None = None
     survey: Survey | None = None
     masks: Callable[["Step"], Mask] | None = None
     kind: Kind | None = None
+    original: Callable[[int], Planes] | None = None
+    originals: Callable[["Step"], Callable[[int], Planes]] | None = None
 
     def has(self, need: str) -> bool:
         return getattr(self, need) is not None
 
     def of(self, step: "Step") -> "Aside":
         """What lies beside the film for one step."""
-        return self._replace(mask=self.masks(step)) if self.masks and getattr(step, "mask", None) else self
+        own = self._replace(mask=self.masks(step)) if self.masks and getattr(step, "mask", None) else self
+        return own._replace(original=own.originals(step)) if own.originals and hasattr(step, "original") else own
 
 
 @runtime_checkable

@@ -80,7 +80,7 @@ def _film(path: Path, height: int, width: int, frames: int | None, held: int) ->
     film = source.describe(path)
     masks.check_size(path, (film.height, film.width), height, width)
     _check_about(path, _count(film), frames)
-    return _InStep(film, held)
+    return InStep(film, held).luma
 
 
 def _count(film: Film) -> int:
@@ -89,8 +89,9 @@ def _count(film: Film) -> int:
         return sum(1 for packet in container.demux(container.streams[film.stream]) if packet.size)
 
 
-class _InStep:
-    """The masks of a film, decoded one after another as they are asked for."""
+class InStep:
+    """The planes of a film's frames, decoded one after another as they are asked for. `held`: how many of them lie
+    around one another; what lies further back is decoded from the beginning again."""
 
     def __init__(self, film: Film, held: int):
         self._film, self._most = film, held
@@ -99,14 +100,22 @@ class _InStep:
     def _begin(self):
         self._frames, self._next, self._held = source.read(self._film, Losses()), 0, {}
 
-    def __call__(self, number: int) -> Mask:
+    def planes(self, number: int) -> tuple[np.ndarray, ...] | None:
+        """None where the film has no such frame."""
         if number < self._next and number not in self._held:
             self._begin()
         while number >= self._next:
             frame = next(self._frames, None)
             if frame is None:
-                raise _none_for(Path(self._film.name), self._next, number)
+                return None
             self._held = {k: planes for k, planes in self._held.items() if k > self._next - self._most}
             self._held[self._next], self._next = frame.planes, self._next + 1
-        planes = tuple(jnp.asarray(plane[None]) for plane in self._held[number])
+        return self._held[number]
+
+    def luma(self, number: int) -> Mask:
+        """Of a frame, as a mask. Raises InputError where there is none."""
+        found = self.planes(number)
+        if found is None:
+            raise _none_for(Path(self._film.name), self._next, number)
+        planes = tuple(jnp.asarray(plane[None]) for plane in found)
         return np.clip(np.asarray(color.luma(planes, layout=self._film.layout)[0]), 0, 1)
