@@ -49,7 +49,7 @@ PARAMETERS = {
     "gan-paper-gaussian": 81_196,
     "gan-paper-salt-and-pepper": 81_196,
     "gan-pictures": 1_503_523,
-    "repair": 268_864,
+    "repair": 269_136,
     "resnet-gaussian": 457_036,
     "resnet-grain": 457_036,
     "resnet-salt-and-pepper": 459_340,
