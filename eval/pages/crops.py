@@ -77,5 +77,5 @@ def _cells(
 
 
 def _still(item: Item) -> Item:
-    """A picture as it is; of a clip the frame in its middle."""
-    return item if item.ndim == 3 else item[len(item) // 2]
+    """The colours of a picture; of a clip those of the frame in its middle."""
+    return (item if item.ndim == 3 else item[len(item) // 2])[..., :3]

@@ -83,11 +83,9 @@ class Repair:
         return [self._repaired(window, aside) for window in windows]
 
     def _repaired(self, window: Window, aside: Aside) -> list[Moment]:
-        now = window.now
-        if not (window.before or window.after):
-            hit, fill = jnp.zeros(now.rgb.shape[:2], bool), now.rgb
-        elif self.model == NONE:
-            hit, fill = self._by_rules(window, aside)
+        now, near = window.now, Window(window.before[-_AROUND:], window.now, window.after[:_AROUND])
+        if self.model == NONE or not (near.before and near.after):  # with one side in time, rules are more careful
+            hit, fill = self._by_rules(near, aside)
         else:
             hit, fill = self._by_network(window, aside)
         if self.strength < 1:
@@ -99,8 +97,7 @@ class Repair:
         own = firsts[now.place]
         looked = lambda moments: [firsts[moment.place].repaired for moment in moments]
         around = _around(looked(window.before[-_AROUND:]), looked(window.after[:_AROUND]))
-        if around is None:
-            return jnp.zeros(now.rgb.shape[:2], bool), now.rgb
+        assert around
         fill, chance = self._seen(now.rgb, own.repaired, around, aside)
         painted = aside.mask(now.number) if self.mask and aside.mask else None
         return _agreed(now.rgb, fill, own.chance, chance, painted, self._wanted, self._limits)
@@ -128,10 +125,11 @@ class Repair:
         return {}
 
     def _first(self, now: Moment, before: Sequence[Moment], after: Sequence[Moment], aside: Aside) -> _Look:
-        pictures = lambda moments: [moment.rgb for moment in moments]
-        around = _around(pictures(before), pictures(after))
-        if around is None:
-            return _Look(jnp.zeros((*now.rgb.shape[:2], 2)), now.rgb)
+        if not (before and after):
+            hit, fill = self._by_rules(Window(tuple(before), now, tuple(after)), aside)
+            return _Look(jnp.zeros((*now.rgb.shape[:2], 2)), jnp.where(hit[..., None], fill, now.rgb))
+        around = _around([moment.rgb for moment in before], [moment.rgb for moment in after])
+        assert around
         fill, chance = self._seen(now.rgb, now.rgb, around, aside)
         painted = aside.mask(now.number) if self.mask and aside.mask else None
         first, _ = self._limits
