@@ -80,7 +80,7 @@ def _film(path: Path, height: int, width: int, frames: int | None, held: int) ->
     film = source.describe(path)
     masks.check_size(path, (film.height, film.width), height, width)
     _check_about(path, _count(film), frames)
-    return InStep(film, held).luma
+    return InStep(film, held)
 
 
 def _count(film: Film) -> int:
@@ -112,7 +112,7 @@ class InStep:
             self._held[self._next], self._next = frame.planes, self._next + 1
         return self._held[number]
 
-    def luma(self, number: int) -> Mask:
+    def __call__(self, number: int) -> Mask:
         """Of a frame, as a mask. Raises InputError where there is none."""
         found = self.planes(number)
         if found is None:
