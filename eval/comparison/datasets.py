@@ -105,6 +105,28 @@ def _clip(path: Path, start: int) -> Float[np.ndarray, "t h w 3"]:
     return clip[:, y : y + SIZE_PX[0], x : x + SIZE_PX[1]]
 
 
+def open_parts(data: str, *, parts: Sequence[str], colours: int, least: int = 1) -> Data:
+    """Clips of which several films tell one thing each. `data`: `clips:FOLDER/CLIP,FOLDER/CLIP`, or a folder for all
+    that it holds, of films CLIP-PART.mkv. A clip is [t h w c]: RGB of the first `colours` parts, one channel of each
+    other. Raises InputError for a film that is missing, and for fewer than `least` frames."""
+    found, name = [], lambda stem, part: stem.with_name(f"{stem.name}-{part}.mkv")
+    for given in map(Path, filter(None, data.removeprefix(CLIPS).split(","))):
+        ending = f"-{parts[0]}.mkv"
+        held = sorted(given.glob(f"*{ending}")) if given.is_dir() else []
+        found += [file.with_name(file.name.removesuffix(ending)) for file in held] or [given]
+    for stem, part in itertools.product(found, parts):
+        if not name(stem, part).is_file():
+            raise InputError(f"{name(stem, part)} is missing; a clip is {len(parts)} films: {', '.join(parts)}")
+
+    def clip(stem: Path) -> Float[np.ndarray, "t h w c"]:
+        films = [np.stack([frame() for frame in frames_of(name(stem, part))]) for part in parts]
+        if len({len(film) for film in films}) > 1 or len(films[0]) < least:
+            raise InputError(f"the films of {stem} are not equally long, or have less than {least} frames")
+        return np.concatenate([x if k < colours else x[..., :1] for k, x in enumerate(films)], -1)
+
+    return Data([stem.name for stem in found], [functools.partial(clip, stem) for stem in found])
+
+
 def halved(x: Float[np.ndarray, "*t h w 3"]) -> Float[np.ndarray, "*t hh ww 3"]:
     """Pictures of half the size, by area."""
     h, w = (side // 2 for side in x.shape[-3:-1])

@@ -7,20 +7,17 @@ damage (weave, grain and flicker are in it and must stay), and how much of each 
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from eval.comparison.datasets import CLIPS, Data, frames_of
+from eval.comparison.datasets import open_parts
 from eval.comparison.task import Claim, Metric, Rival, Task, Trial
 from zoo import color, dirt
 from zoo.chain import Chain
-from zoo.errors import InputError
 from zoo.steps.step import Aside, Moment
 from zoo.tiles import Tiled
 
@@ -50,31 +47,6 @@ class Damaged:
 
     def degrade(self, clean: Float[np.ndarray, "t h w 8"], *, seed: int, index: int) -> Clip:
         return clean[..., :3] if self.whole else clean[..., 3:6]
-
-
-def open_films(data: str) -> Data:
-    """`data`: `clips:FOLDER/CLIP,FOLDER/CLIP`, or a folder for all that it holds. Raises InputError for a part that is
-    missing."""
-    found = []
-    for part in map(Path, filter(None, data.removeprefix(CLIPS).split(","))):
-        ending = f"-{PARTS[0]}.mkv"
-        held = sorted(part.glob(f"*{ending}")) if part.is_dir() else []
-        found += [file.with_name(file.name.removesuffix(ending)) for file in held] or [part]
-    for stem, part in itertools.product(found, PARTS):
-        if not _film(stem, part).is_file():
-            raise InputError(f"{_film(stem, part)} is missing; a clip is four films: {', '.join(PARTS)}")
-    return Data([stem.name for stem in found], [functools.partial(_clip, stem) for stem in found])
-
-
-def _film(stem: Path, part: str) -> Path:
-    return stem.with_name(f"{stem.name}-{part}.mkv")
-
-
-def _clip(stem: Path) -> Float[np.ndarray, "t h w 8"]:
-    parts = [np.stack([frame() for frame in frames_of(_film(stem, part))]) for part in PARTS]
-    if len({len(part) for part in parts}) > 1 or len(parts[0]) <= 2 * ENDS:
-        raise InputError(f"the films of {stem} are not equally long, or have less than {2 * ENDS + 1} frames")
-    return np.concatenate([*parts[:2], parts[2][..., :1], parts[3][..., :1]], -1)
 
 
 def _split(clean: Array, restored: Array) -> tuple[Array, ...]:
@@ -217,7 +189,7 @@ TASK = Task(
         "changed": Metric(_changed, "share of that which changed, %", 2, higher=False),
         "f1": Metric(_f1, "F1 of the mask", 3),
     },
-    open=open_films,
+    open=functools.partial(open_parts, parts=PARTS, colours=2, least=2 * ENDS + 1),
     restorer=lambda name: through(f"repair=model={name}"),
     compared=lambda config: config.task == "repair",
     protocol=f"inside: pooled PSNR where the damage is more than 8 codes; outside: where nothing covers a pixel; "
