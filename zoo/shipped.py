@@ -35,7 +35,7 @@ SHA256: dict[str, str] = {
     "fast-grain-photos": "5bc30542a6d0c714acc6f6ab4c1423e13be310b8c898e2e06b92d93f3680a20e",
     "fast-salt-and-pepper": "e01f4ab55ba0162adc02d50612867d8dcb51d40f247a9419d05411ad8d386d6c",
     "fast-salt-and-pepper-photos": "38d7752783fc240a75023a3151ecb93fa045ac64b63a2df4d9bbc4160af728e3",
-    "film-gaussian": "60ef206f1430dbab90bcb9afa78646a143d09f0c83f57d7b14ae954bd0e4fcb5",
+    "film-gaussian": "23d8d9a7e68e2f15e861f99701b9cea639a3ebd448bf48943673a7cc4cd3fe80",
     "film-grain": "ddeddba10b25db297d752c70cf8521f3155c49fc116f1ee23573293d7a337774",
     "gan-gaussian": "bc603cf66918d26f233ef97dd85caee5611626fdc61100247531cf45078ae212",
     "gan-gaussian-photos": "44afc09b318d7e42a75236952c8efa7bc9c088456653c4441a978b640fffa8cd",
