@@ -115,9 +115,9 @@ TASK = Task(
     name="remove",
     trials=TRIALS,
     rivals={
-        "remove": Rival(remove, tuple(TRIALS), title="the step `remove`"),
-        "nearest_frames": Rival(nearest_frames, tuple(TRIALS), title="the frame before and after, by flow"),
-        "diffusion": Rival(diffusion, tuple(TRIALS), title="smoothly, from around the mask"),
+        "remove": Rival(remove, tuple(TRIALS), title="`remove`"),
+        "nearest_frames": Rival(nearest_frames, tuple(TRIALS), title="nearest frames by flow"),
+        "diffusion": Rival(diffusion, tuple(TRIALS), title="smooth fill"),
     },
     metrics={
         "core": Metric(_core, "PSNR of the core, dB", 2),
