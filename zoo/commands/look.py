@@ -68,9 +68,10 @@ def run(args: Look) -> int:
     if args.shots is not None:
         return _of_shots(args, args.shots, here, there, output)
     step = -(-sum(map(len, here)) // paired.SAMPLES)
-    flat = [np.concatenate(colours)[::step] for colours in (here, there)]
-    found = _write(output, paired.learned(*flat), before)
-    say(f"{len(after)} pairs -> {output}, " + "CIEDE2000 {:.1f} before it, {:.1f} after".format(*_apart(*flat, found)))
+    one, other = (np.concatenate(colours)[::step] for colours in (here, there))
+    found = _write(output, paired.learned(one, other), before)
+    apart = "CIEDE2000 {:.1f} before it, {:.1f} after".format(*_apart(one, other, found))
+    say(f"{len(after)} pairs -> {output}, {apart}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -39,7 +39,8 @@ def run(args: Undo) -> int:
 
     if args.frames is None and args.box is None:
         raise FlagError("say what is put back, with --frames and --box; all of it would be the original")
-    steps = str(Chain([undo.Undo(Path(args.original), args.frames, args.box)]))
+    step: Any = undo.Undo(Path(args.original), args.frames, args.box)
+    steps = str(Chain([step]))
     return restore.run(
         flags.Restore(
             inputs=(args.film,),

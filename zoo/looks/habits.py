@@ -55,8 +55,10 @@ def learned(before: Pictures, after: Pictures) -> Habits:
     balances = jnp.zeros((len(here), 6))
     for _ in range(_ROUNDS):
         balances = _balances(here, there, jnp.asarray(cube), balances)
-        made = np.asarray(jax.vmap(_balanced)(balances, here)).reshape(-1, 3)[flat]
-        cube = paired.learned(made, there.reshape(-1, 3)[flat], side=_SIDE).cube.table
+        made = np.asarray(jax.vmap(_balanced)(balances, jnp.asarray(here))).reshape(-1, 3)[flat]
+        look = paired.learned(made, there.reshape(-1, 3)[flat], side=_SIDE).cube
+        assert look
+        cube = look.table
     shown = np.stack([_shown(x) for x in before])
     mean, spread = shown.mean(0), shown.std(0) + 1e-6
     usual, weights = _regressed((shown - mean) / spread, np.asarray(balances, np.float64))
@@ -104,7 +106,7 @@ def _shown(colours: Colours) -> Float[np.ndarray, " f"]:
 def _regressed(shown: Float[np.ndarray, "n f"], balances: Float[np.ndarray, "n 6"]):
     """(the usual balance, the weights of what is shown): those that tell best each balance that was left out."""
     n, usual = len(shown), balances.mean(0)
-    kernel, best = shown @ shown.T, (np.inf, None)
+    kernel, best = shown @ shown.T, (np.inf, np.zeros((shown.shape[1], 6)))
     for stiff in _STIFF:
         solved = np.linalg.inv(kernel + stiff * np.eye(n))
         hat = kernel @ solved + 1 / n

@@ -46,7 +46,7 @@ class Shots:
         look = files.read(path)
         if look.curves or look.cube is None or (look.cube.low, look.cube.high) != (Cube.low, Cube.high):
             raise FlagError(f"{path} is more than a cube from 0 to 1, as looks of shots are; convert it to one")
-        return look.cube.table
+        return np.asarray(look.cube.table)
 
     def at(self, number: int) -> Float[np.ndarray, "n n n 3"]:
         """The cube of a frame: what comes before the first look has the first."""
