@@ -318,7 +318,7 @@ def test_what_a_network_cannot_do_is_said_by_name(config, said, film_network, tm
     film_network(config)
     monkeypatch.chdir(tmp_path)
     clips.write(tmp_path / "in.mkv")
-    assert cli.main(["restore", "in.mkv", "-o", "out.mkv", "-m", "film-x"]) == 2
+    assert cli.main(["restore", "in.mkv", "-o", "out.mkv", "--steps", "denoise=film-x"]) == 2
     assert said in capsys.readouterr().err
     with pytest.raises(FlagError, match=said):
         zoo.Restorer("film-x")
