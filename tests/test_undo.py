@@ -9,16 +9,18 @@ from zoo.chain import Chain
 from zoo.errors import FlagError
 from zoo.steps.step import Kind
 
-SIZE, COUNT = (40, 24), 6  # width, height
+SIZE, ODD, COUNT = (40, 24), (41, 25), 6  # width, height
 
 
 @pytest.fixture
-def films(tmp_path, monkeypatch):
+def films(tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(5)
-    for name in ("reel.mkv", "clean.mkv"):
-        pictures = [rng.integers(16, 236, (SIZE[1] * 3 // 2, SIZE[0])).astype(np.uint8) for _ in range(COUNT)]
-        clips.write(tmp_path / name, "yuv420p", COUNT, pictures=pictures, size=SIZE)
+    random = clips.frame
+    for first, name in enumerate(("reel.mkv", "clean.mkv")):
+        monkeypatch.setattr(
+            clips, "frame", lambda form, seed, *size, first=first: random(form, 2 * seed + first, *size)
+        )
+        clips.write(tmp_path / name, "yuv420p", COUNT, size=getattr(request, "param", SIZE))
     return tmp_path
 
 
@@ -26,6 +28,7 @@ def planes(name: str) -> list[np.ndarray]:
     return [np.stack(plane) for plane in zip(*map(clips.planes, clips.read(name)), strict=True)]
 
 
+@pytest.mark.parametrize("films", [SIZE, ODD], ids=str, indirect=True)
 def test_a_box_of_some_frames_is_the_originals(films):
     line = ["undo", "clean.mkv", "--original", "reel.mkv", "--frames", "2-3", "--box", "9,5,10,8"]
     assert cli.main([*line, "-o", "out.mkv", "--progress", "off"]) == 0

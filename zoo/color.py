@@ -49,11 +49,15 @@ class Layout:
         """The highest code."""
         return 1 if self.depth == 32 else 2**self.depth - 1
 
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """Pixels along y and x that a sample of each plane stands for."""
+        colour = {"yuv": [(1, 1), self.cell, self.cell], "rgb": [(1, 1)] * 3, "grey": [(1, 1)]}
+        return colour[self.family] + [(1, 1)] * self.alpha
+
     def shapes(self, height: int, width: int) -> list[tuple[int, int]]:
         """Height and width of each plane of a picture."""
-        chroma = (-(-height // self.cell[0]), -(-width // self.cell[1]))
-        colour = {"yuv": [(height, width), chroma, chroma], "rgb": [(height, width)] * 3, "grey": [(height, width)]}
-        return colour[self.family] + [(height, width)] * self.alpha
+        return [(-(-height // y), -(-width // x)) for y, x in self.cells]
 
     def _limited(self) -> bool:
         return not self.full and self.family != "rgb"

@@ -99,7 +99,7 @@ def _prepared(planes: Codes, mask: Bool[Array, "h w"], *, layout: Layout) -> _Wh
     planes = planes[: len(planes) - layout.alpha]
     sides = [-side % _CELL for side in mask.shape]
     mask = jnp.pad(mask, [(0, side) for side in sides])
-    shapes = [tuple(-(-a // c) for a, c in zip(mask.shape, _cell(k, layout), strict=True)) for k in range(len(planes))]
+    shapes = [tuple(-(-a // c) for a, c in zip(mask.shape, layout.cells[k], strict=True)) for k in range(len(planes))]
     own = tuple(
         jnp.pad(plane, [(0, b - a) for a, b in zip(plane.shape, shape, strict=True)], mode="edge")
         for plane, shape in zip(planes, shapes, strict=True)
@@ -135,7 +135,7 @@ def _windows(change: Bool[np.ndarray, "h w"]) -> Iterator[tuple[np.ndarray, np.n
 @partial(jax.jit, static_argnames=("window", "layout"))
 def _cut(whole: _Whole, corner: Array, *, window: tuple[int, int], layout: Layout) -> _Whole:
     def cut(k: int, plane: Array) -> Array:
-        cell = _cell(k, layout)
+        cell = layout.cells[k]
         at = [corner[axis] // cell[axis] for axis in range(2)]
         return jax.lax.dynamic_slice(plane, at, [side // c for side, c in zip(window, cell, strict=True)])
 
@@ -150,7 +150,7 @@ def _seen(part: _Whole, corner, planes, hidden, camera, move, size, distance, *,
     for k, codes in enumerate(part.codes):
         at = corner + _places(k, codes.shape, layout)
         at = moved(camera, at) + size * linear(move, (at + 0.5) / size - 0.5)
-        at = (at - _first(k, layout)) / jnp.array(_cell(k, layout), jnp.float32)
+        at = (at - _first(k, layout)) / jnp.array(layout.cells[k], jnp.float32)
         covered = linear(hidden[k].astype(jnp.float32)[..., None], at)[..., 0]
         visible = (covered < _HIDDEN) & (inside(at, planes[k].shape) > 0)
         sample = cubic(planes[k], at) / layout.top
@@ -199,7 +199,7 @@ def _pasted(out: Codes, confidence, made: Codes, sure, corner, inner, *, layout:
     """With a window's part in its place, as far as the window decides it."""
 
     def paste(k: int, whole: Array, window: Array) -> Array:
-        cell = _cell(k, layout)
+        cell = layout.cells[k]
         at = [corner[axis] // cell[axis] for axis in range(2)]
         grid = jnp.mgrid[: window.shape[0], : window.shape[1]] * jnp.array(cell)[:, None, None]
         decided = ((grid >= inner[:, :1, None]) & (grid < inner[:, 1:, None])).all(0)
@@ -210,21 +210,16 @@ def _pasted(out: Codes, confidence, made: Codes, sure, corner, inner, *, layout:
     return planes, paste(0, confidence, sure)
 
 
-def _cell(k: int, layout: Layout) -> tuple[int, int]:
-    """Pixels that a sample of plane `k` stands for, along y and x."""
-    return layout.cell if layout.family == "yuv" and k in (1, 2) else (1, 1)
-
-
 def _first(k: int, layout: Layout) -> Float[np.ndarray, "2"]:
     """Where the first sample of a plane lies in the picture."""
-    pairs = zip(_cell(k, layout), SITINGS[layout.siting], strict=True)
+    pairs = zip(layout.cells[k], SITINGS[layout.siting], strict=True)
     return np.array([0 if on else (cell - 1) / 2 for cell, on in pairs], np.float32)
 
 
 def _places(k: int, shape: tuple[int, ...], layout: Layout) -> Float[Array, "h w 2"]:
     """Where samples of a plane, or of a window of it, lie in the picture or the window."""
     at = jnp.stack(jnp.mgrid[: shape[0], : shape[1]], -1).astype(jnp.float32)
-    return at * jnp.array(_cell(k, layout), jnp.float32) + _first(k, layout)
+    return at * jnp.array(layout.cells[k], jnp.float32) + _first(k, layout)
 
 
 def _in_cells(hit: Bool[Array, "h w"], shape: tuple[int, ...], how) -> Bool[Array, "hh ww"]:

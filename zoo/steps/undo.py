@@ -81,16 +81,18 @@ class Undo:
         planes, box = aside.original(now.number), self._box
         if not box:
             return planes
-        shape = max(plane.shape for plane in now.planes)
-        return tuple(_pasted(own, other, box, shape) for own, other in zip(now.planes, planes, strict=True))
+        assert aside.kind
+        assert aside.kind.layout
+        parts = zip(now.planes, planes, aside.kind.layout.cells, strict=True)
+        return tuple(_pasted(own, other, box, cell) for own, other, cell in parts)
 
     def identity(self) -> dict[str, Any]:
         return {"original": masks.sum_of(self.original), "frames": self.frames, "box": self.box}
 
 
-def _pasted(own: Shaped[Array, "h w"], other: Shaped[Array, "h w"], box: Box, shape: tuple[int, ...]) -> Array:
+def _pasted(own: Shaped[Array, "h w"], other: Shaped[Array, "h w"], box: Box, cell: tuple[int, int]) -> Array:
     """A plane with the other's samples in a box of the picture; of chroma all that lie in it at all."""
-    rows, columns = (whole // side for whole, side in zip(shape, own.shape, strict=True))
+    rows, columns = cell
     top, left = box.y // rows, box.x // columns
     bottom, right = -(-(box.y + box.height) // rows), -(-(box.x + box.width) // columns)
     return jax.lax.dynamic_update_slice(own, other[top:bottom, left:right], (top, left))
