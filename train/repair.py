@@ -1,6 +1,5 @@
 """Teaches a network to find dirt and scratches, and what the picture is under them: python -m train.repair"""
 
-import dataclasses
 import sys
 from typing import ClassVar
 
@@ -11,7 +10,6 @@ from jaxtyping import Array, Float, Key
 from train.command import Command
 from train.loop.lesson import Clips, Lesson, Loss
 from train.loop.losses import rounded
-from train.loop.settings import Settings
 from zoo import dirt
 from zoo.damage.old_film import FRAMES, old_film
 from zoo.damage.pair import Pair
@@ -28,14 +26,7 @@ def bounded(picture: Float[Array, "n h w 3"], clean: Float[Array, "n h w 3"]) ->
     return -10 * jnp.log10(jnp.mean(jnp.square(picture - clean), (1, 2, 3)) + _SAME)
 
 
-@dataclasses.dataclass(frozen=True)
-class RepairSettings(Settings):
-    pass
-
-
 class Repair(Lesson):
-    flags = RepairSettings
-    settings: RepairSettings
     frames = FRAMES
     networks: ClassVar = {"repairer": RepairConfig()}
     metrics: ClassVar = {"dB": bounded}

@@ -132,8 +132,7 @@ class Repair:
         assert around
         fill, chance = self._seen(now.rgb, now.rgb, around, aside)
         painted = aside.mask(now.number) if self.mask and aside.mask else None
-        first, _ = self._limits
-        hit, fill = _agreed(now.rgb, fill, chance, chance, painted, (True, True, True), (first, self._limits[1]))
+        hit, fill = _agreed(now.rgb, fill, chance, chance, painted, (True, True, True), self._limits)
         return _Look(chance, jnp.where(hit[..., None], fill, now.rgb))
 
     def _seen(self, now: Picture, guide: Picture, around: dirt.Four, aside: Aside) -> tuple[Picture, Array]:
