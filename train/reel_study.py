@@ -28,14 +28,14 @@ from zoo.metrics import psnr
 
 RUNS = Path("runs") / "reels"
 MODELS = "fast-grain", "film-grain", "fast-gaussian"  # that ship, and from nobody's pictures
-SOFT_PX, SHADOWS, BLUE = 1.0, 1.5, 2.0  # alike over 2 px; three times as strong in black as in white; in its channel
+SOFT_PX, SHADOWS, BLUE = 1.0, 1.5, 2.0  # deviation; three times as strong in black as in white; in its channel
 
 Clip = Any  # [t h w 3]
 
 
 def unseen(chances: np.random.Generator, clip: Clip, level: float) -> Clip:
-    """Noise that no model has seen: alike over 2 px, stronger in shadows, twice as strong in blue; `level` in mid
-    greys, of red and of green."""
+    """Noise that no model has seen: soft, stronger in shadows, twice as strong in blue; `level` in mid greys, of red
+    and of green."""
     luma = clip @ np.array([0.299, 0.587, 0.114])
     taps = np.exp(-((np.arange(-4, 5) / SOFT_PX) ** 2) / 2)
     noise = chances.normal(size=clip.shape)
@@ -143,8 +143,8 @@ def page(rows: Sequence[dict[str, Any]], flags: Flags) -> str:
         "# What a film teaches\n\n"
         f"Each clip, with noise, is a reel of 8 bits. Networks learned from it alone, {flags.images:,} crops each, "
         f"from the best of {', '.join(MODELS)} on. PSNR in dB of the inner frames against the clip; the gain is over "
-        "that one, whose weights stay where nothing better is found. Unseen noise is alike over 2 px, stronger in "
-        "shadows, and twice as strong in blue; no model has seen such. One seed.\n\n"
+        "that one, whose weights stay where nothing better is found. Unseen noise is softened by a Gaussian of "
+        "1 px, stronger in shadows, and twice as strong in blue; no model has seen such. One seed.\n\n"
         + markdown(table(rows, flags.ways))
         + "\n"
     )
